@@ -1,0 +1,221 @@
+// The Python module: hands NumPy views to the core, with the GIL released. Python's side of it,
+// _tensors.py, has checked what it passes and says what is wrong in its users' words; what is
+// checked here again is only what memory safety rests on.
+#include <pybind11/native_enum.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "torchac/coding.hpp"
+
+namespace py = pybind11;
+
+namespace torchac {
+namespace {
+
+void require(bool condition, const char* message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+const std::byte* first(const py::array& array) { return static_cast<const std::byte*>(array.data()); }
+
+std::vector<Dimension> dimensions(const py::array& array, py::ssize_t count) {
+  std::vector<Dimension> result;
+  for (py::ssize_t i = 0; i < count; ++i) result.push_back({array.shape(i), array.strides(i)});
+  return result;
+}
+
+std::int64_t size(const std::vector<Dimension>& dimensions) {
+  std::int64_t result = 1;
+  for (const Dimension& d : dimensions) result *= d.size;
+  return result;
+}
+
+bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimension>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](auto x, auto y) { return x.size == y.size; });
+}
+
+IntegerType integer_type(const py::dtype& dtype) {
+  require(dtype.byteorder() == '=' || dtype.byteorder() == '|', "integers must have the machine's byte order");
+  require(dtype.kind() == 'i' || dtype.kind() == 'u', "integers expected");
+  const bool is_signed = dtype.kind() == 'i';
+  switch (dtype.itemsize()) {
+    case 1: return is_signed ? IntegerType::kInt8 : IntegerType::kUint8;
+    case 2: return is_signed ? IntegerType::kInt16 : IntegerType::kUint16;
+    case 4: return is_signed ? IntegerType::kInt32 : IntegerType::kUint32;
+    default: return is_signed ? IntegerType::kInt64 : IntegerType::kUint64;
+  }
+}
+
+Integers integers(const py::array& array, std::int64_t limit, bool clamp) {
+  return {integer_type(array.dtype()), StridedWalk(first(array), dimensions(array, array.ndim())), limit, clamp};
+}
+
+// A CDF as Python passes it: an array of rows, how to read them, and an index if they are shared.
+struct Cdf {
+  py::array rows;
+  RowType type;
+  bool normalize;
+  std::optional<py::array> index;
+
+  [[nodiscard]] std::int64_t symbols() const { return rows.shape(rows.ndim() - 1) - 1; }
+
+  // The shape of the symbols.
+  [[nodiscard]] std::vector<Dimension> shape() const {
+    return index ? dimensions(*index, index->ndim()) : dimensions(rows, rows.ndim() - 1);
+  }
+
+  [[nodiscard]] Rows source() const {
+    if (!index) return Rows(StridedWalk(first(rows), shape()));
+    return {first(rows), rows.strides(0), integers(*index, rows.shape(0), false)};
+  }
+
+  [[nodiscard]] AnyFormat format() const { return make_format(type, normalize, symbols(), rows.strides(rows.ndim() - 1)); }
+
+  void check() const {
+    require(rows.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols, "Lp out of range");
+    require(rows.itemsize() == (type == RowType::kFloat32 ? 4 : type == RowType::kFloat64 ? 8 : 2), "row type does not match");
+    require(!index || rows.ndim() == 2, "shared rows must have two dimensions");
+  }
+};
+
+// An encoder that Python threads may share. Python raises what a report says.
+class PyEncoder {
+ public:
+  PyEncoder() = default;
+  PyEncoder(const PyEncoder& other) : stream_((std::scoped_lock(other.mutex_), other.stream_)) {}
+
+  std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp) {
+    cdf.check();
+    const auto shape = cdf.shape();
+    require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
+    const auto format = cdf.format();
+    EncodeLane lane(stream_, cdf.source(), integers(symbols, cdf.symbols(), clamp), size(shape), check);
+
+    const py::gil_scoped_release release;
+    const std::scoped_lock lock(mutex_);
+    const auto before = stream_.checkpoint();
+    const Report report = std::visit([&](const auto& f) { return code_alone(f, lane); }, format);
+    if (report.ok()) return std::nullopt;
+    stream_.restore(before);
+    return report;
+  }
+
+  py::bytes finish() {
+    const std::scoped_lock lock(mutex_);
+    const auto stream = stream_.finish();
+    return {reinterpret_cast<const char*>(stream.data()), stream.size()};
+  }
+
+  std::uint64_t num_bits() const {
+    const std::scoped_lock lock(mutex_);
+    return stream_.num_bits();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  EncodedStream stream_;
+};
+
+// A decoder that Python threads may share, and the buffer that it reads from.
+class PyDecoder {
+ public:
+  explicit PyDecoder(const py::buffer& stream)
+      : buffer_(std::make_shared<const py::buffer_info>(stream.request())), decoder_(bytes(*buffer_)) {}
+  PyDecoder(const PyDecoder& other) : buffer_(other.buffer_), decoder_((std::scoped_lock(other.mutex_), other.decoder_)) {}
+
+  std::optional<Report> decode(const Cdf& cdf, py::array_t<std::int16_t, py::array::c_style>& symbols) {
+    cdf.check();
+    const auto shape = cdf.shape();
+    require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
+    const auto format = cdf.format();
+    Rows rows = cdf.source();
+    std::int16_t* to = symbols.mutable_data();
+
+    const py::gil_scoped_release release;
+    const std::scoped_lock lock(mutex_);
+    Decoder decoder = decoder_;
+    DecodeLane lane(decoder, std::move(rows), to, size(shape));
+    Report report = std::visit([&](const auto& f) { return code_alone(f, lane); }, format);
+    if (report.ok() && decoder.truncated()) report.problem = Problem::kTruncated;
+    if (!report.ok()) return report;
+    decoder_ = decoder;
+    return std::nullopt;
+  }
+
+  std::uint64_t num_bits() const {
+    const std::scoped_lock lock(mutex_);
+    return decoder_.num_bits();
+  }
+
+ private:
+  static std::span<const std::uint8_t> bytes(const py::buffer_info& buffer) {
+    require(buffer.itemsize == 1 && buffer.ndim == 1 && (buffer.size < 2 || buffer.strides[0] == 1), "bytes expected");
+    return {static_cast<const std::uint8_t*>(buffer.ptr), static_cast<std::size_t>(buffer.size)};
+  }
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const py::buffer_info> buffer_;
+  Decoder decoder_;
+};
+
+}  // namespace
+}  // namespace torchac
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  using namespace torchac;
+  m.doc() = "The arithmetic coder. Private: use the functions of torchac.";
+
+  py::native_enum<RowType>(m, "RowType", "enum.Enum")
+      .value("INT16", RowType::kInt16)
+      .value("FLOAT16", RowType::kFloat16)
+      .value("BFLOAT16", RowType::kBFloat16)
+      .value("FLOAT32", RowType::kFloat32)
+      .value("FLOAT64", RowType::kFloat64)
+      .finalize();
+
+  py::native_enum<Problem>(m, "Problem", "enum.Enum")
+      .value("SYMBOL", Problem::kSymbol)
+      .value("INDEX", Problem::kIndex)
+      .value("INTERVAL", Problem::kInterval)
+      .value("NOT_FINITE", Problem::kNotFinite)
+      .value("OUT_OF_BOUNDS", Problem::kOutOfBounds)
+      .value("DECREASING", Problem::kDecreasing)
+      .value("TRUNCATED", Problem::kTruncated)
+      .value("CONTRADICTED", Problem::kContradicted)
+      .finalize();
+
+  py::class_<Report>(m, "Report")
+      .def_readonly("problem", &Report::problem)
+      .def_readonly("item", &Report::item)
+      .def_readonly("position", &Report::position)
+      .def_readonly("column", &Report::column);
+
+  py::class_<Cdf>(m, "Cdf")
+      .def(py::init<py::array, RowType, bool, std::optional<py::array>>(), py::arg("rows"), py::arg("row_type"), py::arg("normalize"), py::arg("index"));
+
+  py::class_<PyEncoder>(m, "Encoder")
+      .def(py::init())
+      .def("__copy__", [](const PyEncoder& self) { return PyEncoder(self); })
+      .def("encode", &PyEncoder::encode, py::arg("cdf"), py::arg("symbols").noconvert(), py::arg("check"), py::arg("clamp"))
+      .def("finish", &PyEncoder::finish)
+      .def("num_bits", &PyEncoder::num_bits);
+
+  py::class_<PyDecoder>(m, "Decoder")
+      .def(py::init<const py::buffer&>(), py::arg("stream"))
+      .def("__copy__", [](const PyDecoder& self) { return PyDecoder(self); })
+      .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert())
+      .def("num_bits", &PyDecoder::num_bits);
+}

@@ -1,0 +1,30 @@
+// What a symbol owns of its row: an interval of the 65536 parts of probability.
+#pragma once
+
+#include <cstdint>
+
+namespace torchac {
+
+inline constexpr std::uint32_t kPrecision = 16;
+// A whole row's probability. As a CDF value it does not fit 16 bits, so the last value of a row,
+// which always means this, is never read.
+inline constexpr std::uint32_t kWhole = 1u << kPrecision;
+
+// The smallest and the largest alphabet. A row of more than 32768 symbols could not be numbered
+// by int16 results.
+inline constexpr std::int64_t kMinSymbols = 1;
+inline constexpr std::int64_t kMaxSymbols = 32768;
+
+// A CDF value that is no number (NaN, infinity). Every interval that has it as a bound is not
+// codable: the difference to any value up to kWhole, and to itself, lies outside 1 ... kWhole.
+inline constexpr std::uint32_t kNotFinite = 1u << 31;
+
+struct Interval {
+  std::uint32_t low;
+  std::uint32_t high;
+
+  // 1 <= high - low <= kWhole, in one comparison: unsigned differences wrap.
+  [[nodiscard]] bool codable() const { return high - low - 1 < kWhole; }
+};
+
+}  // namespace torchac

@@ -1,0 +1,117 @@
+// One row of a CDF: the interval that a symbol has in it, and the symbol that a target lies in.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/decoder.hpp"
+#include "torchac/interval.hpp"
+#include "torchac/report.hpp"
+#include "torchac/strided.hpp"
+#include "torchac/values.hpp"
+
+namespace torchac {
+
+// What the rows of a CDF have in common. The methods take the address of a row's first value.
+template <class Value>
+class RowFormat {
+ public:
+  using Stored = typename Value::Stored;
+
+  RowFormat(Value value, std::int64_t symbols, std::ptrdiff_t stride)
+      : value_(value), symbols_(static_cast<std::uint32_t>(symbols)), stride_(stride) {}
+
+  [[nodiscard]] std::uint32_t symbols() const { return symbols_; }
+  [[nodiscard]] std::ptrdiff_t stride() const { return stride_; }
+
+  [[nodiscard]] Interval interval(const std::byte* row, std::uint32_t symbol) const {
+    return {at(row, symbol), symbol + 1 == symbols_ ? kWhole : at(row, symbol + 1)};
+  }
+
+  // The largest symbol whose interval starts at or before the target, or 0.
+  [[nodiscard]] std::uint32_t find(const std::byte* row, Target target) const {
+    if (symbols_ <= 2) return symbols_ == 2 && target.reaches(at(row, 1)) ? 1 : 0;
+    const std::uint32_t quantile = target.quantile();
+    return stride_ == sizeof(Stored) ? find(row, quantile, sizeof(Stored)) : find(row, quantile, stride_);
+  }
+
+  // Why the interval of a symbol is not codable.
+  [[nodiscard]] Fault why_not_codable(const std::byte* row, std::uint32_t symbol) const {
+    const Interval bounds = interval(row, symbol);
+    if (bounds.low == kNotFinite) return {Problem::kNotFinite, symbol};
+    if (bounds.high == kNotFinite) return {Problem::kNotFinite, symbol + 1};
+    return {Problem::kInterval, symbol};
+  }
+
+  // Checks the whole row as `check_input_bounds=True` promises.
+  [[nodiscard]] Fault check(const std::byte* row) const {
+    if constexpr (Value::kIsFloat) {
+      if (stride_ == sizeof(Stored) ? plainly_good(row, sizeof(Stored)) : plainly_good(row, stride_)) return {};
+      return first_fault(row);
+    } else {
+      return {};
+    }
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t at(const std::byte* row, std::uint32_t j) const {
+    return value_.convert(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_), j);
+  }
+
+  // Reads the row once from front to back, at the speed of memory, without a branch on what it reads.
+  // Called with a constant stride so that the compiler makes vector code of it.
+  [[nodiscard]] std::uint32_t find(const std::byte* row, std::uint32_t quantile, std::ptrdiff_t stride) const {
+    using Bits = typename Value::Bits;
+    const auto symbols = static_cast<Bits>(symbols_);
+    const auto limit = static_cast<Bits>(quantile);
+    Bits last = 0, unusual = 0;
+    for (Bits j = 0; j < symbols; ++j) {
+      const Bits value = value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), j, unusual);
+      last = value <= limit ? j : last;
+    }
+    return Value::quick_is_right(unusual) ? static_cast<std::uint32_t>(last) : find_slowly(row, quantile);
+  }
+
+  [[nodiscard]] std::uint32_t find_slowly(const std::byte* row, std::uint32_t quantile) const {
+    std::uint32_t symbol = symbols_ - 1;
+    while (symbol > 0 && at(row, symbol) > quantile) --symbol;
+    return symbol;
+  }
+
+  [[nodiscard]] auto real(const std::byte* row, std::uint32_t j) const {
+    return Value::real(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_));
+  }
+
+  // Whether the values as they are do not decrease and begin and end within [0, 1]: then the
+  // converted ones do not decrease either, unless one below the last is rounded up to 1 (without
+  // normalization) and wraps. Comparisons with NaN are false.
+  [[nodiscard]] bool plainly_good(const std::byte* row, std::ptrdiff_t stride) const {
+    unsigned bad = 0;
+    for (std::uint32_t j = 0; j < symbols_; ++j) {
+      const auto* value = row + static_cast<std::ptrdiff_t>(j) * stride;
+      bad |= !(Value::real(load<Stored>(value)) <= Value::real(load<Stored>(value + stride)));
+    }
+    return bad == 0 && real(row, 0) >= 0 && real(row, symbols_) <= 1 &&
+           value_.unwrapped(real(row, symbols_ - 1), symbols_ - 1) < kWhole;
+  }
+
+  [[nodiscard]] Fault first_fault(const std::byte* row) const {
+    std::uint32_t before = 0;
+    for (std::uint32_t j = 0; j <= symbols_; ++j) {
+      const auto value = real(row, j);
+      if (!std::isfinite(value)) return {Problem::kNotFinite, j};
+      if (!(value >= 0 && value <= 1)) return {Problem::kOutOfBounds, j};
+      const std::uint32_t converted = j == symbols_ ? kWhole : at(row, j);
+      if (converted < before) return {Problem::kDecreasing, j};
+      before = converted;
+    }
+    return {};
+  }
+
+  Value value_;
+  std::uint32_t symbols_;
+  std::ptrdiff_t stride_;
+};
+
+}  // namespace torchac

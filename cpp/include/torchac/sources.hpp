@@ -1,0 +1,112 @@
+// Where the coder gets its rows and symbols from: arrays of any layout and type, read in blocks
+// into plain arrays, which is all that the coding loops see.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "torchac/strided.hpp"
+
+namespace torchac {
+
+// Symbols in a block: enough to make the work between blocks negligible, few enough for several
+// blocks to stay in the fastest cache.
+inline constexpr std::size_t kBlock = 256;
+
+enum class IntegerType : std::uint8_t { kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64 };
+
+// An array of integers of any type that are to lie in 0 ... limit - 1.
+class Integers {
+ public:
+  Integers(IntegerType type, StridedWalk walk, std::int64_t limit, bool clamp)
+      : type_(type), walk_(std::move(walk)), limit_(static_cast<std::uint32_t>(limit)), clamp_(clamp) {}
+
+  // Reads the next `count`, each once, and tells how many come before the first that is not in range.
+  std::size_t read(std::size_t count, std::uint32_t* to) {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t n = std::min(count - done, static_cast<std::size_t>(walk_.run()));
+      read_run(n, to + done);
+      walk_.advance(static_cast<std::int64_t>(n));
+      done += n;
+    }
+    std::uint32_t largest = 0;
+    for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, to[i]);
+    if (largest < limit_) return count;
+    return static_cast<std::size_t>(std::find_if(to, to + count, [&](auto x) { return x >= limit_; }) - to);
+  }
+
+ private:
+  void read_run(std::size_t n, std::uint32_t* to) const {
+    switch (type_) {
+      case IntegerType::kInt8: return read_as<std::int8_t>(n, to);
+      case IntegerType::kInt16: return read_as<std::int16_t>(n, to);
+      case IntegerType::kInt32: return read_as<std::int32_t>(n, to);
+      case IntegerType::kInt64: return read_as<std::int64_t>(n, to);
+      case IntegerType::kUint8: return read_as<std::uint8_t>(n, to);
+      case IntegerType::kUint16: return read_as<std::uint16_t>(n, to);
+      case IntegerType::kUint32: return read_as<std::uint32_t>(n, to);
+      case IntegerType::kUint64: return read_as<std::uint64_t>(n, to);
+    }
+  }
+
+  template <class T>
+  void read_as(std::size_t n, std::uint32_t* to) const {
+    const std::byte* from = walk_.at();
+    for (std::size_t i = 0; i < n; ++i, from += walk_.stride()) to[i] = narrow(load<T>(from));
+  }
+
+  template <class T>
+  [[nodiscard]] std::uint32_t narrow(T value) const {
+    // A negative number becomes a very large one.
+    if (static_cast<std::uint64_t>(value) < limit_) return static_cast<std::uint32_t>(value);
+    if (!clamp_) return limit_;
+    return value < 0 ? 0 : limit_ - 1;
+  }
+
+  IntegerType type_;
+  StridedWalk walk_;
+  std::uint32_t limit_;
+  bool clamp_;
+};
+
+// The rows of the symbols one after the other: rows of their own, or shared ones (tables) that an
+// index chooses from.
+class Rows {
+ public:
+  explicit Rows(StridedWalk walk) : walk_(std::move(walk)) {}
+  Rows(const std::byte* tables, std::int64_t stride, Integers index)
+      : walk_(tables, {}), table_stride_(stride), index_(std::move(index)) {}
+
+  // Addresses of the next `count` rows; tells how many come before the first index out of range.
+  std::size_t read(std::size_t count, const std::byte** to) { return index_ ? read_tables(count, to) : read_rows(count, to); }
+
+ private:
+  std::size_t read_rows(std::size_t count, const std::byte** to) {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t n = std::min(count - done, static_cast<std::size_t>(walk_.run()));
+      const std::byte* row = walk_.at();
+      for (std::size_t i = 0; i < n; ++i, row += walk_.stride()) to[done + i] = row;
+      walk_.advance(static_cast<std::int64_t>(n));
+      done += n;
+    }
+    return count;
+  }
+
+  std::size_t read_tables(std::size_t count, const std::byte** to) {
+    std::array<std::uint32_t, kBlock> index;
+    const std::size_t good = index_->read(count, index.data());
+    for (std::size_t i = 0; i < good; ++i) to[i] = walk_.at() + static_cast<std::ptrdiff_t>(index[i]) * table_stride_;
+    return good;
+  }
+
+  StridedWalk walk_;
+  std::int64_t table_stride_ = 0;
+  std::optional<Integers> index_;
+};
+
+}  // namespace torchac

@@ -1,0 +1,84 @@
+// Arrays as NumPy and PyTorch have them: a first element, and a stride in bytes for each dimension.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace torchac {
+
+template <class T>
+T load(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// One number for the size and one for the stride of a dimension.
+struct Dimension {
+  std::int64_t size;
+  std::int64_t stride;  // in bytes; zero where a tensor is expanded, negative where it is reversed
+};
+
+// Visits the elements of an array in row-major order.
+class StridedWalk {
+ public:
+  StridedWalk(const std::byte* first, const std::vector<Dimension>& dimensions) : at_(first) {
+    for (const Dimension& d : dimensions) add(d);
+    if (!outer_.empty()) {
+      inner_ = outer_.back().dimension;
+      outer_.pop_back();
+    }
+    left_ = inner_.size;
+  }
+
+  // The element, which must not be asked for when all have been visited.
+  [[nodiscard]] const std::byte* at() const { return at_; }
+
+  // Elements that lie one stride apart, from `at` on.
+  [[nodiscard]] std::int64_t run() const { return left_; }
+  [[nodiscard]] std::int64_t stride() const { return inner_.stride; }
+
+  // Goes on by `steps`, at most `run`.
+  void advance(std::int64_t steps) {
+    at_ += steps * inner_.stride;
+    left_ -= steps;
+    if (left_ == 0) [[unlikely]] carry();
+  }
+
+ private:
+  struct Counter {
+    Dimension dimension;
+    std::int64_t index;
+  };
+
+  // Two dimensions in which the elements lie evenly are one, and one of size 1 is none.
+  void add(const Dimension& d) {
+    if (d.size == 1) return;
+    if (!outer_.empty() && outer_.back().dimension.stride == d.stride * d.size) {
+      outer_.back().dimension = {outer_.back().dimension.size * d.size, d.stride};
+    } else {
+      outer_.push_back({d, 0});
+    }
+  }
+
+  // To the first element of the next run, as the digits of a number carry.
+  void carry() {
+    at_ -= inner_.size * inner_.stride;
+    left_ = inner_.size;
+    for (auto digit = outer_.rbegin(); digit != outer_.rend(); ++digit) {
+      at_ += digit->dimension.stride;
+      if (++digit->index < digit->dimension.size) return;
+      at_ -= digit->dimension.size * digit->dimension.stride;
+      digit->index = 0;
+    }
+  }
+
+  const std::byte* at_;
+  Dimension inner_{1, 0};
+  std::int64_t left_;
+  std::vector<Counter> outer_;
+};
+
+}  // namespace torchac
