@@ -1,0 +1,59 @@
+"""The compiled module, cpp/bindings/module.cpp. Private."""
+
+import enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Buffer
+
+class RowType(enum.Enum):
+    INT16 = 0
+    FLOAT16 = 1
+    BFLOAT16 = 2
+    FLOAT32 = 3
+    FLOAT64 = 4
+
+class Problem(enum.Enum):
+    SYMBOL = 1
+    INDEX = 2
+    INTERVAL = 3
+    NOT_FINITE = 4
+    OUT_OF_BOUNDS = 5
+    DECREASING = 6
+    TRUNCATED = 7
+    CONTRADICTED = 8
+
+class Report:
+    @property
+    def problem(self) -> Problem: ...
+    @property
+    def item(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+
+class Cdf:
+    def __init__(
+        self,
+        rows: npt.NDArray[Any],
+        row_type: RowType,
+        normalize: bool,
+        index: npt.NDArray[Any] | None,
+    ) -> None: ...
+
+class Encoder:
+    def __init__(self) -> None: ...
+    def __copy__(self) -> Encoder: ...
+    def encode(
+        self, cdf: Cdf, symbols: npt.NDArray[Any], check: bool, clamp: bool
+    ) -> Report | None: ...
+    def finish(self) -> bytes: ...
+    def num_bits(self) -> int: ...
+
+class Decoder:
+    def __init__(self, stream: Buffer) -> None: ...
+    def __copy__(self) -> Decoder: ...
+    def decode(self, cdf: Cdf, symbols: npt.NDArray[np.int16]) -> Report | None: ...
+    def num_bits(self) -> int: ...

@@ -1,0 +1,146 @@
+"""What goes wrong while coding, in words: the value, its position, and what was expected."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from torchac._core import Problem, Report
+from torchac._tensors import Array, Rows, as_tensor
+from torchac.quantize import WHOLE, scaled, to_parts
+
+
+class CorruptStreamError(ValueError):
+    """The bytes cannot be what was encoded: they end too early, or contradict the CDF.
+
+    A raw arithmetic-coded stream carries no checksum, so not every damage is noticed: a stream with
+    a changed byte may decode to other symbols. Keep a checksum beside it where that matters.
+    """
+
+
+def explain(report: Report, rows: Rows, sym: Array | None = None, item: str = "") -> ValueError:
+    """Turns the core's report on coding `sym` (None when decoding) with `rows` into an exception.
+
+    `item` names the stream where there are several.
+    """
+    error = CorruptStreamError if report.problem in _CORRUPT else ValueError
+    return error(item + _SENTENCES[report.problem](_Situation(report, rows, sym)))
+
+
+class _Situation:
+    """What the sentences below speak of."""
+
+    def __init__(self, report: Report, rows: Rows, sym: Array | None) -> None:
+        self.report, self.rows, self.sym = report, rows, sym
+        position = np.unravel_index(report.position, rows.shape) if rows.shape else ()
+        self.position = tuple(int(i) for i in position)
+
+    @property
+    def at(self) -> str:
+        return f"at index {_tuple(self.position)}"
+
+    @property
+    def symbol(self) -> int:
+        return _number(self.sym, self.position) if self.sym is not None else self.report.column
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """Where the symbol's row stands in the CDF."""
+        table = self.rows.table
+        return self.position if table is None else (_number(table, self.position),)
+
+    def value(self, column: int) -> Any:
+        return _number(self.rows.cdf, (*self.row, column))
+
+    def converted(self, column: int) -> int:
+        """The value in a column in parts of 65536."""
+        if column == self.rows.symbols:
+            return WHOLE
+        if not self.rows.is_float:
+            return int(self.value(column)) % WHOLE
+        value = as_tensor(self.rows.cdf)[(*self.row, column)]
+        return int(to_parts(scaled(value, self.rows), torch.tensor(column), self.rows))
+
+    @property
+    def value_at(self) -> str:
+        column = self.report.column
+        return f"CDF value {self.value(column)} at index {_tuple((*self.row, column))}"
+
+
+def _tuple(position: tuple[int, ...]) -> str:
+    return "(" + ", ".join(map(str, position)) + ("," if len(position) == 1 else "") + ")"
+
+
+def _number(array: Array, position: tuple[int, ...]) -> Any:
+    return array[position].item()
+
+
+def _advice(s: _Situation) -> str:
+    if s.rows.is_float and not s.rows.normalize:
+        return ", or needs_normalization=True, which gives every symbol an interval"
+    return ""
+
+
+def _symbol(s: _Situation) -> str:
+    return (
+        f"symbol {s.symbol} {s.at} is outside the alphabet: "
+        f"rows of {s.rows.symbols + 1} values allow symbols 0 … {s.rows.symbols - 1}"
+    )
+
+
+def _index(s: _Situation) -> str:
+    tables = s.rows.cdf.shape[0]
+    return f"index {s.row[0]} {s.at} names no table: {tables} tables allow 0 … {tables - 1}"
+
+
+def _interval(s: _Situation) -> str:
+    low, high = s.converted(s.symbol), s.converted(s.symbol + 1)
+    return (
+        f"symbol {s.symbol} {s.at} has an empty interval, from {low} to {high} of 65536, so it "
+        f"cannot be coded: its row is not normalized. Expected values that increase" + _advice(s)
+    )
+
+
+def _not_finite(s: _Situation) -> str:
+    return f"{s.value_at} cannot be converted: expected finite numbers in [0, 1]"
+
+
+def _out_of_bounds(s: _Situation) -> str:
+    return f"{s.value_at} is outside [0, 1]"
+
+
+def _decreasing(s: _Situation) -> str:
+    column = s.report.column
+    return (
+        f"{s.value_at} converts to {s.converted(column)} of 65536, less than the value before it, "
+        f"{s.value(column - 1)}, which converts to {s.converted(column - 1)}: "
+        f"expected rows that do not decrease" + _advice(s)
+    )
+
+
+def _truncated(s: _Situation) -> str:
+    found = f"{s.report.position} of {math.prod(s.rows.shape)} symbols"
+    return f"the stream ends before its symbols do: {found} are in it"
+
+
+def _contradicted(s: _Situation) -> str:
+    return (
+        f"the stream contradicts the CDF {s.at}: no symbol of that row can have been written "
+        f"there, so it is damaged or was written with another CDF"
+    )
+
+
+_SENTENCES = {
+    Problem.SYMBOL: _symbol,
+    Problem.INDEX: _index,
+    Problem.INTERVAL: _interval,
+    Problem.NOT_FINITE: _not_finite,
+    Problem.OUT_OF_BOUNDS: _out_of_bounds,
+    Problem.DECREASING: _decreasing,
+    Problem.TRUNCATED: _truncated,
+    Problem.CONTRADICTED: _contradicted,
+}
+_CORRUPT = {Problem.TRUNCATED, Problem.CONTRADICTED}

@@ -1,0 +1,71 @@
+"""From CDF values to the 16-bit integers that coding works with, in torch operations."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from torchac import _tensors
+from torchac._tensors import ArrayT, Rows
+
+PRECISION = 16
+"""Bits of a converted CDF value: a row's probability is 2 ** PRECISION = 65536 parts."""
+
+WHOLE = 1 << PRECISION
+
+
+def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
+    """Converts a CDF of floats to the 16-bit integers that the float functions code with.
+
+    Value `j` of a row of `Lp` becomes `round(cdf_float[j] * 65536)` modulo 65536, or with
+    normalization `round(cdf_float[j] * (65536 - (Lp - 1))) + j`, which makes every row increase
+    that did not decrease. Halves are rounded to even. The result is the same on every device,
+    so it may be computed once, where the model runs, and kept or sent.
+
+    Args:
+        cdf_float: CDF of shape `(N1, …, Nm, Lp)`, float16, bfloat16, float32 or float64, on any
+            device.
+        needs_normalization: Whether to keep one of the 65536 parts for each symbol.
+
+    Returns:
+        The CDF for `encode_int16_normalized_cdf` and `decode_int16_normalized_cdf`: int16, of the
+        same shape and on the same device. Read as unsigned numbers: 40000 is stored as -25536, and
+        65536, at the end of a row, as 0.
+
+    Raises:
+        TypeError: `cdf_float` is neither a tensor nor an array.
+        ValueError: A dtype or `Lp` that is not allowed, NaN or an infinity.
+
+    Example:
+        >>> import torch, torchac
+        >>> torchac.quantize_cdf(torch.tensor([0.0, 0.25, 1.0]))
+        tensor([    0, 16385,     0], dtype=torch.int16)
+    """
+    rows = _tensors.float_rows(cdf_float, needs_normalization, None)
+    values = _tensors.as_tensor(cdf_float)
+    columns = torch.arange(values.shape[-1], dtype=torch.int32, device=values.device)
+    product = scaled(values, rows)
+    if not torch.isfinite(product).all():
+        where = tuple(torch.nonzero(~torch.isfinite(product))[0].tolist())
+        raise ValueError(
+            f"CDF value {values[where].item()} at index {where} cannot be converted: "
+            f"expected finite numbers in [0, 1]"
+        )
+    result = to_parts(product, columns, rows).to(torch.int16)
+    if isinstance(cdf_float, np.ndarray):
+        return result.numpy()
+    return result
+
+
+def scaled(values: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """CDF values times the number of parts that a row shares out among its symbols."""
+    if values.dtype in (torch.float16, torch.bfloat16):
+        values = values.float()
+    return values * (WHOLE - rows.symbols if rows.normalize else WHOLE)
+
+
+def to_parts(product: torch.Tensor, columns: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """`scaled` values, which must be finite, of the given columns as parts: int32, 0 … 65535."""
+    # fmod is exact, and brings any float into the range of an int32.
+    rounded = torch.fmod(torch.round(product), WHOLE).to(torch.int32)
+    return (rounded + columns if rows.normalize else rounded) & (WHOLE - 1)

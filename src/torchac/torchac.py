@@ -1,0 +1,153 @@
+"""The four functions of the torchac package, with its bytes.
+
+They code one tensor of symbols into one stream, and back. Coding needs a cumulative
+distribution (CDF) for each symbol: a row of `Lp = L + 1` values for an alphabet of `L` symbols,
+where symbol `s` has the probability `row[s + 1] - row[s]`. What decodes a stream is the CDF that
+encoded it, bit for bit.
+"""
+
+from __future__ import annotations
+
+from torchac import _coding, _core, _tensors
+from torchac._tensors import Array, ArrayT, Rows, Stream
+from torchac.quantize import PRECISION, quantize_cdf
+
+__all__ = [
+    "PRECISION",
+    "decode_float_cdf",
+    "decode_int16_normalized_cdf",
+    "encode_float_cdf",
+    "encode_int16_normalized_cdf",
+]
+
+_convert_to_int_and_normalize = quantize_cdf  # the old name, which projects call
+
+
+def encode_float_cdf(
+    cdf_float: Array,
+    sym: Array,
+    needs_normalization: bool = True,
+    check_input_bounds: bool | None = None,
+) -> bytes:
+    """Encodes symbols with a CDF of floats.
+
+    Args:
+        cdf_float: CDF of shape `(N1, …, Nm, Lp)`, float16, bfloat16, float32 or float64, with
+            values in [0, 1] that do not decrease along a row; `2 <= Lp <= 32769`. Rows need not
+            begin at 0 or end at 1, but the last value of a row is taken as 1. Any strides: an
+            expanded tensor is read in place. Rows are converted to 16 bits as they are needed.
+        sym: Symbols of shape `(N1, …, Nm)`, any integer dtype, on the CDF's device, from 0 to
+            `Lp - 2`.
+        needs_normalization: Whether to keep a part of the probability, 1/65536, for each symbol, so
+            that every symbol can be coded. Without it a symbol must have 1/65536 of its own.
+        check_input_bounds: None checks all that coding touches. True also checks the whole CDF:
+            finite, in [0, 1], not decreasing; it costs one pass over it. False takes a symbol that
+            is out of range as the nearest one in range.
+
+    Returns:
+        The stream. No symbols at all give one byte.
+
+    Raises:
+        TypeError: An argument is neither a tensor nor an array.
+        ValueError: Shapes, dtypes or devices that do not fit, a symbol out of range, a symbol of
+            no probability, NaN or an infinity; with `check_input_bounds=True` any value outside
+            [0, 1] and any row that decreases. The message names value and position.
+
+    Example:
+        >>> import torch, torchac
+        >>> cdf = torch.tensor([0.0, 0.7, 0.9, 1.0]).expand(5, 4)  # three symbols
+        >>> sym = torch.tensor([0, 0, 2, 1, 0], dtype=torch.int16)
+        >>> stream = torchac.encode_float_cdf(cdf, sym)
+        >>> len(stream)
+        1
+        >>> torchac.decode_float_cdf(cdf, stream)
+        tensor([0, 0, 2, 1, 0], dtype=torch.int16)
+    """
+    rows = _tensors.float_rows(cdf_float, needs_normalization, None)
+    return _encode(rows, sym, check_input_bounds)
+
+
+def decode_float_cdf(
+    cdf_float: ArrayT, byte_stream: Stream, needs_normalization: bool = True
+) -> ArrayT:
+    """Decodes what `encode_float_cdf` encoded.
+
+    Args:
+        cdf_float: The CDF that the symbols were encoded with, or rows of it from the front: then as
+            many symbols are decoded.
+        byte_stream: The stream: bytes, bytearray or memoryview.
+        needs_normalization: As it was for encoding.
+
+    Returns:
+        The symbols: int16, of shape `cdf_float.shape[:-1]`, on the CDF's device.
+
+    Raises:
+        TypeError: `cdf_float` is neither a tensor nor an array, or `byte_stream` is no bytes.
+        CorruptStreamError: The stream ends before its symbols do, or contradicts the CDF.
+        ValueError: A dtype or `Lp` that is not allowed, NaN or an infinity.
+
+    Example:
+        See `encode_float_cdf`.
+    """
+    return _decode(
+        _tensors.float_rows(cdf_float, needs_normalization, None), cdf_float, byte_stream
+    )
+
+
+def encode_int16_normalized_cdf(cdf_int: Array, sym: Array) -> bytes:
+    """Encodes symbols with a CDF of 16-bit integers, in parts of 65536.
+
+    Args:
+        cdf_int: CDF of shape `(N1, …, Nm, Lp)`, int16 read as unsigned numbers, or uint16, that
+            increases along a row; for example from `quantize_cdf`. The last value of a row is taken
+            as 65536, whatever it is. Any strides.
+        sym: As for `encode_float_cdf`.
+
+    Returns:
+        The stream. No symbols at all give one byte.
+
+    Raises:
+        TypeError: An argument is neither a tensor nor an array.
+        ValueError: Shapes, dtypes or devices that do not fit, a symbol out of range, or a symbol
+            of no probability. The message names value and position.
+
+    Example:
+        >>> import torch, torchac
+        >>> cdf = torch.tensor([0, 20000, -25536, 0], dtype=torch.int16).expand(3, 4)
+        >>> stream = torchac.encode_int16_normalized_cdf(cdf, torch.tensor([2, 0, 1]))
+        >>> torchac.decode_int16_normalized_cdf(cdf, stream)
+        tensor([2, 0, 1], dtype=torch.int16)
+    """
+    return _encode(_tensors.int16_rows(cdf_int, None), sym, None)
+
+
+def decode_int16_normalized_cdf(cdf_int: ArrayT, byte_stream: Stream) -> ArrayT:
+    """Decodes what `encode_int16_normalized_cdf` encoded.
+
+    Args:
+        cdf_int: The CDF that the symbols were encoded with, or rows of it from the front.
+        byte_stream: The stream: bytes, bytearray or memoryview.
+
+    Returns:
+        The symbols: int16, of shape `cdf_int.shape[:-1]`, on the CDF's device.
+
+    Raises:
+        TypeError: `cdf_int` is neither a tensor nor an array, or `byte_stream` is no bytes.
+        CorruptStreamError: The stream ends before its symbols do, or contradicts the CDF.
+        ValueError: A dtype or `Lp` that is not allowed.
+
+    Example:
+        See `encode_int16_normalized_cdf`.
+    """
+    return _decode(_tensors.int16_rows(cdf_int, None), cdf_int, byte_stream)
+
+
+def _encode(rows: Rows, sym: Array, check_input_bounds: bool | None) -> bytes:
+    encoder = _core.Encoder()
+    _coding.encode(encoder, rows, sym, check_input_bounds)
+    return encoder.finish()
+
+
+def _decode(rows: Rows, cdf: ArrayT, byte_stream: Stream) -> ArrayT:
+    decoder = _core.Decoder(_tensors.check_stream(byte_stream))
+    return _tensors.like(_coding.decode(decoder, rows), cdf)
