@@ -1,0 +1,86 @@
+"""What is shipped: what the extension links, what importing costs, examples in docstrings."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+import torchac
+from torchac import _core
+
+MODULES = [
+    importlib.import_module(f"torchac.{module.name}")
+    for module in pkgutil.iter_modules(torchac.__path__)
+    if module.name != "_core"
+]
+
+
+@pytest.mark.parametrize("module", [torchac, *MODULES], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module: ModuleType) -> None:
+    result = doctest.testmod(module)
+    assert result.failed == 0
+
+
+def test_there_are_examples_in_docstrings() -> None:
+    finder = doctest.DocTestFinder()
+    assert any(test.examples for module in MODULES for test in finder.find(module))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads ELF files")
+def test_the_extension_links_no_torch() -> None:
+    from elftools.elf.elffile import ELFFile
+
+    with Path(_core.__file__).open("rb") as file:
+        dynamic: Any = ELFFile(file).get_section_by_name(".dynamic")
+        needed = {tag.needed for tag in dynamic.iter_tags() if tag.entry.d_tag == "DT_NEEDED"}
+    allowed = ("libstdc++.so", "libm.so", "libgcc_s.so", "libc.so", "ld-linux", "libpthread.so")
+    assert [name for name in needed if not name.startswith(allowed)] == []
+
+
+def test_importing_starts_nothing_and_loads_little() -> None:
+    """No compiler, no subprocess, and no module beyond torch's, NumPy's and Python's own."""
+    code = (
+        "import torch, numpy, sys, subprocess\n"
+        "def refuse(*args, **kwargs): raise AssertionError('a process was started')\n"
+        "subprocess.Popen.__init__ = refuse\n"
+        "before = set(sys.modules)\n"
+        "import torchac\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "assert new - set(sys.stdlib_module_names) <= {'torchac', 'numpy'}, new\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_package_is_typed() -> None:
+    assert (Path(torchac.__file__).parent / "py.typed").exists()
+
+
+def test_the_gil_is_released_while_coding() -> None:
+    """A thread that waits for the GIL gets it while another one does nothing but encode."""
+    cdf = torch.linspace(0, 1, 257).expand(100_000, 257)
+    sym = torch.zeros(100_000, dtype=torch.int16)
+    most, stop = 1000, threading.Event()
+    calls: list[bytes] = []
+
+    def encode_until_stopped() -> None:
+        while not stop.is_set() and len(calls) < most:
+            calls.append(torchac.encode_float_cdf(cdf, sym))
+
+    worker = threading.Thread(target=encode_until_stopped)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # nobody is made to give up the GIL
+    try:
+        worker.start()
+        stop.set()
+    finally:
+        worker.join()
+        sys.setswitchinterval(interval)
+    assert len(calls) < most
