@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Makes a virtual environment in .venv, installs torchac with all that its tests need, and runs them.
+# Arguments go to pytest. PYTHON chooses the interpreter.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+"${PYTHON:-python3}" -m venv --clear .venv
+pip() { .venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
+
+echo "Installing torchac and its tests' requirements into .venv …"
+pip install --upgrade pip
+pip install torch==2.13.0
+pip install ".[examples]" --group test
+
+.venv/bin/python -m pytest "$@"
