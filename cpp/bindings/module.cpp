@@ -64,59 +64,86 @@ Integers integers(const py::array& array, std::int64_t limit, bool clamp) {
 }
 
 // A CDF as Python passes it: an array of rows, how to read them, and an index if they are shared.
-struct Cdf {
-  py::array rows;
-  RowType type;
-  bool normalize;
-  std::optional<py::array> index;
+class Cdf {
+ public:
+  Cdf(py::array rows, RowType type, bool normalize, std::optional<py::array> index)
+      : rows_(std::move(rows)), index_(std::move(index)), type_(type), normalize_(normalize) {
+    require(rows_.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols, "Lp out of range");
+    require(rows_.itemsize() == (type == RowType::kFloat32 ? 4 : type == RowType::kFloat64 ? 8 : 2), "wrong row type");
+    require(!index_ || rows_.ndim() == 2, "shared rows must have two dimensions");
+  }
 
-  [[nodiscard]] std::int64_t symbols() const { return rows.shape(rows.ndim() - 1) - 1; }
+  [[nodiscard]] std::int64_t symbols() const { return rows_.shape(rows_.ndim() - 1) - 1; }
 
   // The shape of the symbols.
   [[nodiscard]] std::vector<Dimension> shape() const {
-    return index ? dimensions(*index, index->ndim()) : dimensions(rows, rows.ndim() - 1);
+    return index_ ? dimensions(*index_, index_->ndim()) : dimensions(rows_, rows_.ndim() - 1);
   }
 
-  [[nodiscard]] Rows source() const {
-    if (!index) return Rows(StridedWalk(first(rows), shape()));
-    return {first(rows), rows.strides(0), integers(*index, rows.shape(0), false)};
+  [[nodiscard]] AnyRowFormat format() const {
+    return row_format(type_, normalize_, symbols(), rows_.strides(rows_.ndim() - 1));
   }
 
-  [[nodiscard]] AnyFormat format() const { return make_format(type, normalize, symbols(), rows.strides(rows.ndim() - 1)); }
-
-  void check() const {
-    require(rows.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols, "Lp out of range");
-    require(rows.itemsize() == (type == RowType::kFloat32 ? 4 : type == RowType::kFloat64 ? 8 : 2), "row type does not match");
-    require(!index || rows.ndim() == 2, "shared rows must have two dimensions");
+  [[nodiscard]] Rows rows() const {
+    if (!index_) return Rows(StridedWalk(first(rows_), shape()));
+    return {{first(rows_), rows_.strides(0), rows_.shape(0)}, integers(*index_, rows_.shape(0), false)};
   }
+
+  [[nodiscard]] bool same_type(const Cdf& other) const { return type_ == other.type_; }
+
+ private:
+  py::array rows_;
+  std::optional<py::array> index_;
+  RowType type_;
+  bool normalize_;
 };
 
-// An encoder that Python threads may share. Python raises what a report says.
+EncodeItem encode_item(const Cdf& cdf, const py::array& symbols, bool check, bool clamp, EncodedStream& stream) {
+  const auto shape = cdf.shape();
+  require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
+  return {cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), clamp), size(shape), check, &stream};
+}
+
+using Symbols = py::array_t<std::int16_t, py::array::c_style>;
+
+DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
+  const auto shape = cdf.shape();
+  require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
+  return {cdf.format(), cdf.rows(), symbols.mutable_data(), size(shape), &stream};
+}
+
+py::bytes to_bytes(EncodedStream& stream) {
+  const auto bytes = stream.finish();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::span<const std::uint8_t> to_span(const py::buffer_info& buffer) {
+  require(buffer.itemsize == 1 && buffer.ndim == 1 && (buffer.size < 2 || buffer.strides[0] == 1), "bytes expected");
+  return {static_cast<const std::uint8_t*>(buffer.ptr), static_cast<std::size_t>(buffer.size)};
+}
+
+std::optional<Report> unless_ok(const Report& report) { return report.ok() ? std::nullopt : std::optional(report); }
+
+// An encoder that Python threads may share.
 class PyEncoder {
  public:
   PyEncoder() = default;
   PyEncoder(const PyEncoder& other) : stream_((std::scoped_lock(other.mutex_), other.stream_)) {}
 
+  // Encodes all of the symbols, or none and tells why.
   std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp) {
-    cdf.check();
-    const auto shape = cdf.shape();
-    require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
-    const auto format = cdf.format();
-    EncodeLane lane(stream_, cdf.source(), integers(symbols, cdf.symbols(), clamp), size(shape), check);
-
+    EncodeItem item = encode_item(cdf, symbols, check, clamp, stream_);
     const py::gil_scoped_release release;
     const std::scoped_lock lock(mutex_);
     const auto before = stream_.checkpoint();
-    const Report report = std::visit([&](const auto& f) { return code_alone(f, lane); }, format);
-    if (report.ok()) return std::nullopt;
-    stream_.restore(before);
-    return report;
+    const Report report = torchac::encode({&item, 1}, 1);
+    if (!report.ok()) stream_.restore(before);
+    return unless_ok(report);
   }
 
   py::bytes finish() {
     const std::scoped_lock lock(mutex_);
-    const auto stream = stream_.finish();
-    return {reinterpret_cast<const char*>(stream.data()), stream.size()};
+    return to_bytes(stream_);
   }
 
   std::uint64_t num_bits() const {
@@ -133,26 +160,20 @@ class PyEncoder {
 class PyDecoder {
  public:
   explicit PyDecoder(const py::buffer& stream)
-      : buffer_(std::make_shared<const py::buffer_info>(stream.request())), decoder_(bytes(*buffer_)) {}
-  PyDecoder(const PyDecoder& other) : buffer_(other.buffer_), decoder_((std::scoped_lock(other.mutex_), other.decoder_)) {}
+      : buffer_(std::make_shared<const py::buffer_info>(stream.request())), decoder_(to_span(*buffer_)) {}
+  PyDecoder(const PyDecoder& other)
+      : buffer_(other.buffer_), decoder_((std::scoped_lock(other.mutex_), other.decoder_)) {}
 
-  std::optional<Report> decode(const Cdf& cdf, py::array_t<std::int16_t, py::array::c_style>& symbols) {
-    cdf.check();
-    const auto shape = cdf.shape();
-    require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
-    const auto format = cdf.format();
-    Rows rows = cdf.source();
-    std::int16_t* to = symbols.mutable_data();
-
+  // Decodes all of the symbols, or leaves the decoder where it is and tells why.
+  std::optional<Report> decode(const Cdf& cdf, Symbols& symbols) {
+    Decoder decoder;
+    DecodeItem item = decode_item(cdf, symbols, decoder);
     const py::gil_scoped_release release;
     const std::scoped_lock lock(mutex_);
-    Decoder decoder = decoder_;
-    DecodeLane lane(decoder, std::move(rows), to, size(shape));
-    Report report = std::visit([&](const auto& f) { return code_alone(f, lane); }, format);
-    if (report.ok() && decoder.truncated()) report.problem = Problem::kTruncated;
-    if (!report.ok()) return report;
-    decoder_ = decoder;
-    return std::nullopt;
+    decoder = decoder_;
+    const Report report = torchac::decode({&item, 1}, 1);
+    if (report.ok()) decoder_ = decoder;
+    return unless_ok(report);
   }
 
   std::uint64_t num_bits() const {
@@ -161,15 +182,47 @@ class PyDecoder {
   }
 
  private:
-  static std::span<const std::uint8_t> bytes(const py::buffer_info& buffer) {
-    require(buffer.itemsize == 1 && buffer.ndim == 1 && (buffer.size < 2 || buffer.strides[0] == 1), "bytes expected");
-    return {static_cast<const std::uint8_t*>(buffer.ptr), static_cast<std::size_t>(buffer.size)};
-  }
-
   mutable std::mutex mutex_;
   std::shared_ptr<const py::buffer_info> buffer_;
   Decoder decoder_;
 };
+
+void require_one_type(const std::vector<Cdf>& cdfs) {
+  require(std::all_of(cdfs.begin(), cdfs.end(), [&](const Cdf& cdf) { return cdf.same_type(cdfs[0]); }), "rows of different types");
+}
+
+// The streams, or a report on why there are none.
+std::variant<std::vector<py::bytes>, Report> encode_batch(const std::vector<Cdf>& cdfs, const std::vector<py::array>& symbols,
+                                                          bool check, bool clamp, std::size_t threads) {
+  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
+  require_one_type(cdfs);
+  std::vector<EncodedStream> streams(cdfs.size());
+  std::vector<EncodeItem> items;
+  for (std::size_t i = 0; i < cdfs.size(); ++i) items.push_back(encode_item(cdfs[i], symbols[i], check, clamp, streams[i]));
+  Report report;
+  {
+    const py::gil_scoped_release release;
+    report = torchac::encode(items, threads);
+  }
+  if (!report.ok()) return report;
+  std::vector<py::bytes> result;
+  for (EncodedStream& stream : streams) result.push_back(to_bytes(stream));
+  return result;
+}
+
+std::optional<Report> decode_batch(const std::vector<Cdf>& cdfs, const std::vector<py::buffer>& streams, std::vector<Symbols> symbols,
+                                   std::size_t threads) {
+  require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(), "one CDF for each item expected");
+  require_one_type(cdfs);
+  std::vector<py::buffer_info> buffers;
+  for (const py::buffer& stream : streams) buffers.push_back(stream.request());
+  std::vector<Decoder> decoders;
+  for (const py::buffer_info& buffer : buffers) decoders.emplace_back(to_span(buffer));
+  std::vector<DecodeItem> items;
+  for (std::size_t i = 0; i < cdfs.size(); ++i) items.push_back(decode_item(cdfs[i], symbols[i], decoders[i]));
+  const py::gil_scoped_release release;
+  return unless_ok(torchac::decode(items, threads));
+}
 
 }  // namespace
 }  // namespace torchac
@@ -218,4 +271,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("__copy__", [](const PyDecoder& self) { return PyDecoder(self); })
       .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert())
       .def("num_bits", &PyDecoder::num_bits);
+
+  m.def("encode_batch", &encode_batch, py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("threads"));
+  m.def("decode_batch", &decode_batch, py::arg("cdfs"), py::arg("streams"), py::arg("symbols"), py::arg("threads"));
 }

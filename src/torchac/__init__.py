@@ -1,7 +1,10 @@
 """Arithmetic coding for PyTorch: from symbols and distributions to the shortest bytes, and back."""
 
 from torchac import torchac
+from torchac.batch import decode_batch, encode_batch
+from torchac.bits import estimate_bits
 from torchac.errors import CorruptStreamError
+from torchac.incremental import Decoder, Encoder
 from torchac.quantize import quantize_cdf
 from torchac.torchac import (
     decode_float_cdf,
@@ -14,10 +17,15 @@ __version__ = "1.0.0"
 
 __all__ = [
     "CorruptStreamError",
+    "Decoder",
+    "Encoder",
+    "decode_batch",
     "decode_float_cdf",
     "decode_int16_normalized_cdf",
+    "encode_batch",
     "encode_float_cdf",
     "encode_int16_normalized_cdf",
+    "estimate_bits",
     "quantize_cdf",
     "torchac",
 ]

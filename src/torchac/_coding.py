@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from torchac import _core, _gather, _tensors, errors
 from torchac._tensors import Array, NDArray, Rows
 
 
+def host_views(
+    rows: Rows, sym: Array, check_input_bounds: bool | None
+) -> tuple[_core.Cdf, NDArray]:
+    """What the core codes: rows and symbols as they are, or what another device makes of them."""
+    _tensors.check_symbols(sym, rows)
+    gathered = None
+    if not _tensors.on_host(rows.cdf):
+        gathered = _gather.gather(rows, sym, bool(check_input_bounds), check_input_bounds is False)
+    cdf, symbols = gathered or (rows, sym)
+    return cdf.view(), _tensors.view(symbols)
+
+
 def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check_input_bounds: bool | None) -> None:
     """Codes `sym`; where that fails, raises and leaves the encoder as it was."""
-    _tensors.check_symbols(sym, rows)
-    check, clamp = bool(check_input_bounds), check_input_bounds is False
-    cdf, symbols = rows, sym
-    if not _tensors.on_host(rows.cdf):
-        cdf, symbols = _gather.gather(rows, sym, check, clamp) or (rows, sym)
-    report = encoder.encode(cdf.view(), _tensors.view(symbols), check, clamp)
+    cdf, symbols = host_views(rows, sym, check_input_bounds)
+    report = encoder.encode(cdf, symbols, bool(check_input_bounds), check_input_bounds is False)
     if report is not None:
         raise errors.explain(report, rows, sym)
 
 
 def decode(decoder: _core.Decoder, rows: Rows) -> NDArray:
     """Decodes a symbol for each row; where that fails, raises and leaves the decoder as it was."""
-    symbols = _tensors.empty_symbols(rows)
+    symbols = np.empty(rows.shape, np.int16)
     report = decoder.decode(rows.view(), symbols)
     if report is not None:
         raise errors.explain(report, rows)

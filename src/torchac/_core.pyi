@@ -1,6 +1,7 @@
 """The compiled module, cpp/bindings/module.cpp. Private."""
 
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,17 @@ class Decoder:
     def __copy__(self) -> Decoder: ...
     def decode(self, cdf: Cdf, symbols: npt.NDArray[np.int16]) -> Report | None: ...
     def num_bits(self) -> int: ...
+
+def encode_batch(
+    cdfs: Sequence[Cdf],
+    symbols: Sequence[npt.NDArray[Any]],
+    check: bool,
+    clamp: bool,
+    threads: int,
+) -> list[bytes] | Report: ...
+def decode_batch(
+    cdfs: Sequence[Cdf],
+    streams: Sequence[Buffer],
+    symbols: Sequence[npt.NDArray[np.int16]],
+    threads: int,
+) -> Report | None: ...

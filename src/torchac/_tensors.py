@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -143,12 +143,11 @@ def on_host(array: Array) -> bool:
     return isinstance(array, np.ndarray) or array.is_cpu
 
 
-def empty_symbols(rows: Rows) -> NDArray:
-    """Where decoded symbols go."""
-    return np.empty(rows.shape, np.int16)
-
-
-def like(symbols: NDArray, cdf: ArrayT) -> ArrayT:
+@overload
+def like(symbols: NDArray, cdf: torch.Tensor) -> torch.Tensor: ...
+@overload
+def like(symbols: NDArray, cdf: NDArray) -> NDArray: ...
+def like(symbols: NDArray, cdf: Array) -> Array:
     """Decoded symbols as the kind of array, and on the device, that the CDF is."""
     if isinstance(cdf, np.ndarray):
         return symbols

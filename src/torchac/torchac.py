@@ -28,6 +28,8 @@ def encode_float_cdf(
     sym: Array,
     needs_normalization: bool = True,
     check_input_bounds: bool | None = None,
+    *,
+    index: Array | None = None,
 ) -> bytes:
     """Encodes symbols with a CDF of floats.
 
@@ -43,6 +45,9 @@ def encode_float_cdf(
         check_input_bounds: None checks all that coding touches. True also checks the whole CDF:
             finite, in [0, 1], not decreasing; it costs one pass over it. False takes a symbol that
             is out of range as the nearest one in range.
+        index: Where symbols share rows: the number of each symbol's row, any integer dtype, of the
+            symbols' shape. `cdf_float` is `(K, Lp)` then, K tables. The stream is the one that
+            `cdf_float[index]` gives.
 
     Returns:
         The stream. No symbols at all give one byte.
@@ -63,12 +68,16 @@ def encode_float_cdf(
         >>> torchac.decode_float_cdf(cdf, stream)
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
-    rows = _tensors.float_rows(cdf_float, needs_normalization, None)
+    rows = _tensors.float_rows(cdf_float, needs_normalization, index)
     return _encode(rows, sym, check_input_bounds)
 
 
 def decode_float_cdf(
-    cdf_float: ArrayT, byte_stream: Stream, needs_normalization: bool = True
+    cdf_float: ArrayT,
+    byte_stream: Stream,
+    needs_normalization: bool = True,
+    *,
+    index: Array | None = None,
 ) -> ArrayT:
     """Decodes what `encode_float_cdf` encoded.
 
@@ -77,9 +86,10 @@ def decode_float_cdf(
             many symbols are decoded.
         byte_stream: The stream: bytes, bytearray or memoryview.
         needs_normalization: As it was for encoding.
+        index: As it was for encoding.
 
     Returns:
-        The symbols: int16, of shape `cdf_float.shape[:-1]`, on the CDF's device.
+        The symbols: int16, of shape `cdf_float.shape[:-1]` or `index.shape`, on the CDF's device.
 
     Raises:
         TypeError: `cdf_float` is neither a tensor nor an array, or `byte_stream` is no bytes.
@@ -89,12 +99,11 @@ def decode_float_cdf(
     Example:
         See `encode_float_cdf`.
     """
-    return _decode(
-        _tensors.float_rows(cdf_float, needs_normalization, None), cdf_float, byte_stream
-    )
+    rows = _tensors.float_rows(cdf_float, needs_normalization, index)
+    return _decode(rows, cdf_float, byte_stream)
 
 
-def encode_int16_normalized_cdf(cdf_int: Array, sym: Array) -> bytes:
+def encode_int16_normalized_cdf(cdf_int: Array, sym: Array, *, index: Array | None = None) -> bytes:
     """Encodes symbols with a CDF of 16-bit integers, in parts of 65536.
 
     Args:
@@ -102,6 +111,7 @@ def encode_int16_normalized_cdf(cdf_int: Array, sym: Array) -> bytes:
             increases along a row; for example from `quantize_cdf`. The last value of a row is taken
             as 65536, whatever it is. Any strides.
         sym: As for `encode_float_cdf`.
+        index: As for `encode_float_cdf`.
 
     Returns:
         The stream. No symbols at all give one byte.
@@ -118,18 +128,21 @@ def encode_int16_normalized_cdf(cdf_int: Array, sym: Array) -> bytes:
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    return _encode(_tensors.int16_rows(cdf_int, None), sym, None)
+    return _encode(_tensors.int16_rows(cdf_int, index), sym, None)
 
 
-def decode_int16_normalized_cdf(cdf_int: ArrayT, byte_stream: Stream) -> ArrayT:
+def decode_int16_normalized_cdf(
+    cdf_int: ArrayT, byte_stream: Stream, *, index: Array | None = None
+) -> ArrayT:
     """Decodes what `encode_int16_normalized_cdf` encoded.
 
     Args:
         cdf_int: The CDF that the symbols were encoded with, or rows of it from the front.
         byte_stream: The stream: bytes, bytearray or memoryview.
+        index: As it was for encoding.
 
     Returns:
-        The symbols: int16, of shape `cdf_int.shape[:-1]`, on the CDF's device.
+        The symbols: int16, of shape `cdf_int.shape[:-1]` or `index.shape`, on the CDF's device.
 
     Raises:
         TypeError: `cdf_int` is neither a tensor nor an array, or `byte_stream` is no bytes.
@@ -139,7 +152,7 @@ def decode_int16_normalized_cdf(cdf_int: ArrayT, byte_stream: Stream) -> ArrayT:
     Example:
         See `encode_int16_normalized_cdf`.
     """
-    return _decode(_tensors.int16_rows(cdf_int, None), cdf_int, byte_stream)
+    return _decode(_tensors.int16_rows(cdf_int, index), cdf_int, byte_stream)
 
 
 def _encode(rows: Rows, sym: Array, check_input_bounds: bool | None) -> bytes:

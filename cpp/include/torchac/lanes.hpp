@@ -68,28 +68,30 @@ class Lane {
   std::array<const std::byte*, kBlock> block_rows_;
 };
 
+template <class Format>
 class EncodeLane : public Lane {
  public:
-  // `check` asks for a check of every value of every row, not only of those that coding needs.
-  EncodeLane(EncodedStream& stream, Rows rows, Integers symbols, std::int64_t count, bool check)
-      : Lane(std::move(rows), count), stream_(&stream), symbols_(std::move(symbols)), check_(check) {}
+  // Encodes `count` symbols at the end of `stream`. `check` asks for a check of every value of every
+  // row, not only of those that coding needs.
+  EncodeLane(const Format& format, Rows rows, Integers symbols, std::int64_t count, bool check, EncodedStream& stream)
+      : Lane(std::move(rows), count), format_(&format), symbols_(std::move(symbols)), check_(check), stream_(&stream) {}
 
   void fill() {
     start_block();
     cut_block(symbols_.read(left_in_block(), block_symbols_.data()), Problem::kSymbol);
   }
 
-  // Codes `count` symbols of each lane, which all must have in their blocks. False if a lane stopped.
-  template <class Format, std::size_t kLanes>
-  static bool code(const Format& format, const std::array<EncodeLane*, kLanes>& lanes, std::size_t count) {
+  // Codes `count` symbols of each lane, which all must have in their blocks, or until a lane stops.
+  template <std::size_t kLanes>
+  static void code(const std::array<EncodeLane*, kLanes>& lanes, std::size_t count) {
     std::array<Encoder, kLanes> encoders;
     for (std::size_t k = 0; k < kLanes; ++k) encoders[k] = lanes[k]->stream_->open(count);
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t k = 0; k < kLanes; ++k) {
         EncodeLane& lane = *lanes[k];
-        if (lane.check_ && !lane.row_is_good(format, i)) [[unlikely]] return false;
-        const Interval interval = format.interval(lane.row(i), lane.symbol(i));
-        if (!interval.codable()) [[unlikely]] return lane.refuse(format, i);
+        if (lane.check_ && !lane.row_is_good(i)) [[unlikely]] return;
+        const Interval interval = lane.format_->interval(lane.row(i), lane.symbol(i));
+        if (!interval.codable()) [[unlikely]] return lane.refuse(i);
         encoders[k].encode(interval);
       }
     }
@@ -97,55 +99,49 @@ class EncodeLane : public Lane {
       lanes[k]->stream_->close(encoders[k]);
       lanes[k]->advance(count);
     }
-    return true;
   }
 
  private:
   [[nodiscard]] std::uint32_t symbol(std::size_t i) const { return block_symbols_[next_ + i]; }
 
-  template <class Format>
-  bool row_is_good(const Format& format, std::size_t i) {
+  bool row_is_good(std::size_t i) {
     if (row(i) == checked_) return true;  // an expanded row, or a table, again
     checked_ = row(i);
-    const Fault fault = format.check(checked_);
+    const Fault fault = format_->check(checked_);
     if (fault.problem != Problem::kNone) stop(i, fault);
     return fault.problem == Problem::kNone;
   }
 
-  template <class Format>
-  bool refuse(const Format& format, std::size_t i) {
-    stop(i, format.why_not_codable(row(i), symbol(i)));
-    return false;
-  }
+  void refuse(std::size_t i) { stop(i, format_->why_not_codable(row(i), symbol(i))); }
 
-  EncodedStream* stream_;
+  const Format* format_;
   Integers symbols_;
   bool check_;
   const std::byte* checked_ = nullptr;
+  EncodedStream* stream_;
   std::array<std::uint32_t, kBlock> block_symbols_;
 };
 
+template <class Format>
 class DecodeLane : public Lane {
  public:
-  // Writes `count` symbols from `symbols` on.
-  DecodeLane(Decoder& stream, Rows rows, std::int16_t* symbols, std::int64_t count)
-      : Lane(std::move(rows), count), stream_(&stream), symbols_(symbols) {}
+  // Decodes `count` symbols from where `stream` stands to `symbols`.
+  DecodeLane(const Format& format, Rows rows, std::int16_t* symbols, std::int64_t count, Decoder& stream)
+      : Lane(std::move(rows), count), format_(&format), symbols_(symbols), stream_(&stream) {}
 
   void fill() { start_block(); }
 
-  // Codes `count` symbols of each lane, which all must have in their blocks. False if a lane stopped.
-  template <class Format, std::size_t kLanes>
-  static bool code(const Format& format, const std::array<DecodeLane*, kLanes>& lanes, std::size_t count) {
+  // As EncodeLane::code.
+  template <std::size_t kLanes>
+  static void code(const std::array<DecodeLane*, kLanes>& lanes, std::size_t count) {
     std::array<Decoder, kLanes> decoders;
     for (std::size_t k = 0; k < kLanes; ++k) decoders[k] = *lanes[k]->stream_;
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t k = 0; k < kLanes; ++k) {
         DecodeLane& lane = *lanes[k];
-        const std::uint32_t symbol = format.find(lane.row(i), decoders[k].target());
-        if (!decoders[k].consume(format.interval(lane.row(i), symbol))) [[unlikely]] {
-          return lane.refuse(format, i, symbol, decoders[k]);
-        }
-        lane.symbols_[i] = static_cast<std::int16_t>(symbol);
+        const Found found = lane.format_->find(lane.row(i), decoders[k].target());
+        if (!decoders[k].consume(found.interval)) [[unlikely]] return lane.refuse(i, found.symbol, decoders[k]);
+        lane.symbols_[i] = static_cast<std::int16_t>(found.symbol);
       }
     }
     for (std::size_t k = 0; k < kLanes; ++k) {
@@ -153,31 +149,19 @@ class DecodeLane : public Lane {
       lanes[k]->symbols_ += count;
       lanes[k]->advance(count);
     }
-    return true;
   }
 
  private:
-  template <class Format>
-  bool refuse(const Format& format, std::size_t i, std::uint32_t symbol, const Decoder& decoder) {
-    Fault fault = format.why_not_codable(row(i), symbol);
+  void refuse(std::size_t i, std::uint32_t symbol, const Decoder& decoder) {
+    Fault fault = format_->why_not_codable(row(i), symbol);
     if (fault.problem != Problem::kNotFinite) fault = {Problem::kContradicted};
     if (decoder.truncated()) fault = {Problem::kTruncated};
     stop(i, fault);
-    return false;
   }
 
-  Decoder* stream_;
+  const Format* format_;
   std::int16_t* symbols_;
+  Decoder* stream_;
 };
-
-// Codes one stream to its end.
-template <class Format, class AnyLane>
-Report code_alone(const Format& format, AnyLane& lane) {
-  while (!lane.done()) {
-    if (lane.left_in_block() == 0) lane.fill();
-    AnyLane::code(format, std::array{&lane}, lane.left_in_block());
-  }
-  return lane.report();
-}
 
 }  // namespace torchac

@@ -13,6 +13,12 @@
 
 namespace torchac {
 
+// A symbol and its interval.
+struct Found {
+  std::uint32_t symbol;
+  Interval interval;
+};
+
 // What the rows of a CDF have in common. The methods take the address of a row's first value.
 template <class Value>
 class RowFormat {
@@ -22,18 +28,18 @@ class RowFormat {
   RowFormat(Value value, std::int64_t symbols, std::ptrdiff_t stride)
       : value_(value), symbols_(static_cast<std::uint32_t>(symbols)), stride_(stride) {}
 
+  bool operator==(const RowFormat&) const = default;
+
   [[nodiscard]] std::uint32_t symbols() const { return symbols_; }
-  [[nodiscard]] std::ptrdiff_t stride() const { return stride_; }
 
   [[nodiscard]] Interval interval(const std::byte* row, std::uint32_t symbol) const {
     return {at(row, symbol), symbol + 1 == symbols_ ? kWhole : at(row, symbol + 1)};
   }
 
   // The largest symbol whose interval starts at or before the target, or 0.
-  [[nodiscard]] std::uint32_t find(const std::byte* row, Target target) const {
-    if (symbols_ <= 2) return symbols_ == 2 && target.reaches(at(row, 1)) ? 1 : 0;
-    const std::uint32_t quantile = target.quantile();
-    return stride_ == sizeof(Stored) ? find(row, quantile, sizeof(Stored)) : find(row, quantile, stride_);
+  [[nodiscard]] Found find(const std::byte* row, Target target) const {
+    const std::uint32_t symbol = symbol_at(row, target);
+    return {symbol, interval(row, symbol)};
   }
 
   // Why the interval of a symbol is not codable.
@@ -55,13 +61,19 @@ class RowFormat {
   }
 
  private:
+  [[nodiscard]] std::uint32_t symbol_at(const std::byte* row, Target target) const {
+    if (symbols_ <= 2) return symbols_ == 2 && target.reaches(at(row, 1)) ? 1 : 0;
+    const std::uint32_t quantile = target.quantile();
+    return stride_ == sizeof(Stored) ? scan(row, quantile, sizeof(Stored)) : scan(row, quantile, stride_);
+  }
+
   [[nodiscard]] std::uint32_t at(const std::byte* row, std::uint32_t j) const {
     return value_.convert(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_), j);
   }
 
   // Reads the row once from front to back, at the speed of memory, without a branch on what it reads.
   // Called with a constant stride so that the compiler makes vector code of it.
-  [[nodiscard]] std::uint32_t find(const std::byte* row, std::uint32_t quantile, std::ptrdiff_t stride) const {
+  [[nodiscard]] std::uint32_t scan(const std::byte* row, std::uint32_t quantile, std::ptrdiff_t stride) const {
     using Bits = typename Value::Bits;
     const auto symbols = static_cast<Bits>(symbols_);
     const auto limit = static_cast<Bits>(quantile);
@@ -70,10 +82,10 @@ class RowFormat {
       const Bits value = value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), j, unusual);
       last = value <= limit ? j : last;
     }
-    return Value::quick_is_right(unusual) ? static_cast<std::uint32_t>(last) : find_slowly(row, quantile);
+    return Value::quick_is_right(unusual) ? static_cast<std::uint32_t>(last) : scan_slowly(row, quantile);
   }
 
-  [[nodiscard]] std::uint32_t find_slowly(const std::byte* row, std::uint32_t quantile) const {
+  [[nodiscard]] std::uint32_t scan_slowly(const std::byte* row, std::uint32_t quantile) const {
     std::uint32_t symbol = symbols_ - 1;
     while (symbol > 0 && at(row, symbol) > quantile) --symbol;
     return symbol;

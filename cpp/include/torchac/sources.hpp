@@ -74,16 +74,28 @@ class Integers {
   bool clamp_;
 };
 
-// The rows of the symbols one after the other: rows of their own, or shared ones (tables) that an
-// index chooses from.
+// Rows that symbols share: `count` of them, `stride` bytes apart.
+struct TableView {
+  const std::byte* first;
+  std::int64_t stride;
+  std::int64_t count;
+
+  bool operator==(const TableView&) const = default;
+};
+
+// The rows of the symbols one after the other: rows of their own, or tables that an index chooses.
 class Rows {
  public:
   explicit Rows(StridedWalk walk) : walk_(std::move(walk)) {}
-  Rows(const std::byte* tables, std::int64_t stride, Integers index)
-      : walk_(tables, {}), table_stride_(stride), index_(std::move(index)) {}
+  Rows(TableView tables, Integers index) : tables_(tables), index_(std::move(index)) {}
+
+  [[nodiscard]] const std::optional<TableView>& tables() const { return tables_; }
+
+  // The same, with each table in another form.
+  [[nodiscard]] Rows with(TableView tables) const { return {tables, *index_}; }
 
   // Addresses of the next `count` rows; tells how many come before the first index out of range.
-  std::size_t read(std::size_t count, const std::byte** to) { return index_ ? read_tables(count, to) : read_rows(count, to); }
+  std::size_t read(std::size_t count, const std::byte** to) { return tables_ ? read_tables(count, to) : read_rows(count, to); }
 
  private:
   std::size_t read_rows(std::size_t count, const std::byte** to) {
@@ -100,12 +112,12 @@ class Rows {
   std::size_t read_tables(std::size_t count, const std::byte** to) {
     std::array<std::uint32_t, kBlock> index;
     const std::size_t good = index_->read(count, index.data());
-    for (std::size_t i = 0; i < good; ++i) to[i] = walk_.at() + static_cast<std::ptrdiff_t>(index[i]) * table_stride_;
+    for (std::size_t i = 0; i < good; ++i) to[i] = tables_->first + static_cast<std::ptrdiff_t>(index[i]) * tables_->stride;
     return good;
   }
 
-  StridedWalk walk_;
-  std::int64_t table_stride_ = 0;
+  StridedWalk walk_{nullptr, {}};
+  std::optional<TableView> tables_;
   std::optional<Integers> index_;
 };
 

@@ -22,6 +22,7 @@ struct Integer16 {
   using Bits = std::uint16_t;
   static constexpr bool kIsFloat = false;
 
+  bool operator==(const Integer16&) const = default;
   [[nodiscard]] std::uint32_t convert(Stored value, std::uint32_t) const { return value; }
   [[nodiscard]] Bits quick(Stored value, Bits, Bits&) const { return value; }
   [[nodiscard]] static bool quick_is_right(Bits) { return true; }
@@ -57,6 +58,8 @@ class FloatValue {
   // Normalization keeps one part of kWhole for each symbol, and so makes each row increase.
   FloatValue(std::int64_t symbols, bool normalize)
       : scale_(static_cast<Real>(normalize ? kWhole - symbols : kWhole)), counted_(normalize ? ~Bits{0} : 0) {}
+
+  bool operator==(const FloatValue&) const = default;
 
   [[nodiscard]] std::uint32_t convert_real(Real value, std::uint32_t j) const {
     Bits unusual = 0;

@@ -1,0 +1,219 @@
+"""Many streams at once, on several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, overload
+
+import numpy as np
+import torch
+
+from torchac import _coding, _core, _tensors, errors
+from torchac._tensors import Array, ArrayT, NDArray, Rows, Stream
+
+
+def encode_batch(
+    cdf: Array | Sequence[Array],
+    sym: Array | Sequence[Array],
+    *,
+    needs_normalization: bool = True,
+    index: Array | Sequence[Array] | None = None,
+    check_input_bounds: bool | None = None,
+    num_threads: int | None = None,
+) -> list[bytes]:
+    """Encodes a batch, each item into a stream of its own.
+
+    A stream is the one that `encode_float_cdf` or `encode_int16_normalized_cdf` gives for the item
+    alone. Threads share the items, and each thread works on several of them in turn, so that
+    a batch is faster than its items one by one on a single thread too.
+
+    Args:
+        cdf: CDF of shape `(B, N1, …, Nm, Lp)`, of floats or of 16-bit integers; or a sequence of
+            `B` CDFs of one dtype, where items differ in shape. With `index`, tables of shape
+            `(K, Lp)` for all items, or a sequence of such tables.
+        sym: Symbols of shape `(B, N1, …, Nm)`, or a sequence of `B` tensors.
+        needs_normalization: As for `encode_float_cdf`; without effect on integers.
+        index: The table of each symbol, of the shape of `sym`, or a sequence of `B` tensors.
+        check_input_bounds: As for `encode_float_cdf`.
+        num_threads: Threads to code on; `torch.get_num_threads()` by default. None outlives the
+            call.
+
+    Returns:
+        `B` streams.
+
+    Raises:
+        TypeError: As `encode_float_cdf`.
+        ValueError: As `encode_float_cdf`; the message names the item. Or items that do not match.
+
+    Example:
+        >>> import torch, torchac
+        >>> cdf = torch.linspace(0, 1, 11).expand(4, 100, 11)  # 4 items of 100 symbols
+        >>> sym = torch.arange(400).view(4, 100) % 10
+        >>> streams = torchac.encode_batch(cdf, sym)
+        >>> len(streams)
+        4
+        >>> torchac.decode_batch(cdf, streams).equal(sym.short())
+        True
+    """
+    rows = _item_rows(cdf, index, needs_normalization)
+    symbols = _items("sym", sym, len(rows))
+    views = []
+    for item in range(len(rows)):
+        with _naming(item):
+            views.append(_coding.host_views(rows[item], symbols[item], check_input_bounds))
+    streams = _core.encode_batch(
+        [cdf_view for cdf_view, _ in views],
+        [sym_view for _, sym_view in views],
+        bool(check_input_bounds),
+        check_input_bounds is False,
+        _threads(num_threads),
+    )
+    if isinstance(streams, _core.Report):
+        item = streams.item
+        raise errors.explain(streams, rows[item], symbols[item], _name(item))
+    return streams
+
+
+@overload
+def decode_batch(
+    cdf: ArrayT,
+    byte_streams: Sequence[Stream],
+    *,
+    needs_normalization: bool = True,
+    index: Array | None = None,
+    num_threads: int | None = None,
+) -> ArrayT: ...
+
+
+@overload
+def decode_batch(
+    cdf: Sequence[ArrayT],
+    byte_streams: Sequence[Stream],
+    *,
+    needs_normalization: bool = True,
+    index: Sequence[Array] | None = None,
+    num_threads: int | None = None,
+) -> list[ArrayT]: ...
+
+
+@overload
+def decode_batch(
+    cdf: ArrayT,
+    byte_streams: Sequence[Stream],
+    *,
+    needs_normalization: bool = True,
+    index: Sequence[Array],
+    num_threads: int | None = None,
+) -> list[ArrayT]: ...
+
+
+def decode_batch(
+    cdf: Array | Sequence[Array],
+    byte_streams: Sequence[Stream],
+    *,
+    needs_normalization: bool = True,
+    index: Array | Sequence[Array] | None = None,
+    num_threads: int | None = None,
+) -> Any:  # as the overloads say
+    """Decodes what `encode_batch` encoded.
+
+    Args:
+        cdf: As for `encode_batch`.
+        byte_streams: `B` streams: bytes, bytearrays or memoryviews.
+        needs_normalization: As it was for encoding.
+        index: As it was for encoding.
+        num_threads: As for `encode_batch`.
+
+    Returns:
+        The symbols: int16, of shape `(B, N1, …, Nm)`, on the CDF's device; or a list of `B` tensors
+        if `cdf` or `index` is a sequence.
+
+    Raises:
+        TypeError: As `decode_float_cdf`.
+        CorruptStreamError: As `decode_float_cdf`; the message names the item.
+        ValueError: As `decode_float_cdf`; the message names the item. Or items that do not match.
+
+    Example:
+        See `encode_batch`.
+    """
+    rows = _item_rows(cdf, index, needs_normalization)
+    streams = _items("byte_streams", byte_streams, len(rows))
+    for item, stream in enumerate(streams):
+        with _naming(item):
+            streams[item] = _tensors.check_stream(stream)
+
+    if isinstance(cdf, Sequence) or isinstance(index, Sequence):
+        symbols = [np.empty(r.shape, np.int16) for r in rows]
+        _decode(rows, streams, symbols, num_threads)
+        return [_tensors.like(s, r.cdf) for s, r in zip(symbols, rows, strict=True)]
+    whole = np.empty(tuple(cdf.shape[:-1] if index is None else index.shape), np.int16)
+    _decode(rows, streams, [whole[item, ...] for item in range(len(rows))], num_threads)
+    return _tensors.like(whole, cdf)
+
+
+def _decode(
+    rows: list[Rows], streams: list[Stream], symbols: list[NDArray], num_threads: int | None
+) -> None:
+    report = _core.decode_batch([r.view() for r in rows], streams, symbols, _threads(num_threads))
+    if report is not None:
+        raise errors.explain(report, rows[report.item], item=_name(report.item))
+
+
+def _item_rows(
+    cdf: Array | Sequence[Array], index: Array | Sequence[Array] | None, normalize: bool
+) -> list[Rows]:
+    """The rows of each item."""
+    if index is None:
+        cdfs = _items("cdf", cdf)
+        indices: list[Array | None] = [None] * len(cdfs)
+    else:
+        indices = _items("index", index)
+        cdfs = (
+            _items("cdf", cdf, len(indices)) if isinstance(cdf, Sequence) else [cdf] * len(indices)
+        )
+    rows: list[Rows] = []
+    for item, (its_cdf, its_index) in enumerate(zip(cdfs, indices, strict=True)):
+        with _naming(item):
+            rows.append(_tensors.any_rows(its_cdf, normalize, its_index))
+            if rows[item].row_type is not rows[0].row_type:
+                raise ValueError(
+                    f"cdf has dtype {its_cdf.dtype}: expected {cdfs[0].dtype}, as item 0 has"
+                )
+    return rows
+
+
+def _items(name: str, batch: Any, count: int | None = None) -> list[Any]:
+    """The items of a batch, which are to be `count`."""
+    if isinstance(batch, (torch.Tensor, np.ndarray)):
+        if batch.ndim == 0:
+            raise ValueError(f"{name} has shape (): expected (B, …), the items of a batch")
+        items = [batch[item, ...] for item in range(len(batch))]
+    elif isinstance(batch, Sequence) and not isinstance(batch, (str, bytes, bytearray, memoryview)):
+        items = list(batch)
+    else:
+        raise TypeError(f"{name} is of type {type(batch).__name__}: expected the items of a batch")
+    if count is not None and len(items) != count:
+        raise ValueError(f"{name} has {len(items)} items: expected {count}, as many as the others")
+    return items
+
+
+def _threads(num_threads: int | None) -> int:
+    if num_threads is None:
+        return torch.get_num_threads()
+    if num_threads < 1:
+        raise ValueError(f"num_threads is {num_threads}: expected 1 or more")
+    return num_threads
+
+
+def _name(item: int) -> str:
+    return f"item {item}: "
+
+
+@contextmanager
+def _naming(item: int) -> Iterator[None]:
+    """Names the item in what is raised about it."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(_name(item) + str(error)) from None

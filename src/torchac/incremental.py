@@ -1,0 +1,148 @@
+"""Coding in pieces, as autoregressive models need it."""
+
+from __future__ import annotations
+
+import copy
+
+from torchac import _coding, _core, _tensors
+from torchac._tensors import Array, ArrayT, Stream
+
+
+class Encoder:
+    """Encodes symbols piece by piece into one stream.
+
+    The stream is the one that a single call with all symbols gives, so it does not matter how they
+    are cut into pieces, nor in which pieces they are decoded. Rows of floats, of integers, and
+    shared ones may follow each other. `copy.copy` forks the encoder, to try different ways on.
+
+    Example:
+        >>> import torch, torchac
+        >>> cdf = torch.tensor([0.0, 0.5, 0.75, 1.0])
+        >>> encoder = torchac.Encoder()
+        >>> for symbol in (0, 2, 1):
+        ...     encoder.encode(cdf, torch.tensor(symbol))
+        >>> encoder.num_bits
+        6
+        >>> stream = encoder.finish()
+        >>> decoder = torchac.Decoder(stream)
+        >>> [decoder.decode(cdf).item() for _ in range(3)]
+        [0, 2, 1]
+    """
+
+    def __init__(self) -> None:
+        self._core = _core.Encoder()
+        self._finished: bytes | None = None
+        self._num_bits = 0  # once finished
+
+    def encode(
+        self,
+        cdf: Array,
+        sym: Array,
+        *,
+        needs_normalization: bool = True,
+        index: Array | None = None,
+        check_input_bounds: bool | None = None,
+    ) -> None:
+        """Encodes symbols behind those that were encoded before.
+
+        Args:
+            cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
+                `encode_int16_normalized_cdf`.
+            sym: Symbols, as for `encode_float_cdf`.
+            needs_normalization: As for `encode_float_cdf`; without effect on integers.
+            index: As for `encode_float_cdf`.
+            check_input_bounds: As for `encode_float_cdf`.
+
+        Raises:
+            TypeError: As `encode_float_cdf`.
+            ValueError: As `encode_float_cdf`. None of the symbols is encoded then.
+            RuntimeError: The encoder has finished.
+        """
+        self._require_unfinished()
+        rows = _tensors.any_rows(cdf, needs_normalization, index)
+        _coding.encode(self._core, rows, sym, check_input_bounds)
+
+    def finish(self) -> bytes:
+        """Ends the stream, and the use of the encoder.
+
+        Returns:
+            The stream.
+
+        Raises:
+            RuntimeError: The encoder has finished.
+        """
+        self._require_unfinished()
+        self._num_bits = self.num_bits
+        self._finished = self._core.finish()
+        return self._finished
+
+    @property
+    def num_bits(self) -> int:
+        """Length in bits of the stream that `finish` would return now, or did return.
+
+        The stream is that, filled up to whole bytes. Each stream has two bits more than its symbols
+        took.
+        """
+        return self._core.num_bits() if self._finished is None else self._num_bits
+
+    def __copy__(self) -> Encoder:
+        other = Encoder.__new__(type(self))
+        other.__dict__.update(self.__dict__, _core=copy.copy(self._core))
+        return other
+
+    def _require_unfinished(self) -> None:
+        if self._finished is not None:
+            raise RuntimeError("this Encoder has finished its stream: use a new one")
+
+
+class Decoder:
+    """Decodes a stream piece by piece.
+
+    `copy.copy` forks the decoder.
+
+    Args:
+        byte_stream: The stream: bytes, bytearray or memoryview.
+
+    Raises:
+        TypeError: `byte_stream` is no bytes.
+
+    Example:
+        See `Encoder`.
+    """
+
+    def __init__(self, byte_stream: Stream) -> None:
+        self._core = _core.Decoder(_tensors.check_stream(byte_stream))
+
+    def decode(
+        self, cdf: ArrayT, *, needs_normalization: bool = True, index: Array | None = None
+    ) -> ArrayT:
+        """Decodes the next symbols, as many as there are rows.
+
+        Args:
+            cdf: The CDF that the symbols were encoded with.
+            needs_normalization: As it was for encoding.
+            index: As for `decode_float_cdf`.
+
+        Returns:
+            The symbols: int16, of shape `cdf.shape[:-1]` or `index.shape`, on the CDF's device.
+
+        Raises:
+            TypeError: As `decode_float_cdf`.
+            CorruptStreamError: As `decode_float_cdf`. The decoder stays where it was then.
+            ValueError: As `decode_float_cdf`.
+        """
+        rows = _tensors.any_rows(cdf, needs_normalization, index)
+        return _tensors.like(_coding.decode(self._core, rows), cdf)
+
+    @property
+    def num_bits_consumed(self) -> int:
+        """Length in bits of the shortest stream that holds what was decoded so far.
+
+        It is `Encoder.num_bits` after the same symbols.
+        """
+        return self._core.num_bits()
+
+    def __copy__(self) -> Decoder:
+        other = Decoder.__new__(type(self))
+        other.__dict__.update(self.__dict__, _core=copy.copy(self._core))
+        return other

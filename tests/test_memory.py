@@ -1,0 +1,48 @@
+"""Memory that decoding takes beside its inputs and outputs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import torch, torchac
+{setup}
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line)
+{call}                                             # everything is loaded and allocated once
+open("/proc/self/clear_refs", "w").write("5")      # the peak from here on
+before = peak()
+result = {call}
+print(peak() - before - 2 * 1_000_000 // 1024)     # less the int16 result
+"""
+TABLES = """
+cdf = torch.linspace(0, 1, 257).expand(64, 257).contiguous()
+index = torch.randint(64, {shape}, dtype=torch.int16)
+sym = torch.randint(256, {shape}, dtype=torch.int16)
+"""
+CASES = {
+    "tables": (
+        TABLES.format(shape="(1_000_000,)")
+        + "stream = torchac.encode_float_cdf(cdf, sym, index=index)",
+        "torchac.decode_float_cdf(cdf, stream, index=index)",
+    ),
+    "batch": (
+        TABLES.format(shape="(8, 125_000)")
+        + "streams = torchac.encode_batch(cdf, sym, index=index)",
+        "torchac.decode_batch(cdf, streams, index=index, num_threads=2)",
+    ),
+}
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="this system does not tell peaks of memory"
+)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_decoding_a_million_symbols_takes_under_a_megabyte(case: tuple[str, str]) -> None:
+    setup, call = case
+    code = CODE.format(setup=setup, call=call)
+    run = [sys.executable, "-c", code]
+    kilobytes = int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    assert kilobytes < 1024

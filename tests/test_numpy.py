@@ -1,0 +1,82 @@
+"""NumPy arrays in, NumPy arrays out, and nothing copied."""
+
+import numpy as np
+import pytest
+import torch
+
+import torchac
+
+RNG = np.random.default_rng(1)
+CDF = np.linspace(0, 1, 21, dtype=np.float32) ** RNG.uniform(0.5, 2, (30, 40, 1)).astype(np.float32)
+SYM = RNG.integers(0, 20, (30, 40))
+INDEX = RNG.integers(0, 30, (30, 40))
+STREAM = torchac.encode_float_cdf(torch.from_numpy(CDF), torch.from_numpy(SYM))
+
+
+def same(decoded: np.ndarray, symbols: np.ndarray = SYM) -> bool:
+    return type(decoded) is np.ndarray and decoded.dtype == np.int16 and (decoded == symbols).all()
+
+
+def test_four_functions() -> None:
+    assert torchac.encode_float_cdf(CDF, SYM) == STREAM
+    assert same(torchac.decode_float_cdf(CDF, STREAM))
+    integers = torchac.quantize_cdf(CDF)
+    assert type(integers) is np.ndarray
+    assert torchac.encode_int16_normalized_cdf(integers, SYM) == STREAM
+    assert same(torchac.decode_int16_normalized_cdf(integers, STREAM))
+    assert same(torchac.decode_int16_normalized_cdf(integers.view(np.uint16), STREAM))
+
+
+def test_tables() -> None:
+    stream = torchac.encode_float_cdf(CDF[0], SYM, index=INDEX)
+    assert same(torchac.decode_float_cdf(CDF[0], stream, index=INDEX))
+
+
+def test_batch() -> None:
+    streams = torchac.encode_batch(CDF, SYM)
+    assert same(torchac.decode_batch(CDF, streams))
+    assert all(
+        same(a, b) for a, b in zip(torchac.decode_batch(list(CDF), streams), SYM, strict=True)
+    )
+
+
+def test_incremental() -> None:
+    encoder = torchac.Encoder()
+    encoder.encode(CDF[:10], SYM[:10])
+    encoder.encode(CDF[10:], SYM[10:])
+    assert encoder.finish() == STREAM
+    assert same(torchac.Decoder(STREAM).decode(CDF))
+
+
+def test_bits() -> None:
+    bits = torchac.estimate_bits(CDF, SYM)
+    assert type(bits) is np.ndarray
+    assert abs(bits.sum() - 8 * len(STREAM)) < 16
+
+
+@pytest.mark.parametrize("name", ["float16", "float64"])
+def test_other_floats(name: str) -> None:
+    cdf = CDF.astype(name)
+    assert same(torchac.decode_float_cdf(cdf, torchac.encode_float_cdf(cdf, SYM)))
+
+
+def test_any_layout() -> None:
+    """Reversed, transposed, read-only and unaligned arrays are read in place."""
+    backwards = np.ascontiguousarray(CDF[::-1, :, ::-1])[::-1, :, ::-1]
+    assert torchac.encode_float_cdf(backwards, SYM[::-1].copy()[::-1]) == STREAM
+    assert same(torchac.decode_float_cdf(np.asfortranarray(CDF), STREAM))
+    frozen = CDF.copy()
+    frozen.flags.writeable = False
+    assert same(torchac.decode_float_cdf(frozen, STREAM))
+    unaligned = (
+        np.frombuffer(b"." + CDF.tobytes(), np.uint8)[1:].view(np.float32).reshape(CDF.shape)
+    )
+    assert same(torchac.decode_float_cdf(unaligned, STREAM))
+    assert torchac.encode_float_cdf(unaligned, SYM) == STREAM
+
+
+def test_other_byte_order_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^cdf_float has dtype >f4: expected float32, "):
+        torchac.encode_float_cdf(CDF.astype(">f4"), SYM)
+    with pytest.raises(ValueError, match=r"^sym has dtype >i8: expected int8, "):
+        torchac.encode_float_cdf(CDF, SYM.astype(">i8"))

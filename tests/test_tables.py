@@ -1,0 +1,143 @@
+"""Shared tables: the bytes of gathered rows, and no gathered rows."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import torchac
+
+KINDS = ["float32", "float64", "float16", "bfloat16", "int16"]
+
+
+def tables(rng: np.random.Generator, kind: str, count: int, lp: int) -> torch.Tensor:
+    """Rows from flat to sharp."""
+    mass = rng.random((count, lp - 1)) ** rng.choice([1, 8, 40], (count, 1)) + 1e-9
+    cdf = torch.zeros(count, lp, dtype=torch.float64)
+    cdf[:, 1:] = torch.from_numpy(np.cumsum(mass / mass.sum(-1, keepdims=True), -1)).clamp(max=1)
+    return torchac.quantize_cdf(cdf) if kind == "int16" else cdf.to(getattr(torch, kind))
+
+
+def encode(cdf: torch.Tensor, sym: torch.Tensor, index: torch.Tensor | None = None) -> bytes:
+    if cdf.dtype is torch.int16:
+        return torchac.encode_int16_normalized_cdf(cdf, sym, index=index)
+    return torchac.encode_float_cdf(cdf, sym, check_input_bounds=True, index=index)
+
+
+def decode(cdf: torch.Tensor, stream: bytes, index: torch.Tensor | None = None) -> torch.Tensor:
+    if cdf.dtype is torch.int16:
+        return torchac.decode_int16_normalized_cdf(cdf, stream, index=index)
+    return torchac.decode_float_cdf(cdf, stream, index=index)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(
+    shape=st.lists(st.integers(0, 9), max_size=3).map(tuple),
+    count=st.integers(1, 6),
+    lp=st.one_of(st.integers(2, 20), st.sampled_from([257, 1001, 5000])),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_bytes_of_gathered_rows(
+    kind: str, shape: tuple[int, ...], count: int, lp: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    cdf = tables(rng, kind, count, lp)
+    index = torch.from_numpy(rng.integers(0, count, shape))
+    sym = torch.from_numpy(rng.integers(0, lp - 1, shape))
+    stream = encode(cdf, sym, index)
+    assert stream == encode(cdf[index], sym)
+    for rows, its_index in ((cdf, index), (cdf[index], None)):
+        decoded = decode(rows, stream, its_index)
+        assert decoded.shape == shape
+        assert decoded.long().equal(sym)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
+def test_indices_of_any_dtype_and_layout(dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(1)
+    cdf = tables(rng, "float32", 5, 30)[:, ::2]
+    index = torch.from_numpy(rng.integers(0, 5, (40, 30))).to(dtype).T
+    sym = torch.from_numpy(rng.integers(0, 14, (30, 40)))
+    stream = encode(cdf, sym, index)
+    assert stream == encode(cdf[index.long()], sym)
+    assert decode(cdf, stream, index).long().equal(sym)
+
+
+def test_tables_that_decrease_somewhere_are_used_as_they_are() -> None:
+    """Such tables cannot be searched by a lookup; what has an interval of its own still decodes."""
+    cdf = torch.tensor([[0, 20000, 10000, 40000 - 65536, 0]], dtype=torch.int16)
+    index = torch.zeros(1000, dtype=torch.int64)
+    sym = torch.full((1000,), 3)
+    stream = encode(cdf, sym, index)
+    assert decode(cdf, stream, index).long().equal(sym)
+
+
+def test_factorized_prior_with_a_table_per_channel() -> None:
+    """Latents (B, C, H, W) of an image codec: one table for each channel."""
+    rng = np.random.default_rng(2)
+    channels, lp = 192, 65
+    cdf = tables(rng, "float32", channels, lp)
+    index = torch.arange(channels).view(1, -1, 1, 1).expand(2, channels, 32, 48)
+    sym = torch.from_numpy(rng.binomial(lp - 2, 0.5, index.shape))
+    stream = encode(cdf, sym, index)
+    assert stream == encode(cdf[index], sym)
+    assert decode(cdf, stream, index).long().equal(sym)
+
+
+def test_gaussian_conditional_with_64_scales() -> None:
+    """Latents whose scale is one of 64, known for each position."""
+    scales = torch.logspace(-1, 1.8, 64)
+    edges = torch.arange(-128.5, 128)
+    cdf = torch.special.ndtr(edges / scales[:, None])
+    cdf[:, 0], cdf[:, -1] = 0, 1
+    index = torch.randint(64, (320, 16, 24))
+    noise = torch.randn(index.shape) * scales[index]
+    sym = noise.round().clamp(-128, 127).long() + 128
+    stream = encode(cdf, sym, index)
+    assert stream == encode(cdf[index], sym)
+    assert decode(cdf, stream, index).long().equal(sym)
+
+
+CDF = torch.linspace(0, 1, 5).expand(3, 5)
+SYM = torch.tensor([0, 1])
+
+
+@pytest.mark.parametrize("number", [3, -1])
+def test_index_out_of_range(number: int) -> None:
+    message = rf"^index {number} at index \(1,\) names no table: 3 tables allow 0 … 2$"
+    index = torch.tensor([0, number])
+    with pytest.raises(ValueError, match=message):
+        encode(CDF, SYM, index)
+    with pytest.raises(ValueError, match=message):
+        decode(CDF, b"stream", index)
+
+
+def test_index_of_another_shape() -> None:
+    message = r"^shape of sym \(2,\) must match the index: expected \(3,\)$"
+    with pytest.raises(ValueError, match=message):
+        encode(CDF, SYM, torch.tensor([0, 1, 2]))
+
+
+def test_index_that_is_no_integer() -> None:
+    with pytest.raises(ValueError, match=r"^index has dtype torch.float32: expected int8, "):
+        encode(CDF, SYM, torch.zeros(2))
+
+
+def test_tables_of_other_dimensions() -> None:
+    message = r"^cdf_float has shape \(1, 3, 5\): expected \(K, Lp\), K tables, with index$"
+    with pytest.raises(ValueError, match=message):
+        encode(CDF[None], SYM, SYM)
+
+
+def test_index_on_another_device() -> None:
+    message = "^index is on meta and cdf_float on cpu: expected one device$"
+    with pytest.raises(ValueError, match=message):
+        encode(CDF, SYM, SYM.to("meta"))
+
+
+def test_faults_of_tables_are_named() -> None:
+    cdf = CDF.clone()
+    cdf[2, 1] = torch.nan
+    with pytest.raises(ValueError, match=r"^CDF value nan at index \(2, 1\) cannot be converted"):
+        torchac.encode_float_cdf(cdf, SYM, index=torch.tensor([0, 2]))
