@@ -139,5 +139,9 @@ def test_index_on_another_device() -> None:
 def test_faults_of_tables_are_named() -> None:
     cdf = CDF.clone()
     cdf[2, 1] = torch.nan
-    with pytest.raises(ValueError, match=r"^CDF value nan at index \(2, 1\) cannot be converted"):
+    message = r"^CDF value nan at index \(2, 1\) cannot be converted"
+    with pytest.raises(ValueError, match=message):
         torchac.encode_float_cdf(cdf, SYM, index=torch.tensor([0, 2]))
+    assert torchac.encode_float_cdf(cdf, SYM, index=torch.tensor([0, 1]))  # not touched
+    with pytest.raises(ValueError, match=message):
+        torchac.encode_float_cdf(cdf, SYM, index=torch.tensor([0, 1]), check_input_bounds=True)

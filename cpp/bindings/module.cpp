@@ -29,7 +29,9 @@ void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-const std::byte* first(const py::array& array) { return static_cast<const std::byte*>(array.data()); }
+const std::byte* first(const py::array& array) {
+  return static_cast<const std::byte*>(array.data());
+}
 
 std::vector<Dimension> dimensions(const py::array& array, py::ssize_t count) {
   std::vector<Dimension> result;
@@ -44,23 +46,30 @@ std::int64_t size(const std::vector<Dimension>& dimensions) {
 }
 
 bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimension>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](auto x, auto y) { return x.size == y.size; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](auto x, auto y) { return x.size == y.size; });
 }
 
 IntegerType integer_type(const py::dtype& dtype) {
-  require(dtype.byteorder() == '=' || dtype.byteorder() == '|', "integers must have the machine's byte order");
+  require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
+          "integers must have the machine's byte order");
   require(dtype.kind() == 'i' || dtype.kind() == 'u', "integers expected");
   const bool is_signed = dtype.kind() == 'i';
   switch (dtype.itemsize()) {
-    case 1: return is_signed ? IntegerType::kInt8 : IntegerType::kUint8;
-    case 2: return is_signed ? IntegerType::kInt16 : IntegerType::kUint16;
-    case 4: return is_signed ? IntegerType::kInt32 : IntegerType::kUint32;
-    default: return is_signed ? IntegerType::kInt64 : IntegerType::kUint64;
+    case 1:
+      return is_signed ? IntegerType::kInt8 : IntegerType::kUint8;
+    case 2:
+      return is_signed ? IntegerType::kInt16 : IntegerType::kUint16;
+    case 4:
+      return is_signed ? IntegerType::kInt32 : IntegerType::kUint32;
+    default:
+      return is_signed ? IntegerType::kInt64 : IntegerType::kUint64;
   }
 }
 
 Integers integers(const py::array& array, std::int64_t limit, bool clamp) {
-  return {integer_type(array.dtype()), StridedWalk(first(array), dimensions(array, array.ndim())), limit, clamp};
+  return {integer_type(array.dtype()), StridedWalk(first(array), dimensions(array, array.ndim())),
+          limit, clamp};
 }
 
 // A CDF as Python passes it: an array of rows, how to read them, and an index if they are shared.
@@ -68,8 +77,12 @@ class Cdf {
  public:
   Cdf(py::array rows, RowType type, bool normalize, std::optional<py::array> index)
       : rows_(std::move(rows)), index_(std::move(index)), type_(type), normalize_(normalize) {
-    require(rows_.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols, "Lp out of range");
-    require(rows_.itemsize() == (type == RowType::kFloat32 ? 4 : type == RowType::kFloat64 ? 8 : 2), "wrong row type");
+    require(rows_.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols,
+            "Lp out of range");
+    require(rows_.itemsize() == (type == RowType::kFloat32   ? 4
+                                 : type == RowType::kFloat64 ? 8
+                                                             : 2),
+            "wrong row type");
     require(!index_ || rows_.ndim() == 2, "shared rows must have two dimensions");
   }
 
@@ -86,7 +99,8 @@ class Cdf {
 
   [[nodiscard]] Rows rows() const {
     if (!index_) return Rows(StridedWalk(first(rows_), shape()));
-    return {{first(rows_), rows_.strides(0), rows_.shape(0)}, integers(*index_, rows_.shape(0), false)};
+    return {{first(rows_), rows_.strides(0), rows_.shape(0)},
+            integers(*index_, rows_.shape(0), false)};
   }
 
   [[nodiscard]] bool same_type(const Cdf& other) const { return type_ == other.type_; }
@@ -98,10 +112,12 @@ class Cdf {
   bool normalize_;
 };
 
-EncodeItem encode_item(const Cdf& cdf, const py::array& symbols, bool check, bool clamp, EncodedStream& stream) {
+EncodeItem encode_item(const Cdf& cdf, const py::array& symbols, bool check, bool clamp,
+                       EncodedStream& stream) {
   const auto shape = cdf.shape();
   require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
-  return {cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), clamp), size(shape), check, &stream};
+  return {cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), clamp),
+          size(shape),  check,      &stream};
 }
 
 using Symbols = py::array_t<std::int16_t, py::array::c_style>;
@@ -118,11 +134,14 @@ py::bytes to_bytes(EncodedStream& stream) {
 }
 
 std::span<const std::uint8_t> to_span(const py::buffer_info& buffer) {
-  require(buffer.itemsize == 1 && buffer.ndim == 1 && (buffer.size < 2 || buffer.strides[0] == 1), "bytes expected");
+  require(buffer.itemsize == 1 && buffer.ndim == 1 && (buffer.size < 2 || buffer.strides[0] == 1),
+          "bytes expected");
   return {static_cast<const std::uint8_t*>(buffer.ptr), static_cast<std::size_t>(buffer.size)};
 }
 
-std::optional<Report> unless_ok(const Report& report) { return report.ok() ? std::nullopt : std::optional(report); }
+std::optional<Report> unless_ok(const Report& report) {
+  return report.ok() ? std::nullopt : std::optional(report);
+}
 
 // An encoder that Python threads may share.
 class PyEncoder {
@@ -160,7 +179,8 @@ class PyEncoder {
 class PyDecoder {
  public:
   explicit PyDecoder(const py::buffer& stream)
-      : buffer_(std::make_shared<const py::buffer_info>(stream.request())), decoder_(to_span(*buffer_)) {}
+      : buffer_(std::make_shared<const py::buffer_info>(stream.request())),
+        decoder_(to_span(*buffer_)) {}
   PyDecoder(const PyDecoder& other)
       : buffer_(other.buffer_), decoder_((std::scoped_lock(other.mutex_), other.decoder_)) {}
 
@@ -188,17 +208,22 @@ class PyDecoder {
 };
 
 void require_one_type(const std::vector<Cdf>& cdfs) {
-  require(std::all_of(cdfs.begin(), cdfs.end(), [&](const Cdf& cdf) { return cdf.same_type(cdfs[0]); }), "rows of different types");
+  require(
+      std::all_of(cdfs.begin(), cdfs.end(), [&](const Cdf& cdf) { return cdf.same_type(cdfs[0]); }),
+      "rows of different types");
 }
 
 // The streams, or a report on why there are none.
-std::variant<std::vector<py::bytes>, Report> encode_batch(const std::vector<Cdf>& cdfs, const std::vector<py::array>& symbols,
-                                                          bool check, bool clamp, std::size_t threads) {
+std::variant<std::vector<py::bytes>, Report> encode_batch(const std::vector<Cdf>& cdfs,
+                                                          const std::vector<py::array>& symbols,
+                                                          bool check, bool clamp,
+                                                          std::size_t threads) {
   require(cdfs.size() == symbols.size(), "one CDF for each item expected");
   require_one_type(cdfs);
   std::vector<EncodedStream> streams(cdfs.size());
   std::vector<EncodeItem> items;
-  for (std::size_t i = 0; i < cdfs.size(); ++i) items.push_back(encode_item(cdfs[i], symbols[i], check, clamp, streams[i]));
+  for (std::size_t i = 0; i < cdfs.size(); ++i)
+    items.push_back(encode_item(cdfs[i], symbols[i], check, clamp, streams[i]));
   Report report;
   {
     const py::gil_scoped_release release;
@@ -210,16 +235,19 @@ std::variant<std::vector<py::bytes>, Report> encode_batch(const std::vector<Cdf>
   return result;
 }
 
-std::optional<Report> decode_batch(const std::vector<Cdf>& cdfs, const std::vector<py::buffer>& streams, std::vector<Symbols> symbols,
-                                   std::size_t threads) {
-  require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(), "one CDF for each item expected");
+std::optional<Report> decode_batch(const std::vector<Cdf>& cdfs,
+                                   const std::vector<py::buffer>& streams,
+                                   std::vector<Symbols> symbols, std::size_t threads) {
+  require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(),
+          "one CDF for each item expected");
   require_one_type(cdfs);
   std::vector<py::buffer_info> buffers;
   for (const py::buffer& stream : streams) buffers.push_back(stream.request());
   std::vector<Decoder> decoders;
   for (const py::buffer_info& buffer : buffers) decoders.emplace_back(to_span(buffer));
   std::vector<DecodeItem> items;
-  for (std::size_t i = 0; i < cdfs.size(); ++i) items.push_back(decode_item(cdfs[i], symbols[i], decoders[i]));
+  for (std::size_t i = 0; i < cdfs.size(); ++i)
+    items.push_back(decode_item(cdfs[i], symbols[i], decoders[i]));
   const py::gil_scoped_release release;
   return unless_ok(torchac::decode(items, threads));
 }
@@ -254,15 +282,18 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("problem", &Report::problem)
       .def_readonly("item", &Report::item)
       .def_readonly("position", &Report::position)
-      .def_readonly("column", &Report::column);
+      .def_readonly("column", &Report::column)
+      .def_readonly("table", &Report::table);
 
-  py::class_<Cdf>(m, "Cdf")
-      .def(py::init<py::array, RowType, bool, std::optional<py::array>>(), py::arg("rows"), py::arg("row_type"), py::arg("normalize"), py::arg("index"));
+  py::class_<Cdf>(m, "Cdf").def(py::init<py::array, RowType, bool, std::optional<py::array>>(),
+                                py::arg("rows"), py::arg("row_type"), py::arg("normalize"),
+                                py::arg("index"));
 
   py::class_<PyEncoder>(m, "Encoder")
       .def(py::init())
       .def("__copy__", [](const PyEncoder& self) { return PyEncoder(self); })
-      .def("encode", &PyEncoder::encode, py::arg("cdf"), py::arg("symbols").noconvert(), py::arg("check"), py::arg("clamp"))
+      .def("encode", &PyEncoder::encode, py::arg("cdf"), py::arg("symbols").noconvert(),
+           py::arg("check"), py::arg("clamp"))
       .def("finish", &PyEncoder::finish)
       .def("num_bits", &PyEncoder::num_bits);
 
@@ -272,6 +303,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert())
       .def("num_bits", &PyDecoder::num_bits);
 
-  m.def("encode_batch", &encode_batch, py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("threads"));
-  m.def("decode_batch", &decode_batch, py::arg("cdfs"), py::arg("streams"), py::arg("symbols"), py::arg("threads"));
+  m.def("encode_batch", &encode_batch, py::arg("cdfs"), py::arg("symbols"), py::arg("check"),
+        py::arg("clamp"), py::arg("threads"));
+  m.def("decode_batch", &decode_batch, py::arg("cdfs"), py::arg("streams"), py::arg("symbols"),
+        py::arg("threads"));
 }

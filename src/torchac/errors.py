@@ -50,6 +50,8 @@ class _Situation:
     def row(self) -> tuple[int, ...]:
         """Where the symbol's row stands in the CDF."""
         table = self.rows.table
+        if self.report.table >= 0:
+            return (self.report.table,)
         return self.position if table is None else (_number(table, self.position),)
 
     def value(self, column: int) -> Any:

@@ -27,13 +27,19 @@ using AnyRowFormat = std::variant<RowFormat<Integer16>, RowFormat<Float16>, RowF
                                   RowFormat<Float32>, RowFormat<Float64>>;
 
 // `symbols` is kMinSymbols ... kMaxSymbols, `stride` bytes from one value of a row to the next.
-inline AnyRowFormat row_format(RowType type, bool normalize, std::int64_t symbols, std::ptrdiff_t stride) {
+inline AnyRowFormat row_format(RowType type, bool normalize, std::int64_t symbols,
+                               std::ptrdiff_t stride) {
   switch (type) {
-    case RowType::kFloat16: return RowFormat(Float16(symbols, normalize), symbols, stride);
-    case RowType::kBFloat16: return RowFormat(BFloat16(symbols, normalize), symbols, stride);
-    case RowType::kFloat32: return RowFormat(Float32(symbols, normalize), symbols, stride);
-    case RowType::kFloat64: return RowFormat(Float64(symbols, normalize), symbols, stride);
-    case RowType::kInt16: break;
+    case RowType::kFloat16:
+      return RowFormat(Float16(symbols, normalize), symbols, stride);
+    case RowType::kBFloat16:
+      return RowFormat(BFloat16(symbols, normalize), symbols, stride);
+    case RowType::kFloat32:
+      return RowFormat(Float32(symbols, normalize), symbols, stride);
+    case RowType::kFloat64:
+      return RowFormat(Float64(symbols, normalize), symbols, stride);
+    case RowType::kInt16:
+      break;
   }
   return RowFormat(Integer16{}, symbols, stride);
 }
@@ -56,55 +62,123 @@ struct DecodeItem {
   Decoder* stream;
 };
 
+// The tables that all items share, and how many symbols are coded with them.
+struct SharedTables {
+  TableView view;
+  std::int64_t symbols;
+};
+
+template <class Item>
+std::optional<SharedTables> shared_tables(std::span<const Item> items) {
+  const std::optional<TableView>& view = items.front().rows.tables();
+  std::int64_t symbols = 0;
+  for (const Item& item : items) {
+    if (!view || item.rows.tables() != view || item.format != items.front().format)
+      return std::nullopt;
+    symbols += item.count;
+  }
+  return SharedTables{*view, symbols};
+}
+
+// Checks the tables of each item that asks for it, as a whole.
+inline Report check_tables(std::span<EncodeItem> items) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    EncodeItem& item = items[i];
+    if (!item.check || !item.rows.tables()) continue;
+    item.check = false;
+    const TableView& view = *item.rows.tables();
+    if (i > 0 && items[i - 1].rows.tables() == view && items[i - 1].format == item.format) continue;
+    for (std::int64_t k = 0; k < view.count; ++k) {
+      const std::byte* row = view.first + k * view.stride;
+      const Fault fault =
+          std::visit([&](const auto& format) { return format.check(row); }, item.format);
+      if (fault.problem != Problem::kNone)
+        return {fault.problem, static_cast<std::int64_t>(i), 0, fault.column, k};
+    }
+  }
+  return {};
+}
+
+// The shared tables as rows of integers, if there are more symbols than values to convert.
+inline std::optional<std::vector<std::uint16_t>> convert_tables(std::span<EncodeItem> items) {
+  const auto shared = shared_tables(std::span<const EncodeItem>(items));
+  if (!shared) return std::nullopt;
+  return std::visit(
+      [&](const auto format)
+          -> std::optional<std::vector<std::uint16_t>> {  // a copy: the original changes
+        const std::int64_t row = std::int64_t{format.symbols()} + 1;
+        if (shared->symbols / row < shared->view.count) return std::nullopt;
+        auto values = convert_tables(format, shared->view);
+        if (!values) return std::nullopt;
+        constexpr std::int64_t kSize = sizeof(std::uint16_t);
+        const TableView view{reinterpret_cast<const std::byte*>(values->data()), row * kSize,
+                             shared->view.count};
+        for (EncodeItem& item : items) {
+          item.rows = item.rows.with(view);
+          item.format = RowFormat(Integer16{}, format.symbols(), kSize);
+        }
+        return values;
+      },
+      items.front().format);
+}
+
+// Encodes the items' symbols at the ends of their streams. What the items say of their rows may be
+// changed to something that means the same.
 inline Report encode(std::span<EncodeItem> items, std::size_t threads) {
   if (items.empty()) return {};
+  const Report report = check_tables(items);
+  if (!report.ok()) return report;
+  const auto converted = convert_tables(items);
   return std::visit(
       [&]<class Format>(const Format&) {
         return code_all<EncodeLane<Format>>(items.size(), threads, [&](std::size_t i) {
-          EncodeItem& item = items[i];
-          return EncodeLane<Format>(std::get<Format>(item.format), item.rows, item.symbols, item.count, item.check, *item.stream);
+          const EncodeItem& item = items[i];
+          return EncodeLane<Format>(std::get<Format>(item.format), item.rows, item.symbols,
+                                    item.count, item.check, *item.stream);
         });
       },
       items.front().format);
 }
 
-inline Report decode_rows(std::span<DecodeItem> items, std::size_t threads) {
+// The shared tables, prepared, if there are enough symbols for it to pay.
+inline std::optional<Tables> prepare_tables(std::span<const DecodeItem> items) {
+  const auto shared = shared_tables(items);
+  if (!shared || shared->symbols / Tables::kSymbolsThatPay < shared->view.count)
+    return std::nullopt;
+  return std::visit([&](const auto& format) { return Tables::prepare(format, shared->view); },
+                    items.front().format);
+}
+
+inline Report decode_rows(std::span<const DecodeItem> items, std::size_t threads) {
   return std::visit(
       [&]<class Format>(const Format&) {
         return code_all<DecodeLane<Format>>(items.size(), threads, [&](std::size_t i) {
-          DecodeItem& item = items[i];
-          return DecodeLane<Format>(std::get<Format>(item.format), item.rows, item.symbols, item.count, *item.stream);
+          const DecodeItem& item = items[i];
+          return DecodeLane<Format>(std::get<Format>(item.format), item.rows, item.symbols,
+                                    item.count, *item.stream);
         });
       },
       items.front().format);
 }
 
-// The tables that all items share, if they do and it pays to prepare them.
-inline std::optional<Tables> prepare_tables(std::span<const DecodeItem> items) {
-  const std::optional<TableView>& view = items.front().rows.tables();
-  std::int64_t symbols = 0;
-  for (const DecodeItem& item : items) {
-    if (!view || item.rows.tables() != view || item.format != items.front().format) return std::nullopt;
-    symbols += item.count;
-  }
-  if (symbols / Tables::kSymbolsThatPay < view->count) return std::nullopt;
-  return std::visit([&](const auto& format) { return Tables::prepare(format, *view); }, items.front().format);
+inline Report decode_tables(std::span<const DecodeItem> items, const Tables& tables,
+                            std::size_t threads) {
+  return code_all<DecodeLane<TableFormat>>(items.size(), threads, [&](std::size_t i) {
+    const DecodeItem& item = items[i];
+    return DecodeLane<TableFormat>(tables.format(), item.rows.with(tables.view()), item.symbols,
+                                   item.count, *item.stream);
+  });
 }
 
-inline Report decode(std::span<DecodeItem> items, std::size_t threads) {
+// Decodes the items' symbols from where their streams stand.
+inline Report decode(std::span<const DecodeItem> items, std::size_t threads) {
   if (items.empty()) return {};
-  Report report;
-  if (const auto tables = prepare_tables(items)) {
-    report = code_all<DecodeLane<TableFormat>>(items.size(), threads, [&](std::size_t i) {
-      DecodeItem& item = items[i];
-      return DecodeLane<TableFormat>(tables->format(), item.rows.with(tables->view()), item.symbols, item.count, *item.stream);
-    });
-  } else {
-    report = decode_rows(items, threads);
-  }
+  const auto tables = prepare_tables(items);
+  Report report = tables ? decode_tables(items, *tables, threads) : decode_rows(items, threads);
   for (std::size_t i = 0; report.ok() && i < items.size(); ++i) {
-    // All symbols may have been decoded, none of them at all, and the end of the stream be missing.
-    if (items[i].stream->truncated()) report = {Problem::kTruncated, static_cast<std::int64_t>(i), items[i].count, 0};
+    // Where no symbols were asked for, nobody has looked yet whether the stream has its end.
+    if (items[i].stream->truncated())
+      report = {Problem::kTruncated, static_cast<std::int64_t>(i), items[i].count};
   }
   return report;
 }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "torchac/bytes.hpp"
+#include "torchac/cpu.hpp"
 #include "torchac/interval.hpp"
 #include "torchac/range.hpp"
 
@@ -24,9 +25,11 @@ struct Target {
   // the numerator n < 2^48 and span <= 2^32 are exact, and where n / span is not an integer it lies
   // at least 1 / span >= 2^-32 below the next one, which is more than the rounding of a quotient
   // below 2^16, 2^-38.
-  [[nodiscard]] std::uint32_t quantile() const {
-    const auto numerator = static_cast<double>(static_cast<std::int64_t>(((offset + 1) << kPrecision) - 1));
-    return static_cast<std::uint32_t>(static_cast<std::int32_t>(numerator / static_cast<double>(static_cast<std::int64_t>(span))));
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t quantile() const {
+    const auto numerator =
+        static_cast<double>(static_cast<std::int64_t>(((offset + 1) << kPrecision) - 1));
+    return static_cast<std::uint32_t>(static_cast<std::int32_t>(
+        numerator / static_cast<double>(static_cast<std::int64_t>(span))));
   }
 };
 
@@ -43,12 +46,14 @@ class Decoder {
   [[nodiscard]] Target target() const { return {offset_, span_}; }
 
   // Goes on behind the symbol that has the interval. False if the stream cannot hold that symbol:
-  // the interval is not codable or the target not in it, so the stream was not written with this row;
-  // or the stream is `truncated`. The decoder is of no more use then.
-  [[nodiscard]] bool consume(Interval interval) {
+  // the target is not in its interval, so the stream was not written with this row, or a bound is
+  // not finite, and lies beyond the range; or the stream is `truncated`. The decoder is of no use
+  // then.
+  [[nodiscard]] TORCHAC_INLINE bool consume(Interval interval) {
     const std::uint64_t low = scale(span_, interval.low);
     const std::uint64_t high = scale(span_, interval.high);
-    if (!(interval.codable() && low <= offset_ && offset_ < high)) [[unlikely]] return false;
+    if (!(low <= offset_ && offset_ < high && high <= span_)) [[unlikely]]
+      return false;
     const std::uint64_t width = high - low;
     const std::uint64_t next = peek();
     low_ += low;
@@ -69,15 +74,17 @@ class Decoder {
  private:
   // The stream from `position_` on, at least 57 bits from the most significant end down.
   // Bits past the end are zeros.
-  [[nodiscard]] std::uint64_t peek() const {
+  [[nodiscard]] TORCHAC_INLINE std::uint64_t peek() const {
     const std::uint64_t byte = position_ / 8;
-    const std::uint64_t bits = byte + 8 <= stream_.size() ? load_big_endian(&stream_[byte]) : peek_end(byte);
+    const std::uint64_t bits =
+        byte + 8 <= stream_.size() ? load_big_endian(&stream_[byte]) : peek_end(byte);
     return bits << position_ % 8;
   }
 
-  [[nodiscard]] std::uint64_t peek_end(std::uint64_t byte) const {
+  [[nodiscard]] TORCHAC_COLD std::uint64_t peek_end(std::uint64_t byte) const {
     std::uint64_t bits = 0;
-    for (std::uint64_t i = byte; i < byte + 8; ++i) bits = bits << 8 | (i < stream_.size() ? stream_[i] : 0u);
+    for (std::uint64_t i = byte; i < byte + 8; ++i)
+      bits = bits << 8 | (i < stream_.size() ? stream_[i] : 0u);
     return bits;
   }
 

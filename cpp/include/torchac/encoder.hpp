@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "torchac/bytes.hpp"
+#include "torchac/cpu.hpp"
 #include "torchac/interval.hpp"
 #include "torchac/range.hpp"
 
@@ -23,7 +24,7 @@ namespace torchac {
 class Encoder {
  public:
   // Codes one symbol. The interval must be codable, and the stream have room.
-  void encode(Interval interval) {
+  TORCHAC_INLINE void encode(Interval interval) {
     const std::uint64_t low = scale(span_, interval.low);
     const std::uint64_t width = scale(span_, interval.high) - low;
     lift(low);
@@ -44,7 +45,7 @@ class Encoder {
   static_assert(kMinHeld == 7 && kFirstHeld >= kMinHeld);
 
   // Adds to the lower end of the range.
-  void lift(std::uint64_t by) {
+  TORCHAC_INLINE void lift(std::uint64_t by) {
     low_ += by;
     if (low_ >> (kWindowBits + held_)) [[unlikely]] {
       drop_written();
@@ -52,14 +53,15 @@ class Encoder {
     }
   }
 
-  // The number as a whole stays below one, so the carry ends at the first byte, zero, at the latest.
-  static void carry(std::uint8_t* end) {
+  // The number as a whole stays below one, so the carry ends at the first byte, zero, at the
+  // latest.
+  TORCHAC_COLD static void carry(std::uint8_t* end) {
     do --end;
     while (++*end == 0);
   }
 
   // Moves `shift` more bits out of the window, and whole bytes out of what is held.
-  void append(std::uint32_t shift) {
+  TORCHAC_INLINE void append(std::uint32_t shift) {
     low_ <<= shift;
     held_ += shift;
     store_big_endian(to_, low_ << (64 - kWindowBits - held_));
@@ -83,14 +85,12 @@ class EncodedStream {
   EncodedStream() : bytes_(kSlack) {}
 
   // An encoder that goes on here, with room for so many symbols. Give it back with `close`.
-  [[nodiscard]] Encoder open(std::size_t symbols) {
-    const std::size_t needed = written_ + (symbols * kMaxDoublings + 7) / 8 + kSlack;
-    if (needed > bytes_.size()) bytes_.resize(needed + bytes_.size() / 2);
-    encoder_.to_ = bytes_.data() + written_;
+  [[nodiscard]] TORCHAC_INLINE Encoder open(std::size_t symbols) {
+    reserve(symbols);
     return encoder_;
   }
 
-  void close(const Encoder& encoder) {
+  TORCHAC_INLINE void close(const Encoder& encoder) {
     encoder_ = encoder;
     written_ = static_cast<std::size_t>(encoder.to_ - bytes_.data());
   }
@@ -117,8 +117,8 @@ class EncodedStream {
   struct Checkpoint {
     Encoder encoder;
     std::size_t written;
-    std::size_t full;       // written bytes 0xFF at the end
-    std::uint8_t before;    // the written byte before them
+    std::size_t full;     // written bytes 0xFF at the end
+    std::uint8_t before;  // the written byte before them
   };
 
   // A carry changes the bytes 0xFF at the end and the one before them, and no other.
@@ -137,6 +137,12 @@ class EncodedStream {
   }
 
  private:
+  void reserve(std::size_t symbols) {
+    const std::size_t needed = written_ + (symbols * kMaxDoublings + 7) / 8 + kSlack;
+    if (needed > bytes_.size()) bytes_.resize(needed + bytes_.size() / 2);
+    encoder_.to_ = bytes_.data() + written_;
+  }
+
   // An encoder stores eight bytes wherever it is, up to four bytes after the last whole one.
   static constexpr std::size_t kSlack = 16;
 

@@ -17,6 +17,7 @@ inline constexpr std::int64_t kMaxSymbols = 32768;
 
 // A CDF value that is no number (NaN, infinity). Every interval that has it as a bound is not
 // codable: the difference to any value up to kWhole, and to itself, lies outside 1 ... kWhole.
+// And it is beyond every range, without overflow: 2^32 * 2^31 fits 64 bits.
 inline constexpr std::uint32_t kNotFinite = 1u << 31;
 
 struct Interval {

@@ -17,6 +17,10 @@
 
 namespace torchac {
 
+// Symbols ahead of the one being coded whose bounds are asked for: as many as memory can have under
+// way at once.
+inline constexpr std::size_t kPrefetchDistance = 16;
+
 // What encoding and decoding lanes have in common: the rows of a block, and how far they have come.
 class Lane {
  public:
@@ -42,7 +46,11 @@ class Lane {
     advance(0);
   }
 
-  [[nodiscard]] const std::byte* row(std::size_t i) const { return block_rows_[next_ + i]; }
+  // The rows that are left in the block, and kPrefetchDistance that mean nothing.
+  [[nodiscard]] const std::byte* const* rows_left() const { return &block_rows_[next_]; }
+
+  // Whether rows are to be had from memory rather than from a cache.
+  [[nodiscard]] bool rows_lie_apart() const { return !rows_.tables(); }
 
   void advance(std::size_t coded) {
     next_ += coded;
@@ -65,16 +73,21 @@ class Lane {
   std::size_t end_ = 0;  // of the block
   Problem cut_ = Problem::kNone;
   Report report_;
-  std::array<const std::byte*, kBlock> block_rows_;
+  std::array<const std::byte*, kBlock + kPrefetchDistance> block_rows_{};
 };
 
 template <class Format>
 class EncodeLane : public Lane {
  public:
-  // Encodes `count` symbols at the end of `stream`. `check` asks for a check of every value of every
-  // row, not only of those that coding needs.
-  EncodeLane(const Format& format, Rows rows, Integers symbols, std::int64_t count, bool check, EncodedStream& stream)
-      : Lane(std::move(rows), count), format_(&format), symbols_(std::move(symbols)), check_(check), stream_(&stream) {}
+  // Encodes `count` symbols at the end of `stream`. `check` asks for a check of every value of
+  // every row, not only of those that coding needs.
+  EncodeLane(const Format& format, Rows rows, Integers symbols, std::int64_t count, bool check,
+             EncodedStream& stream)
+      : Lane(std::move(rows), count),
+        format_(&format),
+        symbols_(std::move(symbols)),
+        check_(check),
+        stream_(&stream) {}
 
   void fill() {
     start_block();
@@ -84,49 +97,69 @@ class EncodeLane : public Lane {
   // Codes `count` symbols of each lane, which all must have in their blocks, or until a lane stops.
   template <std::size_t kLanes>
   static void code(const std::array<EncodeLane*, kLanes>& lanes, std::size_t count) {
-    std::array<Encoder, kLanes> encoders;
-    for (std::size_t k = 0; k < kLanes; ++k) encoders[k] = lanes[k]->stream_->open(count);
+    std::array<Work, kLanes> work;
+    for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open(count);
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t k = 0; k < kLanes; ++k) {
-        EncodeLane& lane = *lanes[k];
-        if (lane.check_ && !lane.row_is_good(i)) [[unlikely]] return;
-        const Interval interval = lane.format_->interval(lane.row(i), lane.symbol(i));
-        if (!interval.codable()) [[unlikely]] return lane.refuse(i);
-        encoders[k].encode(interval);
+        Work& w = work[k];
+        if (w.far)
+          w.format.prefetch(w.rows[i + kPrefetchDistance], w.symbols[i + kPrefetchDistance]);
+        if (w.check && !lanes[k]->row_is_good(i)) [[unlikely]]
+          return;
+        const Interval interval = w.format.interval(w.rows[i], w.symbols[i]);
+        if (!interval.codable()) [[unlikely]]
+          return lanes[k]->refuse(i);
+        w.encoder.encode(interval);
       }
     }
     for (std::size_t k = 0; k < kLanes; ++k) {
-      lanes[k]->stream_->close(encoders[k]);
+      lanes[k]->stream_->close(work[k].encoder);
       lanes[k]->advance(count);
     }
   }
 
  private:
-  [[nodiscard]] std::uint32_t symbol(std::size_t i) const { return block_symbols_[next_ + i]; }
+  // What the loop works with: a copy, so that the compiler sees that nothing else changes it.
+  struct Work {
+    Encoder encoder;
+    Format format{};
+    const std::byte* const* rows;
+    const std::uint32_t* symbols;
+    bool check, far;
+  };
 
-  bool row_is_good(std::size_t i) {
-    if (row(i) == checked_) return true;  // an expanded row, or a table, again
-    checked_ = row(i);
-    const Fault fault = format_->check(checked_);
+  TORCHAC_INLINE Work open(std::size_t count) {
+    return {stream_->open(count),   *format_, rows_left(),
+            &block_symbols_[next_], check_,   rows_lie_apart()};
+  }
+
+  [[nodiscard]] bool row_is_good(std::size_t i) {
+    const std::byte* row = rows_left()[i];
+    if (row == checked_) return true;  // an expanded row, or a table, again
+    checked_ = row;
+    const Fault fault = format_->check(row);
     if (fault.problem != Problem::kNone) stop(i, fault);
     return fault.problem == Problem::kNone;
   }
 
-  void refuse(std::size_t i) { stop(i, format_->why_not_codable(row(i), symbol(i))); }
+  TORCHAC_COLD void refuse(std::size_t i) {
+    stop(i, format_->why_not_codable(rows_left()[i], block_symbols_[next_ + i]));
+  }
 
   const Format* format_;
   Integers symbols_;
   bool check_;
   const std::byte* checked_ = nullptr;
   EncodedStream* stream_;
-  std::array<std::uint32_t, kBlock> block_symbols_;
+  std::array<std::uint32_t, kBlock + kPrefetchDistance> block_symbols_{};
 };
 
 template <class Format>
 class DecodeLane : public Lane {
  public:
   // Decodes `count` symbols from where `stream` stands to `symbols`.
-  DecodeLane(const Format& format, Rows rows, std::int16_t* symbols, std::int64_t count, Decoder& stream)
+  DecodeLane(const Format& format, Rows rows, std::int16_t* symbols, std::int64_t count,
+             Decoder& stream)
       : Lane(std::move(rows), count), format_(&format), symbols_(symbols), stream_(&stream) {}
 
   void fill() { start_block(); }
@@ -134,28 +167,40 @@ class DecodeLane : public Lane {
   // As EncodeLane::code.
   template <std::size_t kLanes>
   static void code(const std::array<DecodeLane*, kLanes>& lanes, std::size_t count) {
-    std::array<Decoder, kLanes> decoders;
-    for (std::size_t k = 0; k < kLanes; ++k) decoders[k] = *lanes[k]->stream_;
+    std::array<Work, kLanes> work;
+    for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open();
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t k = 0; k < kLanes; ++k) {
-        DecodeLane& lane = *lanes[k];
-        const Found found = lane.format_->find(lane.row(i), decoders[k].target());
-        if (!decoders[k].consume(found.interval)) [[unlikely]] return lane.refuse(i, found.symbol, decoders[k]);
-        lane.symbols_[i] = static_cast<std::int16_t>(found.symbol);
+        Work& w = work[k];
+        const Found found = w.format.find(w.rows[i], w.decoder.target());
+        if (!w.decoder.consume(found.interval)) [[unlikely]] {
+          return lanes[k]->refuse(i, found.symbol, w.decoder.truncated());
+        }
+        w.symbols[i] = static_cast<std::int16_t>(found.symbol);
       }
     }
     for (std::size_t k = 0; k < kLanes; ++k) {
-      *lanes[k]->stream_ = decoders[k];
+      *lanes[k]->stream_ = work[k].decoder;
       lanes[k]->symbols_ += count;
       lanes[k]->advance(count);
     }
   }
 
  private:
-  void refuse(std::size_t i, std::uint32_t symbol, const Decoder& decoder) {
-    Fault fault = format_->why_not_codable(row(i), symbol);
+  // As EncodeLane::Work.
+  struct Work {
+    Decoder decoder;
+    Format format{};
+    const std::byte* const* rows;
+    std::int16_t* symbols;
+  };
+
+  TORCHAC_INLINE Work open() { return {*stream_, *format_, rows_left(), symbols_}; }
+
+  TORCHAC_COLD void refuse(std::size_t i, std::uint32_t symbol, bool truncated) {
+    Fault fault = format_->why_not_codable(rows_left()[i], symbol);
     if (fault.problem != Problem::kNotFinite) fault = {Problem::kContradicted};
-    if (decoder.truncated()) fault = {Problem::kTruncated};
+    if (truncated) fault = {Problem::kTruncated};
     stop(i, fault);
   }
 

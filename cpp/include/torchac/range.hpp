@@ -40,7 +40,8 @@ inline std::uint64_t scale(std::uint64_t span, std::uint32_t c) { return (span *
 // than 2^31, so neither changes the difference.
 inline std::uint32_t doublings(std::uint64_t low, std::uint64_t width) {
   const std::uint64_t last = width - 1;  // at least 2^14 - 1, so never 0
-  const auto u = static_cast<std::uint32_t>(std::bit_width(static_cast<std::uint32_t>(last) | 1u)) - 1;
+  const auto u =
+      static_cast<std::uint32_t>(std::bit_width(static_cast<std::uint32_t>(last) | 1u)) - 1;
   const auto apart = static_cast<std::uint32_t>(((low + last) >> u) - (low >> u));
   return kWindowBits - u - apart;
 }

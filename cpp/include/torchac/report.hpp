@@ -1,4 +1,5 @@
-// What coding ran into. The core does not throw for what is wrong with data, it says what and where.
+// What coding ran into. The core does not throw for what is wrong with data, it says what and
+// where.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,7 @@ struct Report {
   std::int64_t item = 0;      // the stream, where there are several
   std::int64_t position = 0;  // the symbol in the stream
   std::int64_t column = 0;    // as in Fault
+  std::int64_t table = -1;    // the shared row, where that is known rather than a symbol
 
   [[nodiscard]] bool ok() const { return problem == Problem::kNone; }
 };

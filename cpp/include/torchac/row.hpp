@@ -1,10 +1,12 @@
 // One row of a CDF: the interval that a symbol has in it, and the symbol that a target lies in.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 
+#include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/interval.hpp"
 #include "torchac/report.hpp"
@@ -25,6 +27,7 @@ class RowFormat {
  public:
   using Stored = typename Value::Stored;
 
+  RowFormat() = default;
   RowFormat(Value value, std::int64_t symbols, std::ptrdiff_t stride)
       : value_(value), symbols_(static_cast<std::uint32_t>(symbols)), stride_(stride) {}
 
@@ -32,18 +35,25 @@ class RowFormat {
 
   [[nodiscard]] std::uint32_t symbols() const { return symbols_; }
 
-  [[nodiscard]] Interval interval(const std::byte* row, std::uint32_t symbol) const {
+  [[nodiscard]] TORCHAC_INLINE Interval interval(const std::byte* row, std::uint32_t symbol) const {
     return {at(row, symbol), symbol + 1 == symbols_ ? kWhole : at(row, symbol + 1)};
   }
 
   // The largest symbol whose interval starts at or before the target, or 0.
-  [[nodiscard]] Found find(const std::byte* row, Target target) const {
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, Target target) const {
     const std::uint32_t symbol = symbol_at(row, target);
     return {symbol, interval(row, symbol)};
   }
 
+  // Asks memory for the bounds of a symbol, which lie in one line of it, or at the end of one.
+  void prefetch(const std::byte* row, std::uint32_t symbol) const {
+    prefetch_line(row + static_cast<std::ptrdiff_t>(symbol) * stride_);
+    prefetch_line(row + static_cast<std::ptrdiff_t>(symbol + 1) * stride_);
+  }
+
   // Why the interval of a symbol is not codable.
-  [[nodiscard]] Fault why_not_codable(const std::byte* row, std::uint32_t symbol) const {
+  [[nodiscard]] TORCHAC_COLD Fault why_not_codable(const std::byte* row,
+                                                   std::uint32_t symbol) const {
     const Interval bounds = interval(row, symbol);
     if (bounds.low == kNotFinite) return {Problem::kNotFinite, symbol};
     if (bounds.high == kNotFinite) return {Problem::kNotFinite, symbol + 1};
@@ -53,7 +63,9 @@ class RowFormat {
   // Checks the whole row as `check_input_bounds=True` promises.
   [[nodiscard]] Fault check(const std::byte* row) const {
     if constexpr (Value::kIsFloat) {
-      if (stride_ == sizeof(Stored) ? plainly_good(row, sizeof(Stored)) : plainly_good(row, stride_)) return {};
+      if (stride_ == sizeof(Stored) ? plainly_good(row, sizeof(Stored))
+                                    : plainly_good(row, stride_))
+        return {};
       return first_fault(row);
     } else {
       return {};
@@ -61,31 +73,43 @@ class RowFormat {
   }
 
  private:
-  [[nodiscard]] std::uint32_t symbol_at(const std::byte* row, Target target) const {
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol_at(const std::byte* row, Target target) const {
     if (symbols_ <= 2) return symbols_ == 2 && target.reaches(at(row, 1)) ? 1 : 0;
     const std::uint32_t quantile = target.quantile();
-    return stride_ == sizeof(Stored) ? scan(row, quantile, sizeof(Stored)) : scan(row, quantile, stride_);
+    if (stride_ != sizeof(Stored)) return scan(row, quantile, stride_);
+    return cpu_has_avx2() ? scan_avx2(row, quantile) : scan(row, quantile, sizeof(Stored));
   }
 
-  [[nodiscard]] std::uint32_t at(const std::byte* row, std::uint32_t j) const {
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t at(const std::byte* row, std::uint32_t j) const {
     return value_.convert(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_), j);
   }
 
-  // Reads the row once from front to back, at the speed of memory, without a branch on what it reads.
-  // Called with a constant stride so that the compiler makes vector code of it.
-  [[nodiscard]] std::uint32_t scan(const std::byte* row, std::uint32_t quantile, std::ptrdiff_t stride) const {
-    using Bits = typename Value::Bits;
-    const auto symbols = static_cast<Bits>(symbols_);
-    const auto limit = static_cast<Bits>(quantile);
-    Bits last = 0, unusual = 0;
-    for (Bits j = 0; j < symbols; ++j) {
-      const Bits value = value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), j, unusual);
-      last = value <= limit ? j : last;
+  // Reads the row once from front to back, at the speed of memory, without a branch on what it
+  // reads. The stride is a constant where the rows are contiguous, so that the compiler makes
+  // vector code.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t scan(const std::byte* row, std::uint32_t quantile,
+                                                  std::ptrdiff_t stride) const {
+    using Quick = typename Value::Quick;
+    using Index = typename Value::Index;
+    const auto limit = static_cast<Quick>(quantile);
+    Quick all = 0;
+    Index last = 0;
+    for (std::uint32_t j = 0; j < symbols_; ++j) {
+      const Quick value =
+          value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), j);
+      all |= value;
+      last = std::max(last, value <= limit ? static_cast<Index>(j) : Index{0});
     }
-    return Value::quick_is_right(unusual) ? static_cast<std::uint32_t>(last) : scan_slowly(row, quantile);
+    return Value::out_of_range(all) ? scan_slowly(row, quantile) : static_cast<std::uint32_t>(last);
   }
 
-  [[nodiscard]] std::uint32_t scan_slowly(const std::byte* row, std::uint32_t quantile) const {
+  [[nodiscard]] TORCHAC_FOR_AVX2 std::uint32_t scan_avx2(const std::byte* row,
+                                                         std::uint32_t quantile) const {
+    return scan(row, quantile, sizeof(Stored));
+  }
+
+  [[nodiscard]] TORCHAC_COLD std::uint32_t scan_slowly(const std::byte* row,
+                                                       std::uint32_t quantile) const {
     std::uint32_t symbol = symbols_ - 1;
     while (symbol > 0 && at(row, symbol) > quantile) --symbol;
     return symbol;
@@ -105,7 +129,9 @@ class RowFormat {
       bad |= !(Value::real(load<Stored>(value)) <= Value::real(load<Stored>(value + stride)));
     }
     return bad == 0 && real(row, 0) >= 0 && real(row, symbols_) <= 1 &&
-           value_.unwrapped(real(row, symbols_ - 1), symbols_ - 1) < kWhole;
+           !Value::out_of_range(
+               value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(symbols_ - 1) * stride),
+                            symbols_ - 1));
   }
 
   [[nodiscard]] Fault first_fault(const std::byte* row) const {
@@ -121,9 +147,9 @@ class RowFormat {
     return {};
   }
 
-  Value value_;
-  std::uint32_t symbols_;
-  std::ptrdiff_t stride_;
+  Value value_{};
+  std::uint32_t symbols_ = 0;
+  std::ptrdiff_t stride_ = 0;
 };
 
 }  // namespace torchac

@@ -16,17 +16,30 @@ namespace torchac {
 
 // Symbols in a block: enough to make the work between blocks negligible, few enough for several
 // blocks to stay in the fastest cache.
-inline constexpr std::size_t kBlock = 256;
+inline constexpr std::size_t kBlock = 512;
 
-enum class IntegerType : std::uint8_t { kInt8, kInt16, kInt32, kInt64, kUint8, kUint16, kUint32, kUint64 };
+enum class IntegerType : std::uint8_t {
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64
+};
 
 // An array of integers of any type that are to lie in 0 ... limit - 1.
 class Integers {
  public:
   Integers(IntegerType type, StridedWalk walk, std::int64_t limit, bool clamp)
-      : type_(type), walk_(std::move(walk)), limit_(static_cast<std::uint32_t>(limit)), clamp_(clamp) {}
+      : type_(type),
+        walk_(std::move(walk)),
+        limit_(static_cast<std::uint32_t>(limit)),
+        clamp_(clamp) {}
 
-  // Reads the next `count`, each once, and tells how many come before the first that is not in range.
+  // Reads the next `count`, each once, and tells how many come before the first that is not in
+  // range.
   std::size_t read(std::size_t count, std::uint32_t* to) {
     for (std::size_t done = 0; done < count;) {
       const std::size_t n = std::min(count - done, static_cast<std::size_t>(walk_.run()));
@@ -37,20 +50,29 @@ class Integers {
     std::uint32_t largest = 0;
     for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, to[i]);
     if (largest < limit_) return count;
-    return static_cast<std::size_t>(std::find_if(to, to + count, [&](auto x) { return x >= limit_; }) - to);
+    return static_cast<std::size_t>(
+        std::find_if(to, to + count, [&](auto x) { return x >= limit_; }) - to);
   }
 
  private:
   void read_run(std::size_t n, std::uint32_t* to) const {
     switch (type_) {
-      case IntegerType::kInt8: return read_as<std::int8_t>(n, to);
-      case IntegerType::kInt16: return read_as<std::int16_t>(n, to);
-      case IntegerType::kInt32: return read_as<std::int32_t>(n, to);
-      case IntegerType::kInt64: return read_as<std::int64_t>(n, to);
-      case IntegerType::kUint8: return read_as<std::uint8_t>(n, to);
-      case IntegerType::kUint16: return read_as<std::uint16_t>(n, to);
-      case IntegerType::kUint32: return read_as<std::uint32_t>(n, to);
-      case IntegerType::kUint64: return read_as<std::uint64_t>(n, to);
+      case IntegerType::kInt8:
+        return read_as<std::int8_t>(n, to);
+      case IntegerType::kInt16:
+        return read_as<std::int16_t>(n, to);
+      case IntegerType::kInt32:
+        return read_as<std::int32_t>(n, to);
+      case IntegerType::kInt64:
+        return read_as<std::int64_t>(n, to);
+      case IntegerType::kUint8:
+        return read_as<std::uint8_t>(n, to);
+      case IntegerType::kUint16:
+        return read_as<std::uint16_t>(n, to);
+      case IntegerType::kUint32:
+        return read_as<std::uint32_t>(n, to);
+      case IntegerType::kUint64:
+        return read_as<std::uint64_t>(n, to);
     }
   }
 
@@ -95,7 +117,9 @@ class Rows {
   [[nodiscard]] Rows with(TableView tables) const { return {tables, *index_}; }
 
   // Addresses of the next `count` rows; tells how many come before the first index out of range.
-  std::size_t read(std::size_t count, const std::byte** to) { return tables_ ? read_tables(count, to) : read_rows(count, to); }
+  std::size_t read(std::size_t count, const std::byte** to) {
+    return tables_ ? read_tables(count, to) : read_rows(count, to);
+  }
 
  private:
   std::size_t read_rows(std::size_t count, const std::byte** to) {
@@ -112,7 +136,8 @@ class Rows {
   std::size_t read_tables(std::size_t count, const std::byte** to) {
     std::array<std::uint32_t, kBlock> index;
     const std::size_t good = index_->read(count, index.data());
-    for (std::size_t i = 0; i < good; ++i) to[i] = tables_->first + static_cast<std::ptrdiff_t>(index[i]) * tables_->stride;
+    for (std::size_t i = 0; i < good; ++i)
+      to[i] = tables_->first + static_cast<std::ptrdiff_t>(index[i]) * tables_->stride;
     return good;
   }
 

@@ -44,7 +44,8 @@ class StridedWalk {
   void advance(std::int64_t steps) {
     at_ += steps * inner_.stride;
     left_ -= steps;
-    if (left_ == 0) [[unlikely]] carry();
+    if (left_ == 0) [[unlikely]]
+      carry();
   }
 
  private:

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/interval.hpp"
 #include "torchac/report.hpp"
@@ -27,36 +28,45 @@ namespace torchac {
 // quantile, so they are stored less 1, which brings kWhole into 16 bits.
 class TableFormat {
  public:
+  TableFormat() = default;
   explicit TableFormat(std::int64_t symbols) : symbols_(static_cast<std::uint32_t>(symbols)) {
-    const std::uint32_t buckets = std::clamp(std::bit_ceil(kBucketsPerSymbol * symbols_), kMinBuckets, kMaxBuckets);
+    const std::uint32_t buckets =
+        std::clamp(std::bit_ceil(kBucketsPerSymbol * symbols_), kMinBuckets, kMaxBuckets);
     shift_ = kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets));
   }
 
   // Bytes from one table to the next.
-  [[nodiscard]] std::size_t size() const { return row_offset() + (symbols_ + 3) / 4 * 4 * sizeof(std::uint16_t); }
+  [[nodiscard]] std::size_t size() const {
+    return row_offset() + (symbols_ + 3) / 4 * 4 * sizeof(std::uint16_t);
+  }
 
   [[nodiscard]] Interval interval(const std::byte* table, std::uint32_t symbol) const {
     return {at(table, symbol), symbol + 1 == symbols_ ? kWhole : at(table, symbol + 1)};
   }
 
-  [[nodiscard]] Found find(const std::byte* table, Target target) const {
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* table, Target target) const {
     const std::uint32_t quantile = target.quantile();
-    const auto entry = load<std::uint64_t>(table + std::size_t{quantile >> shift_} * sizeof(std::uint64_t));
+    const auto entry =
+        load<std::uint64_t>(table + std::size_t{quantile >> shift_} * sizeof(std::uint64_t));
     const auto symbol = static_cast<std::uint32_t>(entry & 0xFFFF);
     const auto start = static_cast<std::uint32_t>(entry >> 16 & 0xFFFF);
     const auto end = static_cast<std::uint32_t>(entry >> 32 & 0xFFFF);
     const auto next_end = static_cast<std::uint32_t>(entry >> 48);
-    if (quantile > next_end) [[unlikely]] return find_from(table, symbol + 2, quantile);
+    if (quantile > next_end) [[unlikely]]
+      return find_from(table, symbol + 2, quantile);
     const bool is_next = quantile > end;
     return {symbol + is_next, {is_next ? end + 1 : start, (is_next ? next_end : end) + 1}};
   }
 
-  [[nodiscard]] Fault why_not_codable(const std::byte*, std::uint32_t symbol) const { return {Problem::kInterval, symbol}; }
+  [[nodiscard]] Fault why_not_codable(const std::byte*, std::uint32_t symbol) const {
+    return {Problem::kInterval, symbol};
+  }
 
   // Converts a row into a table of zeros. False if it is none that increases or stays: such
   // a row has its meaning too, but not by this search.
   template <class Value>
-  [[nodiscard]] bool prepare(const RowFormat<Value>& format, const std::byte* row, std::byte* table) const {
+  [[nodiscard]] bool prepare(const RowFormat<Value>& format, const std::byte* row,
+                             std::byte* table) const {
     std::uint32_t before = 0;
     for (std::uint32_t j = 0; j < symbols_; ++j) {
       const std::uint32_t value = format.interval(row, j).low;
@@ -74,32 +84,55 @@ class TableFormat {
   static constexpr std::uint32_t kMinBuckets = 64;
   static constexpr std::uint32_t kMaxBuckets = 4096;
 
-  [[nodiscard]] std::size_t row_offset() const { return (std::size_t{kWhole} >> shift_) * sizeof(std::uint64_t); }
+  [[nodiscard]] std::size_t row_offset() const {
+    return (std::size_t{kWhole} >> shift_) * sizeof(std::uint64_t);
+  }
 
   [[nodiscard]] std::uint32_t at(const std::byte* table, std::uint32_t j) const {
     return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
   }
 
-  [[nodiscard]] Found find_from(const std::byte* table, std::uint32_t symbol, std::uint32_t quantile) const {
+  [[nodiscard]] TORCHAC_COLD Found find_from(const std::byte* table, std::uint32_t symbol,
+                                             std::uint32_t quantile) const {
     while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
     return {symbol, interval(table, symbol)};
   }
 
   void fill_lookup(std::byte* table) const {
-    const auto end = [&](std::uint32_t j) { return std::uint64_t{j < symbols_ ? at(table, j) - 1 : kWhole - 1}; };
+    const auto end = [&](std::uint32_t j) {
+      return std::uint64_t{j < symbols_ ? at(table, j) - 1 : kWhole - 1};
+    };
     std::uint32_t symbol = 0;
     for (std::uint32_t quantile = 0; quantile < kWhole; quantile += 1u << shift_) {
       symbol = find_from(table, symbol, quantile).symbol;
-      const std::uint64_t entry = symbol | std::uint64_t{at(table, symbol)} << 16 | end(symbol + 1) << 32 | end(symbol + 2) << 48;
+      const std::uint64_t entry = symbol | std::uint64_t{at(table, symbol)} << 16 |
+                                  end(symbol + 1) << 32 | end(symbol + 2) << 48;
       std::memcpy(table + std::size_t{quantile >> shift_} * sizeof entry, &entry, sizeof entry);
     }
   }
 
-  std::uint32_t symbols_;
-  std::uint32_t shift_;
+  std::uint32_t symbols_ = 0;
+  std::uint32_t shift_ = 0;
 };
 
-// All tables of a CDF, prepared.
+// Tables as rows of 16-bit integers, for encoding. Nothing, if a value is not finite.
+template <class Value>
+std::optional<std::vector<std::uint16_t>> convert_tables(const RowFormat<Value>& format,
+                                                         const TableView& view) {
+  std::vector<std::uint16_t> values;
+  values.reserve(static_cast<std::size_t>(view.count) * (format.symbols() + 1));
+  for (std::int64_t k = 0; k < view.count; ++k) {
+    for (std::uint32_t j = 0; j < format.symbols(); ++j) {
+      const std::uint32_t value = format.interval(view.first + k * view.stride, j).low;
+      if (value == kNotFinite) return std::nullopt;
+      values.push_back(static_cast<std::uint16_t>(value));
+    }
+    values.push_back(0);
+  }
+  return values;
+}
+
+// All tables of a CDF, prepared for decoding.
 class Tables {
  public:
   // Preparing a table costs about as much as this number of symbols that are decoded without.
@@ -119,7 +152,8 @@ class Tables {
   [[nodiscard]] const TableFormat& format() const { return format_; }
 
   [[nodiscard]] TableView view() const {
-    return {bytes_.data(), static_cast<std::int64_t>(format_.size()), static_cast<std::int64_t>(bytes_.size() / format_.size())};
+    return {bytes_.data(), static_cast<std::int64_t>(format_.size()),
+            static_cast<std::int64_t>(bytes_.size() / format_.size())};
   }
 
  private:

@@ -52,10 +52,12 @@ class Queue {
 template <class AnyLane, class Make>
 class Turns {
  public:
-  Turns(Queue& queue, const Make& make, std::size_t lanes) : queue_(queue), make_(make), lanes_(lanes) {}
+  Turns(Queue& queue, const Make& make, std::size_t lanes)
+      : queue_(queue), make_(make), lanes_(lanes) {}
 
   void run() {
-    for (std::size_t active = gather(); active > 0; active = gather()) code<kLanesInTurn>(active_.data(), active);
+    for (std::size_t active = gather(); active > 0; active = gather())
+      code<kLanesInTurn>(active_.data(), active);
   }
 
  private:

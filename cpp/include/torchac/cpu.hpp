@@ -1,0 +1,48 @@
+// What is said to compilers about speed, and what the processor can do beyond the baseline that the
+// package is compiled for.
+//
+// TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
+// registers; compilers left to themselves call functions that several loops share.
+// TORCHAC_COLD: what is rarely needed, and is kept out of the loops.
+// TORCHAC_FOR_AVX2: compiled for that instruction set, together with the inline functions that it
+// calls. Must only be called where `cpu_has_avx2`, and computes the same as without.
+#pragma once
+
+#if defined(__GNUC__)
+#define TORCHAC_INLINE [[gnu::always_inline]] inline
+#define TORCHAC_COLD [[gnu::noinline, gnu::cold]]
+#elif defined(_MSC_VER)
+#define TORCHAC_INLINE __forceinline
+#define TORCHAC_COLD __declspec(noinline)
+#else
+#define TORCHAC_INLINE inline
+#define TORCHAC_COLD
+#endif
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#define TORCHAC_FOR_AVX2 [[gnu::target("avx2"), gnu::noinline]]
+#else
+#define TORCHAC_FOR_AVX2
+#endif
+
+namespace torchac {
+
+inline bool cpu_has_avx2() {
+#if defined(__GNUC__) && defined(__x86_64__)
+  static const bool has = __builtin_cpu_supports("avx2") != 0;
+  return has;
+#else
+  return false;
+#endif
+}
+
+// Asks memory for what is at an address; does nothing else, whatever the address is.
+inline void prefetch_line(const void* address) {
+#if defined(__GNUC__)
+  __builtin_prefetch(address);
+#else
+  (void)address;
+#endif
+}
+
+}  // namespace torchac
