@@ -6,7 +6,7 @@ discretized logistic: one linear prediction is its mean, another predicts the er
 and gives the scale. The encoder fits both by least squares and stores their weights, torchac codes
 the pixels, and the decoder sees nothing but the file.
 
-    python examples/lossless_image.py [IMAGE] [--out FILE] [--plot PICTURE]
+    python examples/lossless_image.py [IMAGE] [--out FILE] [--plot [PICTURE]]
 """
 
 from __future__ import annotations
@@ -61,12 +61,6 @@ def logistic_cdf(mean: Tensor, error: Tensor) -> Tensor:
     return rows
 
 
-def ideal_bits(rows: Tensor, pixels: Tensor) -> Tensor:
-    """Returns the information in each pixel, by the 16-bit intervals that torchac codes with."""
-    ends = rows.gather(1, torch.stack([pixels, pixels + 1], 1))
-    return 16 - torch.log2((ends * (65536 - 256)).round().diff()[:, 0] + 1)
-
-
 class Encoder:
     """Knows the image: computes what to store, codes the pixels, and builds the file."""
 
@@ -85,7 +79,7 @@ class Encoder:
     def pixels(self, where: Where, rows: Tensor) -> Tensor:
         """Codes the pixels, given the CDF row of each."""
         pixels = self.image[where].flatten()
-        self.bits[where] = ideal_bits(rows, pixels).view_as(self.bits[where])
+        self.bits[where] = torchac.estimate_bits(rows, pixels).float().view_as(self.bits[where])
         stream = torchac.encode_float_cdf(rows, pixels.short())
         self.stream_bytes += len(stream)
         self.file += struct.pack("<I", len(stream)) + stream
@@ -231,7 +225,7 @@ def save_plot(path: Path, picture: Image.Image, bits: Tensor) -> None:
     figure.colorbar(heat, ax=right)
     left.set_axis_off()
     right.set_axis_off()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=90)
 
 
 def main() -> None:
@@ -239,7 +233,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("image", nargs="?", type=Path, help="default: a photograph of scikit-learn")
     parser.add_argument("--out", type=Path, help="the file to write (default: NAME.tac)")
-    parser.add_argument("--plot", type=Path, help="save a picture of the bits per pixel here")
+    plot_help = "save a picture of the bits per pixel (default: NAME_bits.png)"
+    parser.add_argument("--plot", nargs="?", const="", metavar="PICTURE", help=plot_help)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # the tensors are small: waking more threads would take longer
 
@@ -276,8 +271,10 @@ def main() -> None:
     print(f"\n{out} decodes to the same image.")
     print(f"ideal {ideal:,.0f} bytes, coded {encoder.stream_bytes:,} bytes ({excess:+.1f})")
     print(f"encode {encoded - start:.2f} s, decode {decoded - encoded:.2f} s")
-    if arguments.plot:
-        save_plot(arguments.plot, picture, encoder.bits.nan_to_num(8).sum(0))
+    if arguments.plot is not None:
+        plot = Path(arguments.plot or f"{out.stem}_bits.png")
+        save_plot(plot, picture, encoder.bits.nan_to_num(8).sum(0))
+        print(f"{plot} shows where the bits went")
 
 
 if __name__ == "__main__":
