@@ -37,6 +37,16 @@ def test_the_formula() -> None:
         assert bits.item() == 16 - math.log2(values[symbol + 1] - values[symbol])
 
 
+def test_uint16_rows_cost_what_int16_rows_cost() -> None:
+    if not hasattr(torch, "uint16"):
+        pytest.skip("this release of torch has no uint16")
+    cdf = torchac.quantize_cdf(torch.linspace(0, 1, 9).expand(8, 9) ** 2)
+    sym = torch.arange(8)
+    for index in (None, 7 - sym):
+        bits = torchac.estimate_bits(cdf.view(torch.uint16), sym, index=index)
+        assert bits.equal(torchac.estimate_bits(cdf, sym, index=index))
+
+
 def test_rows_without_normalization() -> None:
     cdf = torch.tensor([0.0, 0.125, 0.5, 1.0]).expand(3, 4)
     bits = torchac.estimate_bits(cdf, torch.tensor([0, 1, 2]), needs_normalization=False)

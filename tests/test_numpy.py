@@ -73,6 +73,10 @@ def test_any_layout() -> None:
     )
     assert same(torchac.decode_float_cdf(unaligned, STREAM))
     assert torchac.encode_float_cdf(unaligned, SYM) == STREAM
+    for cdf in (backwards, frozen, unaligned):
+        assert (torchac.quantize_cdf(cdf) == torchac.quantize_cdf(CDF)).all()
+        assert (torchac.estimate_bits(cdf, SYM[::-1].copy()[::-1]) < 16).all()
+    assert (torchac.estimate_bits(CDF, SYM.astype(np.uint64)) < 16).all()
 
 
 def test_other_byte_order_is_refused() -> None:

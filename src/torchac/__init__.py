@@ -1,11 +1,12 @@
 """Arithmetic coding for PyTorch: from symbols and distributions to the shortest bytes, and back."""
 
-from torchac import torchac
+from torchac import cdf, torchac
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
 from torchac.errors import CorruptStreamError
 from torchac.incremental import Decoder, Encoder
 from torchac.quantize import quantize_cdf
+from torchac.symbols import shift_symbols, unshift_symbols
 from torchac.torchac import (
     decode_float_cdf,
     decode_int16_normalized_cdf,
@@ -19,6 +20,7 @@ __all__ = [
     "CorruptStreamError",
     "Decoder",
     "Encoder",
+    "cdf",
     "decode_batch",
     "decode_float_cdf",
     "decode_int16_normalized_cdf",
@@ -27,5 +29,7 @@ __all__ = [
     "encode_int16_normalized_cdf",
     "estimate_bits",
     "quantize_cdf",
+    "shift_symbols",
     "torchac",
+    "unshift_symbols",
 ]

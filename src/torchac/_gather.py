@@ -23,6 +23,8 @@ def bounds(rows: Rows, symbols: torch.Tensor) -> torch.Tensor | None:
     # The last value of a row is never read.
     columns = torch.stack([symbols, torch.where(is_last, symbols, symbols + 1)], dim=-1)
     cdf = as_tensor(rows.cdf)
+    if not rows.is_float and cdf.element_size() == 2:
+        cdf = cdf.view(torch.int16)  # torch cannot gather uint16
     if rows.table is None:
         values = cdf.gather(-1, columns)
     else:

@@ -134,8 +134,15 @@ def view(array: Array) -> NDArray:
 
 
 def as_tensor(array: Array) -> torch.Tensor:
-    """The elements as torch sees them, in place."""
-    return torch.from_numpy(array) if isinstance(array, np.ndarray) else array.detach()
+    """The elements as torch sees them, in place unless torch has no such layout or dtype."""
+    if not isinstance(array, np.ndarray):
+        return array.detach()
+    if array.dtype.kind == "u" and array.itemsize > 1 and not hasattr(torch, "uint16"):
+        array = np.minimum(array, np.iinfo(np.int64).max).astype(np.int64)  # torch 2.0
+    fits = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
+    if not (fits and array.flags.aligned and array.flags.writeable):
+        array = array.copy()
+    return torch.from_numpy(array)
 
 
 def on_host(array: Array) -> bool:

@@ -1,12 +1,12 @@
 """Integers that are not symbols yet, such as latents with negative values, and back.
 
-Coding takes the symbols `0 … L-1`. Whole numbers from `low` to `high` become symbols by taking
-`low` away, and the decoder, which needs `low` and `high` too, adds it again:
+Coding takes the symbols `0 … L-1`. Integers from `low` to `high` become symbols when `low` is taken
+away, and the decoder, which needs `low` and `high` for the rows anyway, adds it again:
 
     >>> import torch, torchac
     >>> from torchac.symbols import shift_symbols, unshift_symbols
     >>> latents = torch.tensor([-2.0, 0.0, 0.0, 3.0, -1.0])
-    >>> low, high = int(latents.min()), int(latents.max())  # goes into the file, with the stream
+    >>> low, high = int(latents.min()), int(latents.max())  # stored beside the stream
     >>> rows = torchac.cdf.normal(torch.zeros(5), 1.5, low, high)
     >>> stream = torchac.encode_float_cdf(rows, shift_symbols(latents, low, high))
     >>> unshift_symbols(torchac.decode_float_cdf(rows, stream), low)
@@ -16,32 +16,33 @@ Coding takes the symbols `0 … L-1`. Whole numbers from `low` to `high` become 
 from __future__ import annotations
 
 import operator
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from torchac import _tensors
-from torchac._tensors import FLOAT_ROWS, INTEGERS, MAX_LP, ArrayT
+from torchac._tensors import FLOAT_ROWS, INTEGERS, MAX_LP, Array, ArrayT
 
 __all__ = ["shift_symbols", "unshift_symbols"]
 
-_FARTHEST = 1 << 52  # up to here a float64 can tell k from k + 0.5
-_NUMBERS = FLOAT_ROWS | INTEGERS
+FLOATS = dict(FLOAT_ROWS)  # dtypes
+NUMBERS = FLOATS | INTEGERS
 
 
 def shift_symbols(x: ArrayT, low: int, high: int) -> ArrayT:
     """Turns integers from `low` to `high` into the symbols from 0 to `high - low`.
 
     Args:
-        x: Integers of any shape, on any device; of any integer dtype, or floats that are whole.
+        x: Integers of any shape, on any device: of an integer dtype, or floats that are whole.
         low: The integer that becomes symbol 0.
-        high: The largest integer, `low <= high <= low + 32767`.
+        high: The largest integer that may occur, `low <= high <= low + 32767`.
 
     Returns:
         `x - low`: int16, of the same shape and on the same device.
 
     Raises:
-        TypeError: `x` is neither a tensor nor an array, `low` or `high` is no integer.
+        TypeError: `x` is neither a tensor nor an array, or `low` or `high` no integer.
         ValueError: A value below `low` or above `high`, a fraction, NaN, an infinity, another
             dtype, or a range that is not allowed. The message names value and position.
 
@@ -51,30 +52,28 @@ def shift_symbols(x: ArrayT, low: int, high: int) -> ArrayT:
         tensor([0, 3, 7], dtype=torch.int16)
     """
     low, high = check_range(low, high)
-    _tensors.check_numbers("x", x, _NUMBERS)
-    values = _tensors.as_tensor(x)
-    # Integers as int64, which neither bounds nor differences overflow. Floats far out of any range
-    # are brought into int64; NaN becomes anything.
-    whole = values.clamp(-(2.0**62), 2.0**62) if values.is_floating_point() else values
-    integers = whole.long()
-    least = low if values.dtype.is_signed else max(low, 0)  # above int64, uint64 turns negative
-    good = (integers >= least) & (integers <= high) & (integers == whole)
-    _tensors.check_values("x", values, good, f"an integer from {low} to {high}")
-    return _like((integers - low).to(torch.int16), x)
+    values = check_arrays(NUMBERS, x=x)["x"]
+    integers = values.long()
+    least = low if values.dtype.is_signed else max(low, 0)  # large uint64 become negative int64
+    good = (integers >= least) & (integers <= high)
+    if values.is_floating_point():
+        good &= integers == values
+    check_values("x", values, good, f"integers from {low} to {high}")
+    return like((integers - low).to(torch.int16), x)
 
 
 def unshift_symbols(symbols: ArrayT, low: int) -> ArrayT:
-    """Turns symbols back into the integers that `shift_symbols` made them from.
+    """Turns symbols back into the integers that `shift_symbols` made them of.
 
     Args:
-        symbols: Symbols of any shape and any integer dtype, on any device, for example decoded.
+        symbols: Symbols of any shape and integer dtype, on any device.
         low: As it was for `shift_symbols`.
 
     Returns:
         `symbols + low`: int64, of the same shape and on the same device.
 
     Raises:
-        TypeError: `symbols` is neither a tensor nor an array, `low` is no integer.
+        TypeError: `symbols` is neither a tensor nor an array, or `low` no integer.
         ValueError: Another dtype, or a `low` that is not allowed.
 
     Example:
@@ -82,6 +81,54 @@ def unshift_symbols(symbols: ArrayT, low: int) -> ArrayT:
         >>> unshift_symbols(torch.tensor([0, 3, 7], dtype=torch.int16), -3)
         tensor([-3,  0,  4])
     """
-    low, _ = check_range(low, low)
-    _tensors.check_numbers("symbols", symbols, INTEGERS)
-    return _like(_tensors.as_tensor(symbols).long() + low, symbols)
+    low = _integer("low", low)
+    values = check_arrays(INTEGERS, symbols=symbols)["symbols"]
+    return like(values.long() + low, symbols)
+
+
+def check_range(low: int, high: int) -> tuple[int, int]:
+    """Checks the ends of a range of integers that are to be symbols."""
+    low, high = _integer("low", low), _integer("high", high)
+    most = MAX_LP - 1
+    if not low <= high < low + most:
+        raise ValueError(
+            f"low is {low} and high is {high}: expected low <= high and at most {most} integers"
+        )
+    return low, high
+
+
+def _integer(name: str, value: int) -> int:
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is of type {type(value).__name__}: expected an int") from None
+    if abs(integer) > 1 << 52:  # beyond, a float64 cannot tell k from k + 0.5
+        raise ValueError(f"{name} is {integer}: expected an integer from -2**52 to 2**52")
+    return integer
+
+
+def check_arrays(allowed: dict[Any, Any], **arrays: Array) -> dict[str, torch.Tensor]:
+    """Checks kinds, devices and dtypes of arguments, and gives them as tensors, in place."""
+    for name, array in arrays.items():
+        _tensors._check_array(name, array)
+    devices = {name: _tensors._device(array) for name, array in arrays.items()}
+    if len(set(devices.values())) > 1:
+        where = " and ".join(f"{name} on {device}" for name, device in devices.items())
+        raise ValueError(f"{where}: expected one device")
+    for name, array in arrays.items():
+        _tensors._check_elements(name, array)
+        _tensors._check_dtype(name, array, allowed)
+    return {name: _tensors.as_tensor(array) for name, array in arrays.items()}
+
+
+def check_values(name: str, values: torch.Tensor, good: torch.Tensor, expected: str) -> None:
+    """Raises with the first of the values that is not good."""
+    if not good.all():
+        where = tuple(torch.nonzero(~good)[0].tolist())
+        raise ValueError(f"{name} is {values[where].item()} at index {where}: expected {expected}")
+
+
+def like(result: torch.Tensor, *arguments: ArrayT | float) -> ArrayT:
+    """The result as an array, if that is what it was computed from."""
+    is_array = any(isinstance(argument, np.ndarray) for argument in arguments)
+    return cast(ArrayT, result.numpy() if is_array else result)

@@ -3,6 +3,7 @@
 //
 // TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
 // registers; compilers left to themselves call functions that several loops share.
+// TORCHAC_UNROLL: before a loop over lanes, so that each lane has registers of its own.
 // TORCHAC_COLD: what is rarely needed, and is kept out of the loops.
 // TORCHAC_FOR_AVX2: compiled for that instruction set, together with the inline functions that it
 // calls. Must only be called where `cpu_has_avx2`, and computes the same as without.
@@ -17,6 +18,12 @@
 #else
 #define TORCHAC_INLINE inline
 #define TORCHAC_COLD
+#endif
+
+#if defined(__GNUC__)
+#define TORCHAC_UNROLL _Pragma("GCC unroll 8")
+#else
+#define TORCHAC_UNROLL
 #endif
 
 #if defined(__GNUC__) && defined(__x86_64__)

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/report.hpp"
@@ -100,6 +101,7 @@ class EncodeLane : public Lane {
     std::array<Work, kLanes> work;
     for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open(count);
     for (std::size_t i = 0; i < count; ++i) {
+      TORCHAC_UNROLL
       for (std::size_t k = 0; k < kLanes; ++k) {
         Work& w = work[k];
         if (w.far)
@@ -170,6 +172,7 @@ class DecodeLane : public Lane {
     std::array<Work, kLanes> work;
     for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open();
     for (std::size_t i = 0; i < count; ++i) {
+      TORCHAC_UNROLL
       for (std::size_t k = 0; k < kLanes; ++k) {
         Work& w = work[k];
         const Found found = w.format.find(w.rows[i], w.decoder.target());

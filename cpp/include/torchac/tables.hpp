@@ -23,9 +23,9 @@ namespace torchac {
 // neighbouring quantiles, and behind it the converted row.
 //
 // An entry tells for the first quantile of its bucket the symbol s that it lies in, and where s,
-// s + 1 and s + 2 start. As buckets are narrower than most symbols that are met, this nearly always
-// settles it, with one load from memory and no branch. Starts of s + 1 and s + 2 are above that
-// quantile, so they are stored less 1, which brings kWhole into 16 bits.
+// s + 1 and s + 2 start, in this order from the low bits up. As buckets are narrower than most
+// symbols that are met, this nearly always settles it, with one load from memory and no branch.
+// Starts are stored less 1, modulo 2^16, which brings kWhole into 16 bits.
 class TableFormat {
  public:
   TableFormat() = default;
@@ -49,13 +49,12 @@ class TableFormat {
     const auto entry =
         load<std::uint64_t>(table + std::size_t{quantile >> shift_} * sizeof(std::uint64_t));
     const auto symbol = static_cast<std::uint32_t>(entry & 0xFFFF);
-    const auto start = static_cast<std::uint32_t>(entry >> 16 & 0xFFFF);
-    const auto end = static_cast<std::uint32_t>(entry >> 32 & 0xFFFF);
-    const auto next_end = static_cast<std::uint32_t>(entry >> 48);
-    if (quantile > next_end) [[unlikely]]
+    if (quantile > entry >> 48) [[unlikely]]
       return find_from(table, symbol + 2, quantile);
-    const bool is_next = quantile > end;
-    return {symbol + is_next, {is_next ? end + 1 : start, (is_next ? next_end : end) + 1}};
+    // A shift and no conditional expression, of which compilers make a branch on data.
+    const auto is_next = static_cast<std::uint32_t>(quantile > (entry >> 32 & 0xFFFF));
+    const auto bounds = static_cast<std::uint32_t>(entry >> 16 >> (16 * is_next));
+    return {symbol + is_next, {(bounds + 1) & 0xFFFF, (bounds >> 16) + 1}};
   }
 
   [[nodiscard]] Fault why_not_codable(const std::byte*, std::uint32_t symbol) const {
@@ -80,7 +79,7 @@ class TableFormat {
   }
 
  private:
-  static constexpr std::uint32_t kBucketsPerSymbol = 4;
+  static constexpr std::uint32_t kBucketsPerSymbol = 1;
   static constexpr std::uint32_t kMinBuckets = 64;
   static constexpr std::uint32_t kMaxBuckets = 4096;
 
@@ -99,14 +98,14 @@ class TableFormat {
   }
 
   void fill_lookup(std::byte* table) const {
-    const auto end = [&](std::uint32_t j) {
-      return std::uint64_t{j < symbols_ ? at(table, j) - 1 : kWhole - 1};
+    const auto start = [&](std::uint32_t j) {
+      return std::uint64_t{(j < symbols_ ? at(table, j) - 1 : kWhole - 1) & 0xFFFF};
     };
     std::uint32_t symbol = 0;
     for (std::uint32_t quantile = 0; quantile < kWhole; quantile += 1u << shift_) {
-      symbol = find_from(table, symbol, quantile).symbol;
-      const std::uint64_t entry = symbol | std::uint64_t{at(table, symbol)} << 16 |
-                                  end(symbol + 1) << 32 | end(symbol + 2) << 48;
+      while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
+      const std::uint64_t entry =
+          symbol | start(symbol) << 16 | start(symbol + 1) << 32 | start(symbol + 2) << 48;
       std::memcpy(table + std::size_t{quantile >> shift_} * sizeof entry, &entry, sizeof entry);
     }
   }
