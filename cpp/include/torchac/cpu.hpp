@@ -9,6 +9,9 @@
 // calls. Must only be called where `cpu_has_avx2`, and computes the same as without.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #if defined(__GNUC__)
 #define TORCHAC_INLINE [[gnu::always_inline]] inline
 #define TORCHAC_COLD [[gnu::noinline, gnu::cold]]
@@ -43,12 +46,14 @@ inline bool cpu_has_avx2() {
 #endif
 }
 
-// Asks memory for what is at an address; does nothing else, whatever the address is.
-inline void prefetch_line(const void* address) {
+// Asks memory for what lies `offset` bytes from an address; does nothing else, so both may be
+// anything.
+inline void prefetch_line(const void* address, std::ptrdiff_t offset) {
+  const auto line = reinterpret_cast<std::uintptr_t>(address) + static_cast<std::uintptr_t>(offset);
 #if defined(__GNUC__)
-  __builtin_prefetch(address);
+  __builtin_prefetch(reinterpret_cast<const void*>(line));
 #else
-  (void)address;
+  (void)line;
 #endif
 }
 

@@ -47,8 +47,8 @@ class RowFormat {
 
   // Asks memory for the bounds of a symbol, which lie in one line of it, or at the end of one.
   void prefetch(const std::byte* row, std::uint32_t symbol) const {
-    prefetch_line(row + static_cast<std::ptrdiff_t>(symbol) * stride_);
-    prefetch_line(row + static_cast<std::ptrdiff_t>(symbol + 1) * stride_);
+    prefetch_line(row, static_cast<std::ptrdiff_t>(symbol) * stride_);
+    prefetch_line(row, static_cast<std::ptrdiff_t>(symbol + 1) * stride_);
   }
 
   // Why the interval of a symbol is not codable.

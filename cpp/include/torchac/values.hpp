@@ -77,8 +77,9 @@ class FloatValue {
   // one, an infinity or a NaN changes the exponent or the sign, and so gives something that is out
   // of range.
   [[nodiscard]] TORCHAC_INLINE Quick quick_real(Real value, Index j) const {
-    return std::bit_cast<Quick>(value * scale_ + kRounder) -
-           (std::bit_cast<Quick>(kRounder) - (j & counted_));
+    using Bits = std::make_unsigned_t<Quick>;  // whose differences wrap
+    const auto rounder = std::bit_cast<Bits>(kRounder) - static_cast<Bits>(j & counted_);
+    return static_cast<Quick>(std::bit_cast<Bits>(value * scale_ + kRounder) - rounder);
   }
 
   [[nodiscard]] static bool out_of_range(Quick all) { return all >> kPrecision != 0; }

@@ -1,0 +1,88 @@
+// Many streams at once, on any number of threads, are coded as each is alone.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "random.hpp"
+#include "random_cdf.hpp"
+#include "streams.hpp"
+#include "torchac/coding.hpp"
+
+namespace torchac::test {
+namespace {
+
+// Streams of all lengths, some longer than a block and some empty.
+struct Batch {
+  Batch(Random& random, std::size_t size) {
+    const Kind kind{RowType::kInt16, false, random.between(1, 20)};
+    for (std::size_t i = 0; i < size; ++i) {
+      const std::int64_t count = random.one_in(4) ? random.between(0, 800) : random.between(0, 20);
+      cdfs.push_back(random_cdf(random, kind, count));
+      symbols.push_back(random_symbols(random, cdfs.back()));
+    }
+  }
+
+  [[nodiscard]] Report encode(std::vector<EncodedStream>& streams, std::size_t threads) const {
+    std::vector<EncodeItem> items;
+    for (std::size_t i = 0; i < cdfs.size(); ++i) {
+      items.push_back(encode_item(streams[i], cdfs[i], 0, symbols[i]));
+    }
+    return torchac::encode(items, threads);
+  }
+
+  [[nodiscard]] Report decode(const std::vector<Bytes>& streams, std::size_t threads) {
+    std::vector<Decoder> decoders(streams.begin(), streams.end());
+    std::vector<DecodeItem> items;
+    for (std::size_t i = 0; i < cdfs.size(); ++i) {
+      symbols[i].assign(symbols[i].size(), -1);
+      items.push_back(decode_item(decoders[i], cdfs[i], 0, symbols[i]));
+    }
+    return torchac::decode(items, threads);
+  }
+
+  std::vector<StoredCdf> cdfs;
+  std::vector<Symbols> symbols;
+};
+
+}  // namespace
+
+TEST_CASE("a batch makes and reads the streams of its items") {
+  for_seeds(100, [](Random& random) {
+    Batch batch(random, random.below(20));
+    const std::size_t threads = random.below(5);
+    std::vector<EncodedStream> streams(batch.cdfs.size());
+    REQUIRE(batch.encode(streams, threads).ok());
+    std::vector<Bytes> bytes;
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      bytes.push_back(finished(streams[i]));
+      CHECK(bytes.back() == encode(batch.cdfs[i], batch.symbols[i]));
+    }
+
+    const std::vector<Symbols> expected = batch.symbols;
+    REQUIRE(batch.decode(bytes, threads).ok());
+    CHECK(batch.symbols == expected);
+  });
+}
+
+TEST_CASE("of several problems the one in the first stream is reported") {
+  for_seeds(200, [](Random& random) {
+    Batch batch(random, 20);
+    std::size_t first = batch.cdfs.size();
+    for (std::size_t i = 0; i < batch.cdfs.size(); ++i) {
+      if (batch.symbols[i].empty() || !random.one_in(4)) continue;
+      batch.symbols[i].back() = -1;
+      first = std::min(first, i);
+    }
+    std::vector<EncodedStream> streams(batch.cdfs.size());
+    const Report report = batch.encode(streams, 1 + random.below(4));
+    if (first == batch.cdfs.size()) return;
+    CHECK(report.problem == Problem::kSymbol);
+    CHECK(report.item == static_cast<std::int64_t>(first));
+    CHECK(report.position == static_cast<std::int64_t>(batch.symbols[first].size()) - 1);
+  });
+}
+
+}  // namespace torchac::test

@@ -1,0 +1,187 @@
+// The format as docs/format.md words it, bit by bit: slow, and plain enough to be checked by eye.
+// It shares nothing with the core but the names of the problems.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "torchac/report.hpp"
+
+namespace torchac::test::reference {
+
+// C[0] ... C[L - 1] and then 65536; a value that is no number is negative.
+using Row = std::vector<std::int64_t>;
+
+inline constexpr std::uint64_t kQuarter = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t kHalf = 2 * kQuarter;
+
+// The numbers that the bits so far leave open: low ... high, seen through a window of 32 bits.
+struct Window {
+  std::uint64_t low = 0;
+  std::uint64_t high = 4 * kQuarter - 1;
+
+  [[nodiscard]] std::uint64_t span() const { return high - low + 1; }
+
+  void narrow(std::int64_t c_low, std::int64_t c_high) {
+    const std::uint64_t before = span();
+    high = low + (before * static_cast<std::uint64_t>(c_high) >> 16) - 1;
+    low = low + (before * static_cast<std::uint64_t>(c_low) >> 16);
+  }
+
+  // Doubles once, if a doubling applies. Returns what it subtracted first.
+  std::optional<std::uint64_t> doubled() {
+    std::uint64_t base = 0;
+    if (high < kHalf) {
+      base = 0;
+    } else if (low >= kHalf) {
+      base = kHalf;
+    } else if (low >= kQuarter && high < 3 * kQuarter) {
+      base = kQuarter;
+    } else {
+      return std::nullopt;
+    }
+    low = 2 * (low - base);
+    high = 2 * (high - base) + 1;
+    return base;
+  }
+};
+
+class Encoder {
+ public:
+  void encode(std::int64_t c_low, std::int64_t c_high) {
+    window_.narrow(c_low, c_high);
+    while (const auto base = window_.doubled()) {
+      if (*base == kQuarter) {
+        ++pending_;
+      } else {
+        emit(*base == kHalf);
+      }
+    }
+  }
+
+  // Bits of the finished stream, without the padding.
+  [[nodiscard]] std::uint64_t num_bits() const { return bits_.size() + pending_ + 2; }
+
+  [[nodiscard]] std::vector<std::uint8_t> finish() {
+    ++pending_;
+    emit(window_.low >= kQuarter);
+    std::vector<std::uint8_t> bytes((bits_.size() + 7) / 8);
+    for (std::size_t i = 0; i < bits_.size(); ++i) {
+      if (bits_[i]) bytes[i / 8] |= static_cast<std::uint8_t>(0x80 >> i % 8);
+    }
+    return bytes;
+  }
+
+ private:
+  void emit(bool bit) {
+    bits_.push_back(bit);
+    bits_.insert(bits_.end(), pending_, !bit);
+    pending_ = 0;
+  }
+
+  Window window_;
+  std::size_t pending_ = 0;
+  std::vector<bool> bits_;
+};
+
+struct Encoded {
+  std::vector<std::uint8_t> bytes;
+  std::uint64_t num_bits = 0;
+  Problem problem = Problem::kNone;
+  std::size_t position = 0;  // of the problem
+};
+
+inline Problem problem_of(const Row& row, std::int64_t symbol) {
+  if (symbol < 0 || std::cmp_greater_equal(symbol + 1, row.size())) return Problem::kSymbol;
+  const std::int64_t low = row[static_cast<std::size_t>(symbol)];
+  const std::int64_t high = row[static_cast<std::size_t>(symbol) + 1];
+  if (low < 0 || high < 0) return Problem::kNotFinite;
+  return low < high ? Problem::kNone : Problem::kInterval;
+}
+
+inline Encoded encode(const std::vector<Row>& rows, const std::vector<std::int16_t>& symbols) {
+  Encoder encoder;
+  Encoded result;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    result.problem = problem_of(rows[i], symbols[i]);
+    result.position = i;
+    if (result.problem != Problem::kNone) return result;
+    const auto symbol = static_cast<std::size_t>(symbols[i]);
+    encoder.encode(rows[i][symbol], rows[i][symbol + 1]);
+  }
+  result.num_bits = encoder.num_bits();
+  result.bytes = encoder.finish();
+  return result;
+}
+
+class Decoder {
+ public:
+  explicit Decoder(const std::vector<std::uint8_t>& stream) : stream_(stream) {
+    for (int i = 0; i < 32; ++i) value_ = 2 * value_ + next_bit();
+  }
+
+  [[nodiscard]] std::size_t symbol(const Row& row) const {
+    const std::uint64_t target = ((value_ - window_.low + 1) * 65536 - 1) / window_.span();
+    std::size_t found = 0;
+    for (std::size_t s = 0; s + 1 < row.size(); ++s) {
+      if (row[s] >= 0 && std::cmp_less_equal(row[s], target)) found = s;
+    }
+    return found;
+  }
+
+  // False if the window would not hold the value.
+  bool consume(std::int64_t c_low, std::int64_t c_high) {
+    if (c_high <= c_low) return false;
+    window_.narrow(c_low, c_high);
+    if (value_ < window_.low || value_ > window_.high) return false;
+    while (const auto base = window_.doubled()) value_ = 2 * (value_ - *base) + next_bit();
+    return true;
+  }
+
+  // The bits of what is decoded so far, had it been a stream of its own.
+  [[nodiscard]] std::uint64_t num_bits() const { return next_ - 32 + 2; }
+  [[nodiscard]] bool truncated() const { return num_bits() > stream_.size() * 8; }
+
+ private:
+  std::uint64_t next_bit() {
+    const std::size_t i = next_++;
+    const unsigned byte = i / 8 < stream_.size() ? stream_[i / 8] : 0;
+    return byte >> (7 - i % 8) & 1u;
+  }
+
+  const std::vector<std::uint8_t>& stream_;
+  std::size_t next_ = 0;
+  std::uint64_t value_ = 0;
+  Window window_;
+};
+
+struct Decoded {
+  std::vector<std::int16_t> symbols;  // as many as can be trusted
+  Problem problem = Problem::kNone;
+  std::uint64_t num_bits = 0;
+};
+
+inline Decoded decode(const std::vector<std::uint8_t>& stream, const std::vector<Row>& rows) {
+  Decoder decoder(stream);
+  Decoded result;
+  const auto step = [&](const Row& row) {
+    const std::size_t symbol = decoder.symbol(row);
+    if (decoder.truncated()) return Problem::kTruncated;
+    if (row[symbol] < 0 || row[symbol + 1] < 0) return Problem::kNotFinite;
+    if (!decoder.consume(row[symbol], row[symbol + 1])) return Problem::kContradicted;
+    if (decoder.truncated()) return Problem::kTruncated;
+    result.symbols.push_back(static_cast<std::int16_t>(symbol));
+    return Problem::kNone;
+  };
+  if (decoder.truncated()) result.problem = Problem::kTruncated;
+  for (const Row& row : rows) {
+    if (result.problem == Problem::kNone) result.problem = step(row);
+  }
+  result.num_bits = decoder.num_bits();
+  return result;
+}
+
+}  // namespace torchac::test::reference

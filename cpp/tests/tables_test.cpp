@@ -1,0 +1,141 @@
+// Rows that symbols share code as if each symbol had its own, whether it pays to convert them or
+// not.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "random.hpp"
+#include "random_cdf.hpp"
+#include "reference.hpp"
+#include "stored_cdf.hpp"
+#include "streams.hpp"
+#include "torchac/coding.hpp"
+#include "torchac/sources.hpp"
+#include "torchac/strided.hpp"
+
+namespace torchac::test {
+namespace {
+
+// Symbols that tables code: which table each of them is coded with.
+struct Shared {
+  // `kind` says how to read the tables: possibly not as they themselves do.
+  Shared(Random& random, const StoredCdf& tables, Kind kind, std::size_t count)
+      : kind(kind),
+        format(tables.read_as(kind).format()),
+        view{tables.row(0), tables.row(1) - tables.row(0), tables.count()},
+        index(count) {
+    const auto converted = tables.read_as(kind).reference_rows();
+    for (auto& i : index) {
+      i = static_cast<std::uint8_t>(random.between(0, view.count - 1));
+      reference_rows.push_back(converted[i]);
+    }
+  }
+
+  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(index.size()); }
+
+  [[nodiscard]] Rows rows() const {
+    const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{count(), 1}});
+    return {view, Integers(IntegerType::kUint8, walk, view.count, false)};
+  }
+
+  [[nodiscard]] EncodeItem encode_item(EncodedStream& stream, const Symbols& symbols) const {
+    const StridedWalk walk(std::as_bytes(std::span(symbols)).data(), {{count(), 2}});
+    const Integers source(IntegerType::kInt16, walk, kind.symbols, false);
+    return {format, rows(), source, count(), false, &stream};
+  }
+
+  [[nodiscard]] DecodeItem decode_item(Decoder& stream, Symbols& symbols) const {
+    return {format, rows(), symbols.data(), count(), &stream};
+  }
+
+  Kind kind;
+  AnyRowFormat format;
+  TableView view;
+  std::vector<std::uint8_t> index;
+  std::vector<reference::Row> reference_rows;
+};
+
+StoredCdf random_tables(Random& random) {
+  return random.one_in(2) ? random_cdf(random, 3) : hostile_cdf(random, 3);
+}
+
+}  // namespace
+
+TEST_CASE("shared rows decode as the reference decodes") {
+  for_seeds(1000, [](Random& random) {
+    const StoredCdf tables = random_tables(random);
+    const Shared shared(random, tables, tables.kind(), random.below(150));
+    const Bytes stream = random.bytes(random.below(200));
+    const reference::Decoded expected = reference::decode(stream, shared.reference_rows);
+
+    Decoder decoder(stream);
+    Symbols symbols(shared.index.size());
+    const DecodeItem item = shared.decode_item(decoder, symbols);
+    const Report report = torchac::decode({&item, 1}, 1);
+    REQUIRE(report.problem == expected.problem);
+    symbols.resize(expected.symbols.size());
+    CHECK(symbols == expected.symbols);
+    if (!report.ok()) CHECK(report.position == static_cast<std::int64_t>(symbols.size()));
+  });
+}
+
+TEST_CASE("shared rows encode as the reference encodes") {
+  for_seeds(1000, [](Random& random) {
+    const StoredCdf tables = random_tables(random);
+    const Shared shared(random, tables, tables.kind(), random.below(150));
+    const Symbols symbols = hostile_symbols(random, tables.kind(), shared.count());
+    const reference::Encoded expected = reference::encode(shared.reference_rows, symbols);
+
+    EncodedStream stream;
+    EncodeItem item = shared.encode_item(stream, symbols);
+    const Report report = torchac::encode({&item, 1}, 1);
+    REQUIRE(report.problem == expected.problem);
+    if (report.ok()) {
+      CHECK(finished(stream) == expected.bytes);
+    } else {
+      CHECK(report.position == static_cast<std::int64_t>(expected.position));
+    }
+  });
+}
+
+TEST_CASE("items of a batch have tables of their own, the same, or the same read in another way") {
+  for_seeds(500, [](Random& random) {
+    const Kind kind{random.one_of(kRowTypes), true, random.between(1, 20)};
+    const std::vector<StoredCdf> tables{random_cdf(random, kind, 3), random_cdf(random, kind, 3)};
+    std::vector<Shared> items;
+    for (int i = 0; i < 3; ++i) {
+      const Kind read{kind.type, !random.one_in(4), kind.symbols};
+      items.emplace_back(random, tables[random.below(2)], read, 1 + random.below(40));
+    }
+
+    // Long enough for 40 symbols of 18 bits.
+    const Bytes stream(100, 0x2D);
+    std::vector<Decoder> decoders(items.size(), Decoder(stream));
+    std::vector<EncodedStream> encoded(items.size());
+    std::vector<Symbols> symbols;
+    std::vector<reference::Decoded> expected;
+    std::vector<DecodeItem> decode_items;
+    std::vector<EncodeItem> encode_items;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      expected.push_back(reference::decode(stream, items[i].reference_rows));
+      symbols.emplace_back(items[i].index.size());
+      decode_items.push_back(items[i].decode_item(decoders[i], symbols[i]));
+      encode_items.push_back(items[i].encode_item(encoded[i], symbols[i]));
+    }
+    const bool ok = std::ranges::all_of(
+        expected, [](const auto& item) { return item.problem == Problem::kNone; });
+    REQUIRE(torchac::decode(decode_items, 1).ok() == ok);
+    if (!ok) return;
+    REQUIRE(torchac::encode(encode_items, 1).ok());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      CHECK(symbols[i] == expected[i].symbols);
+      CHECK(finished(encoded[i]) == reference::encode(items[i].reference_rows, symbols[i]).bytes);
+    }
+  });
+}
+
+}  // namespace torchac::test
