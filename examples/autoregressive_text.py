@@ -1,9 +1,9 @@
 """Codes text byte by byte with a model that learns from the bytes before, and from these only.
 
-The model counts which bytes followed the last 0 to 9 bytes wherever these occurred before, and
-a small network, looking at how much each of these counts has seen, says how much to trust it. It is
-trained on the documentation of Python's standard library, except for the one module whose
-documentation is coded then. The decoder runs the model on what it has decoded so far.
+The model counts which bytes followed the last 0 to 9 bytes wherever these occurred before. A small
+network sees how much each of these counts is founded on, and says how far to trust it. The model is
+trained on the documentation of Python's standard library, all but the module whose documentation is
+coded then. The decoder runs it on what it has decoded so far.
 """
 
 from __future__ import annotations
@@ -27,81 +27,78 @@ from tqdm import tqdm
 
 import torchac
 
+Counts = dict[int, int]  # how often each byte occurred
+
 ORDERS = (0, 1, 2, 3, 4, 6, 9)  # how many of the last bytes make a context
-UNIFORM = 1 / 256  # a byte's probability where nothing is known
+ANY: Counts = dict.fromkeys(range(256), 1)  # what is known where nothing is
 
 
 class Model:
-    """Predicts the next byte.
+    """Predicts the next byte from several contexts, short ones and long ones.
 
     Attributes:
-        counts: For each context, which bytes followed it, and how often.
-        history: The last bytes, as many as the longest context takes.
-        mixer: From 3 numbers for each of the last contexts to the logarithm of its weight; one
-            more weight is for the uniform distribution.
+        counts: What followed each context.
+        history: The last bytes.
+        mixer: From the features of counts to the logarithms of their weights.
     """
 
     def __init__(self) -> None:
-        self.counts: defaultdict[bytes, dict[int, int]] = defaultdict(dict)
+        self.counts: defaultdict[bytes, Counts] = defaultdict(dict)
         self.history = bytes(max(ORDERS))
-        self.mixer = nn.Sequential(
-            nn.Linear(3 * len(ORDERS), 32), nn.ReLU(), nn.Linear(32, len(ORDERS) + 1)
-        )
+        size = len(ORDERS) + 1
+        self.mixer = nn.Sequential(nn.Linear(3 * size, 32), nn.ReLU(), nn.Linear(32, size))
 
     def contexts(self) -> list[bytes]:
-        """Returns the last bytes, from the shortest context to the longest."""
+        """Returns the contexts of the next byte, from the shortest to the longest."""
         return [self.history[len(self.history) - order :] for order in ORDERS]
 
-    def known(self) -> list[dict[int, int]]:
-        """Returns the counts of each of the last contexts; they are empty for a new one."""
-        return [self.counts.get(context, {}) for context in self.contexts()]
+    def known(self) -> list[Counts]:
+        """Returns what to mix: any byte, and what followed the contexts before."""
+        return [ANY] + [self.counts.get(context, ANY) for context in self.contexts()]
 
     def learn(self, byte: int) -> None:
         """Takes in the byte that came next."""
         for context in reversed(self.contexts()):
-            followers = self.counts[context]
-            followers[byte] = followers.get(byte, 0) + 1
-            if followers[byte] > 1:  # shorter contexts specialize in what is new to longer ones
+            counts = self.counts[context]
+            counts[byte] = counts.get(byte, 0) + 1
+            if counts[byte] > 1:  # shorter contexts only count what was new to longer ones
                 break
         self.history = self.history[1:] + bytes([byte])
 
     @torch.no_grad()
     def predict(self) -> Tensor:
-        """Returns the distribution of the next byte as one CDF row.
+        """Returns the distribution of the next byte as a CDF row.
 
-        Sender and receiver both call this for one byte at a time. To predict all bytes in one
-        batch, which a sender could do with most models, is no option: the sums in a matrix product
-        may be rounded differently in another batch size, and rows that are not the same bit for bit
-        decode to garbage.
+        Encoder and decoder both take this one step at a time. An encoder could predict all bytes of
+        a text in one batch, which is faster with most models. But matrix products may be rounded
+        differently then, and only rows equal bit for bit decode what they encoded.
         """
         known = self.known()
         weights = self.mixer(torch.tensor(features(known))).softmax(-1).tolist()
-        weights[-1] += sum(weight for weight, counts in zip(weights, known, strict=False) if not counts)
-        pmf = [weights[-1] * UNIFORM] * 256
-        for weight, counts in zip(weights, known, strict=False):
-            share = weight / max(sum(counts.values()), 1)
+        pmf = [0.0] * 256
+        for weight, counts in zip(weights, known, strict=True):
+            share = weight / sum(counts.values())
             for byte, count in counts.items():
                 pmf[byte] += share * count
         return torchac.cdf.from_pmf(torch.tensor(pmf))
 
     def train(self, text: bytes, steps: int) -> None:
-        """Counts on the first part of the text, and learns on the rest whom to trust."""
+        """Counts in all of the text, and learns from its end how to weight counts."""
         split = len(text) * 14 // 15
-        for byte in tqdm(text[:split], "count", unit_scale=True, unit="B", leave=False):
-            self.learn(byte)
         inputs, chances = [], []
-        for byte in tqdm(text[split:], "predict", unit_scale=True, unit="B", leave=False):
-            known = self.known()
-            inputs.append(features(known))
-            chances.append([chance(followers, byte) for followers in known] + [UNIFORM])
+        for position, byte in enumerate(tqdm(text, "count", unit="B", leave=False)):
+            if position >= split:
+                known = self.known()
+                inputs.append(features(known))
+                chances.append([counts.get(byte, 0) / sum(counts.values()) for counts in known])
             self.learn(byte)
-        self.fit_mixer(torch.tensor(inputs), torch.tensor(chances), steps)
+        self.fit(torch.tensor(inputs), torch.tensor(chances), steps)
 
-    def fit_mixer(self, inputs: Tensor, chances: Tensor, steps: int) -> None:
-        """Minimizes the bits that bytes cost, from the chance each context gave to each of them."""
-        optimizer = torch.optim.Adam(self.mixer.parameters(), lr=0.01)
-        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.02, steps)
-        for _ in tqdm(range(steps), "mix", leave=False):
+    def fit(self, inputs: Tensor, chances: Tensor, steps: int) -> None:
+        """Minimizes the bits of bytes, from the chances that each of the counts gave to them."""
+        optimizer = torch.optim.Adam(self.mixer.parameters())
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, steps)
+        for _ in tqdm(range(steps), "weight", leave=False):
             batch = torch.randint(len(inputs), (1024,))
             weights = self.mixer(inputs[batch]).softmax(-1)
             loss = -(weights * chances[batch]).sum(-1).log2().mean()
@@ -111,37 +108,32 @@ class Model:
             schedule.step()
 
 
-def features(known: list[dict[int, int]]) -> list[float]:
-    """Returns what shows how reliable counts are: their sum, their number and the largest one."""
+def features(known: list[Counts]) -> list[float]:
+    """Returns what counts are founded on: all occurrences, different bytes, the most frequent."""
     return [
         log1p(number)
-        for followers in known
-        for number in (sum(followers.values()), len(followers), max(followers.values(), default=0))
+        for counts in known
+        for number in (sum(counts.values()), len(counts), max(counts.values()))
     ]
 
 
-def chance(followers: dict[int, int], byte: int) -> float:
-    """Returns the probability of a byte by the counts of one context."""
-    return followers.get(byte, 0) / sum(followers.values()) if followers else UNIFORM
-
-
 def encode(model: Model, text: bytes) -> tuple[bytes, float]:
-    """Returns the stream, and the bits that it should take by the model's probabilities."""
+    """Returns the stream, and the bits that the model's probabilities make it take."""
     encoder = torchac.Encoder()
     rows = []
-    for byte in tqdm(text, "encode", unit_scale=True, unit="B", leave=False):
+    for byte in tqdm(text, "encode", unit="B", leave=False):
         rows.append(model.predict())
         encoder.encode(rows[-1], torch.tensor(byte))
         model.learn(byte)
-    bits = torchac.estimate_bits(torch.stack(rows), torch.tensor(list(text))).sum().item()
-    return encoder.finish(), bits
+    bits = torchac.estimate_bits(torch.stack(rows), torch.tensor(list(text)))
+    return encoder.finish(), bits.sum().item()
 
 
 def decode(model: Model, stream: bytes, length: int) -> bytes:
-    """Returns the text, from its stream and a model in the state that the encoder's began with."""
+    """Returns the text, given a model in the state in which the encoder began."""
     decoder = torchac.Decoder(stream)
     text = bytearray()
-    for _ in tqdm(range(length), "decode", unit_scale=True, unit="B", leave=False):
+    for _ in tqdm(range(length), "decode", unit="B", leave=False):
         text.append(int(decoder.decode(model.predict())))
         model.learn(text[-1])
     return bytes(text)
@@ -155,66 +147,61 @@ def documentation(path: Path) -> list[str]:
 
 
 def load(module: str) -> tuple[bytes, bytes]:
-    """Returns the text to train on, which has no docstring of the module, and the text to code."""
+    """Returns the documentation of all other modules, and of this one; they have nothing shared."""
     library = Path(sysconfig.get_path("stdlib"))
-    paths = sorted(library.glob("*.py"))
-    if library / f"{module}.py" not in paths:
+    paths = {path.stem: path for path in sorted(library.glob("*.py"))}
+    if module not in paths:
         sys.exit(f"{library} has no {module}.py: choose a module of the standard library")
-    coded = documentation(library / f"{module}.py")
-    others = [text for path in tqdm(paths, "read", leave=False) for text in documentation(path)]
-    return (
-        "\n\n".join(text for text in others if text not in set(coded)).encode(),
-        "\n\n".join(coded).encode(),
-    )
+    coded = documentation(paths[module])
+    others = [text for path in tqdm(paths.values(), "read") for text in documentation(path)]
+    training = [text for text in others if text not in set(coded)]
+    return "\n\n".join(training).encode(), "\n\n".join(coded).encode()
 
 
 def main() -> None:
     """Trains the model, encodes, decodes, and compares sizes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--module", default="statistics", help="whose documentation to code")
-    parser.add_argument("--bytes", type=int, help="code only so many bytes of it")
-    parser.add_argument("--train-bytes", type=int, help="train on only so many bytes")
-    parser.add_argument("--steps", type=int, default=800, help="training steps of the network")
+    parser.add_argument("--limit", type=int, help="code only so many bytes of it")
+    parser.add_argument("--training-limit", type=int, help="train on only so many bytes")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps of the network")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
-    torch.set_num_threads(1)  # the network is so small that threads would only wait for each other
+    torch.set_num_threads(1)  # threads would only wait for each other in a network so small
     training, text = load(arguments.module)
-    training, text = training[: arguments.train_bytes], text[: arguments.bytes]
+    training, text = training[: arguments.training_limit], text[: arguments.limit]
 
-    start = time.perf_counter()
     model = Model()
     model.train(training, arguments.steps)
-    receiver = copy.deepcopy(model)  # the sender's model goes on learning while it codes
-    trained = time.perf_counter()
+    receiver = copy.deepcopy(model)  # for coding changes the model
+    start = time.perf_counter()
     stream, bits = encode(model, text)
-    encoded = time.perf_counter()
+    middle = time.perf_counter()
     assert decode(receiver, stream, len(text)) == text, "the decoded text is not the original"
-    decoded = time.perf_counter()
+    end = time.perf_counter()
     assert 8 * len(stream) <= 1.0001 * bits + 16, "the stream is longer than torchac promises"
 
     def row(label: str, size: int) -> None:
-        print(f"{label:<32}{size:8,}{8 * size / len(text):16.3f}")
+        print(f"{label:<30}{size:8,}{8 * size / len(text):16.3f}")
 
     print(f"the documentation of {arguments.module}: {len(text):,} bytes\n")
-    print(f"{'':<32}{'bytes':>8}{'bits per byte':>16}")
+    print(f"{'':<30}{'bytes':>8}{'bits per byte':>16}")
     row("gzip", len(gzip.compress(text)))
     row("bz2", len(bz2.compress(text)))
     row("lzma", len(lzma.compress(text)))
     known = len(lzma.compress(training))
-    row("lzma after the training text", len(lzma.compress(training + text)) - known)
-    row("torchac and the model", len(stream))
-    parameters = sum(parameter.numel() for parameter in model.mixer.parameters())
-    print(f"\nideal {bits:,.0f} bits, coded {8 * len(stream):,} bits; it decodes to the same text.")
+    row("lzma behind the training text", len(lzma.compress(training + text)) - known)
+    row("torchac with the model", len(stream))
     print(
-        f"Not in the stream is the model: {len(receiver.counts):,} contexts, counted in "
-        f"{len(training):,} bytes\nof other text, and {parameters:,} parameters. Of the others, "
-        "only the last lzma saw that text."
+        f"\nideal {bits:,.0f} bits, coded {8 * len(stream):,} bits; they decode to the same text."
     )
     print(
-        f"train {trained - start:.1f} s, encode {encoded - trained:.1f} s, "
-        f"decode {decoded - encoded:.1f} s"
+        f"The model is not part of the stream: {sum(p.numel() for p in model.mixer.parameters())} "
+        f"parameters, and counts of what follows\n{len(receiver.counts):,} contexts in "
+        f"{len(training):,} bytes of training text, which the first three do not have."
     )
+    print(f"encode {middle - start:.1f} s, decode {end - middle:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,188 @@
+"""Times torchac and its peers on the same symbols and CDFs.
+
+    python benchmarks/compare.py          # minutes; writes compare.json and compare.png beside it
+    python benchmarks/compare.py --quick  # under a minute: fewer symbols and rounds, no files
+
+Every package runs in a process of its own, on one thread unless the table says otherwise, and they
+take turns, round by round. Before that, each has to decode what it encoded. A peer that is not
+installed is left out, with a word on how to install it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from contestants import CONSTRICTION, OLD, TORCH_ANS, TORCHAC, WORKS, Work
+from report import (
+    OLD_NOTE,
+    OPERATIONS,
+    Line,
+    Result,
+    Target,
+    memory_table,
+    table,
+    target_table,
+    targets,
+)
+from worker import Worker
+
+HERE = Path(__file__).resolve().parent
+BENCH = 'pip install ".[bench]"'
+INSTALL = {
+    TORCHAC: "pip install .",
+    OLD: "pip install --no-deps --target {old} torchac==0.9.3",
+    CONSTRICTION: BENCH,
+    TORCH_ANS: BENCH,
+}
+IMAGE = 512 * 512 * 3  # symbols of an RGB image
+CALLS = 1000  # timed together where each is short
+
+
+def main() -> None:
+    """Measures, prints, saves."""
+    arguments = parse_arguments()
+    count, rounds = (IMAGE // 8, 3) if arguments.quick else (IMAGE, arguments.rounds)
+    workers = start_workers(arguments.old)
+    results = []
+    for work in WORKS:
+        print(f"\n… {work.name}", flush=True)
+        results.append(measure(work, list(workers.values()), count, rounds))
+        print(table(results[-1]), flush=True)
+    versions = {package: worker.version for package, worker in workers.items()}
+    for worker in workers.values():
+        worker.close()
+    memory = measure_memory(list(workers), arguments.old, count)
+    reached = targets(results, memory)
+    print(f"\n{memory_table(memory)}\n\n{target_table(reached)}\n\n{OLD_NOTE}.")
+    if not arguments.quick:
+        facts = {"date": f"{date.today()}", "machine": machine(), "versions": versions}
+        save(arguments.json, facts | {"rounds": rounds}, results, memory, reached)
+        plot(arguments.plot, facts, results)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description="Times torchac and its peers.")
+    parser.add_argument("--quick", action="store_true", help="less than a minute, and no files")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each is timed")
+    folder = HERE / "torchac-0.9.3"
+    parser.add_argument("--old", type=Path, default=folder, help=f"where {OLD} is installed")
+    parser.add_argument("--json", type=Path, default=HERE / "compare.json", help="results go there")
+    parser.add_argument("--plot", type=Path, default=HERE / "compare.png", help="plot goes there")
+    return parser.parse_args()
+
+
+def start_workers(old: Path) -> dict[str, Worker]:
+    """Starts a process for each package there is, and says how to install the others."""
+    workers = {}
+    for package, command in INSTALL.items():
+        if not installed(package, old):
+            print(f"{package} is left out, it is not installed: {command.format(old=old)}")
+            continue
+        print(f"… {package}", end="", flush=True)
+        try:
+            workers[package] = Worker(package, old if package == OLD else None)
+            print(f" {workers[package].version}")
+        except RuntimeError as error:
+            print(f" is left out, it cannot be imported: {error}")
+    if TORCHAC not in workers:
+        raise SystemExit(
+            f"There is nothing to compare with. To install torchac: {INSTALL[TORCHAC]}"
+        )
+    return workers
+
+
+def installed(package: str, old: Path) -> bool:
+    """Whether a package can be expected to be importable."""
+    if package == OLD:
+        return (old / "torchac").is_dir()
+    return importlib.util.find_spec(package.replace("-", "_")) is not None
+
+
+def measure(work: Work, workers: Sequence[Worker], count: int, rounds: int) -> Result:
+    """Has all packages do a work, in turn."""
+    for worker in workers:
+        worker.start("prepare", work, count)
+    prepared = [worker.wait() for worker in workers]
+    calls = CALLS if work.single else 1
+    seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for _ in range(rounds):
+        for worker, ready in zip(workers, prepared, strict=True):
+            for label, operation in ready.operations:
+                took = worker.call("seconds", label, operation, calls)
+                seconds[label][operation].append(took)
+    streams = {label: stream for ready in prepared for label, stream in ready.streams.items()}
+    if streams.get(OLD, streams[TORCHAC]) != streams[TORCHAC]:
+        raise AssertionError(f"{work.name}: the stream is not that of {OLD}")
+    lines = [
+        Line(label, len(streams[label]) if label in streams else None, dict(times))
+        for label, times in seconds.items()
+    ]
+    return Result(work, prepared[0].count, prepared[0].entropy, lines)
+
+
+def measure_memory(packages: Sequence[str], old: Path, count: int) -> dict[str, int]:
+    """Returns bytes beyond inputs and outputs, by package and operation, where Linux tells."""
+    memory: dict[str, int] = {}
+    if not Path("/proc/self/clear_refs").exists():
+        return memory
+    for package in {TORCHAC, OLD}.intersection(packages):
+        stream = None
+        for operation in OPERATIONS:
+            worker = Worker(package, old if package == OLD else None)
+            memory[f"{package}, {operation}"], stream = worker.call("memory", count, stream)
+            worker.close()
+    return memory
+
+
+def machine() -> str:
+    """Says what it was measured on."""
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        models = re.findall(r"model name\s*: (.*)", information.read_text())
+        name = models[0] if models else name
+    return (
+        f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    )
+
+
+def save(
+    path: Path,
+    facts: dict[str, Any],
+    results: Sequence[Result],
+    memory: dict[str, int],
+    reached: Sequence[Target],
+) -> None:
+    """Writes all that was measured."""
+    works = [asdict(result) for result in results]
+    what = {"note": OLD_NOTE, "works": works, "memory": memory}
+    content = facts | what | {"targets": [asdict(target) for target in reached]}
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    print(f"written: {path}")
+
+
+def plot(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
+    """Draws all that was measured, if there is something to draw with."""
+    try:
+        from plot import draw
+    except ImportError:
+        print(f"no plot, matplotlib is not installed: {BENCH}")
+    else:
+        draw(path, facts, results)
+        print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    main()

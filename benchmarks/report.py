@@ -1,0 +1,198 @@
+"""What the results say: a table for each work, and the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from contestants import (
+    CHECKED,
+    CONSTRICTION,
+    CONSTRICTION_ANS,
+    INT16_ROWS,
+    OLD,
+    OLD_CHECKED,
+    ONE_SYMBOL,
+    ROWS,
+    ROWS_2,
+    ROWS_16,
+    SUM,
+    TABLE_BATCH,
+    TABLES,
+    TABLES_BATCH,
+    TORCH_ANS,
+    TORCH_ANS_BEST,
+    TORCHAC,
+    TWO_THREADS,
+    Work,
+)
+
+OLD_NOTE = f"{OLD} is timed as pip builds it: its own build does not ask the compiler to optimize"
+FASTEST_CONSTRICTION = (CONSTRICTION, CONSTRICTION_ANS)
+# How many times as fast as the fastest of others torchac is to be.
+SPEED_TARGETS: tuple[tuple[Work, str, str, float, Sequence[str]], ...] = (
+    (ROWS, TORCHAC, "encode", 90, [OLD]),
+    (ROWS, TORCHAC, "encode", 12, FASTEST_CONSTRICTION),
+    (ROWS, TORCHAC, "decode", 18, [OLD]),
+    (ROWS, TORCHAC, "decode", 2.5, FASTEST_CONSTRICTION),
+    (ROWS, CHECKED, "encode", 15, [OLD_CHECKED]),
+    (INT16_ROWS, TORCHAC, "encode", 14, [OLD]),
+    (INT16_ROWS, TORCHAC, "decode", 5, [OLD]),
+    (ROWS_16, TORCHAC, "encode", 8, [OLD]),
+    (ROWS_16, TORCHAC, "decode", 6, [OLD]),
+    (ROWS_2, TORCHAC, "encode", 3, [OLD]),
+    (ROWS_2, TORCHAC, "decode", 3, [OLD]),
+    (TABLES, TORCHAC, "encode", 2, [TORCH_ANS]),
+    (TABLES, TORCHAC, "decode", 1.3, [TORCH_ANS]),
+    (TABLES_BATCH, TORCHAC, "encode", 1.7, [TORCH_ANS_BEST]),
+    (TABLES_BATCH, TORCHAC, "decode", 1.4, [TORCH_ANS_BEST]),
+    (TABLE_BATCH, TORCHAC, "encode", 1, FASTEST_CONSTRICTION),
+    (TABLE_BATCH, TORCHAC, "decode", 4, FASTEST_CONSTRICTION),
+    (TABLES_BATCH, TWO_THREADS, "encode", 1.8, [TORCHAC]),
+    (TABLES_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
+    (TABLE_BATCH, TWO_THREADS, "encode", 1.8, [TORCHAC]),
+    (TABLE_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
+    (ONE_SYMBOL, TORCHAC, "encode", 3, [OLD]),
+    (ONE_SYMBOL, TORCHAC, "decode", 3, [OLD]),
+)
+# How many times as long as reading the CDF once it may take.
+READING_TARGETS: tuple[tuple[Work, str, str, float], ...] = (
+    (ROWS, TORCHAC, "decode", 1.4),
+    (ROWS, CHECKED, "encode", 1.6),
+    (INT16_ROWS, TORCHAC, "decode", 1.4),
+)
+MEMORY_LIMIT = 2e6  # bytes beyond inputs and outputs, rows A
+OPERATIONS = ("encode", "decode")
+
+
+@dataclass
+class Line:
+    """What one package, used in one way, did with a work."""
+
+    label: str
+    size: int | None  # of the stream, in bytes
+    seconds: dict[str, list[float]]  # by operation, one for each round
+
+    def best(self, operation: str) -> float | None:
+        """Returns the shortest time, if one was measured."""
+        return min(self.seconds.get(operation, []), default=None)
+
+
+@dataclass
+class Result:
+    """What was measured with a work."""
+
+    work: Work
+    count: int  # symbols
+    entropy: float  # of the symbols, in bytes
+    lines: list[Line] = field(default_factory=list)
+
+    def best(self, labels: Sequence[str], operation: str) -> float | None:
+        """Returns the shortest time of the fastest of those labels, if one was measured."""
+        times = [line.best(operation) for line in self.lines if line.label in labels]
+        return min((time for time in times if time), default=None)
+
+
+@dataclass
+class Target:
+    """What torchac is to reach, and what it did."""
+
+    text: str
+    wanted: str
+    measured: float | None = None
+    met: bool | None = None
+
+
+def table(result: Result) -> str:
+    """Returns speeds, how many times as fast torchac is, and sizes."""
+    unit = "thousand calls" if result.work.single else "million symbols"
+    block = f"{'best':>8}{'median':>8}{'torchac':>10}"
+    sizes = "" if result.work.single else f"{'bytes':>12}{'over entropy':>14}"
+    return "\n".join(
+        [
+            f"{result.work.name}: {_count(result)}",
+            f"{unit + ' a second':44}{'encode':^26}  {'decode':^26}",
+            f"{'':44}{block}  {block}{sizes}",
+            *(_row(result, line) for line in result.lines),
+        ]
+    )
+
+
+def _count(result: Result) -> str:
+    if result.work.single:
+        return f"alphabet of {result.work.alphabet}"
+    return f"{result.count:,} symbols, entropy {result.entropy:,.0f} bytes"
+
+
+def _row(result: Result, line: Line) -> str:
+    sizes = ""
+    if line.size and not result.work.single:
+        sizes = f"{line.size:12,}{line.size / result.entropy - 1:14.2%}"
+    if "read" in line.seconds:
+        return f"{line.label:44}{'':26}  {_block(result, line, 'read', 'decode')}"
+    encode, decode = (
+        _block(result, line, operation, operation) for operation in ("encode", "decode")
+    )
+    return f"{line.label:44}{encode}  {decode}{sizes}".rstrip()
+
+
+def _block(result: Result, line: Line, operation: str, ours: str) -> str:
+    """Best and median speed, and how many times as fast torchac is."""
+    seconds, best = line.seconds.get(operation), result.best([TORCHAC], ours)
+    if not seconds:
+        return " " * 26
+    amount = 1e-3 if result.work.single else result.count * 1e-6
+    ratio = f"{min(seconds) / best:.2f} x" if best and line.label != TORCHAC else ""
+    return f"{amount / min(seconds):8.2f}{amount / median(seconds):8.2f}{ratio:>10}"
+
+
+def targets(results: Sequence[Result], memory: dict[str, int]) -> list[Target]:
+    """Returns all targets; what a missing peer leaves open is not measured."""
+    by_work = {result.work: result for result in results}
+    return [
+        *(_speed(by_work[work], *target) for work, *target in SPEED_TARGETS),
+        *(_reading(by_work[work], *target) for work, *target in READING_TARGETS),
+        *(_memory(operation, memory.get(f"{TORCHAC}, {operation}")) for operation in OPERATIONS),
+    ]
+
+
+def _speed(
+    result: Result, label: str, operation: str, limit: float, others: Sequence[str]
+) -> Target:
+    target = Target(f"{result.work.name}: {operation}, {label} / {others[0]}", f">= {limit:g} x")
+    ours, theirs = result.best([label], operation), result.best(others, operation)
+    if ours and theirs:
+        target.measured, target.met = theirs / ours, theirs / ours >= limit
+    return target
+
+
+def _reading(result: Result, label: str, operation: str, limit: float) -> Target:
+    target = Target(f"{result.work.name}: {operation}, {label}, time / {SUM}", f"<= {limit:g} x")
+    ours, floor = result.best([label], operation), result.best([SUM], "read")
+    if ours and floor:
+        target.measured, target.met = ours / floor, ours / floor <= limit
+    return target
+
+
+def _memory(operation: str, measured: int | None) -> Target:
+    target = Target(f"{ROWS.name}: {operation}, memory beyond inputs and outputs", "<= 2 MB")
+    if measured is not None:
+        target.measured, target.met = measured / 1e6, measured <= MEMORY_LIMIT
+    return target
+
+
+def memory_table(memory: dict[str, int]) -> str:
+    """Returns what coding takes beside what it is given and returns."""
+    lines = [f"{what:44}{size / 1e6:10,.2f} MB" for what, size in memory.items()]
+    return "\n".join([f"{ROWS.name}: memory beyond inputs and outputs", *lines])
+
+
+def target_table(all_targets: Sequence[Target]) -> str:
+    """Returns each target beside what was measured."""
+    verdict = {None: "not measured", True: "met", False: "NOT MET"}
+    lines = [f"{'Targets: speed, unless it says time or memory':84}{'wanted':>9}{'measured':>10}"]
+    for target in all_targets:
+        measured = "" if target.measured is None else f"{target.measured:.2f}"
+        lines.append(f"{target.text:84}{target.wanted:>9}{measured:>10}  {verdict[target.met]}")
+    return "\n".join(lines)

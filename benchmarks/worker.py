@@ -1,0 +1,150 @@
+"""A package in a process of its own: the old torchac and the new one have the same import name."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import importlib.metadata
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
+
+
+class Worker:
+    """The process as its parent sees it."""
+
+    def __init__(self, package: str, folder: Path | None = None) -> None:
+        self.package = package
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, package, folder), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.version: str = self.call("version")
+
+    def start(self, method: str, *arguments: Any) -> None:
+        """Has a method of Bench called in the process."""
+        self._pipe.send((method, arguments))
+
+    def wait(self) -> Any:
+        """Returns what the method returned."""
+        try:
+            result, error = self._pipe.recv()
+        except EOFError:
+            result, error = None, "the process died"
+        if error:
+            raise RuntimeError(f"{self.package}: {error}")
+        return result
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Starts and waits."""
+        self.start(method, *arguments)
+        return self.wait()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.join()
+
+
+def serve(pipe: Connection, package: str, folder: Path | None) -> None:
+    """Does what the parent asks for, until it is killed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where builds report
+    if folder:
+        sys.path.insert(0, str(folder))
+    torch.set_num_threads(1)
+    bench = Bench(package)
+    while True:
+        method, arguments = pipe.recv()
+        try:
+            pipe.send((getattr(bench, method)(*arguments), None))
+        except Exception:
+            pipe.send((None, traceback.format_exc()))
+
+
+@dataclass
+class Prepared:
+    """What a package is ready to do."""
+
+    count: int  # symbols
+    entropy: float  # of the symbols, in bytes
+    operations: list[tuple[str, str]]  # label and name
+    streams: dict[str, bytes]  # by label
+
+
+class Bench:
+    """What the process can be asked for."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self._entries: dict[str, Entry] = {}
+
+    def version(self) -> str:
+        """Imports the package, which may build it first."""
+        name = self._package.split()[0]
+        importlib.import_module(name.replace("-", "_"))
+        return importlib.metadata.version(name)
+
+    def prepare(self, work: Work, count: int) -> Prepared:
+        """Makes the inputs and tries out every way of the package to do the work."""
+        self._entries.clear()
+        inputs = Inputs(work, count)
+        self._entries = {entry.label: entry for entry in ENTRIES[self._package](inputs)}
+        return Prepared(
+            inputs.count,
+            inputs.entropy,
+            [(label, name) for label, entry in self._entries.items() for name in entry.operations],
+            {label: entry.stream for label, entry in self._entries.items() if entry.stream},
+        )
+
+    def seconds(self, label: str, operation: str, calls: int) -> float:
+        """Times one call, on average."""
+        function = self._entries[label].operations[operation]
+        start = time.perf_counter()
+        for _ in range(calls):
+            result = function()
+        elapsed = time.perf_counter() - start
+        del result  # freeing it is not coding
+        return elapsed / calls
+
+    def memory(self, count: int, stream: bytes | None) -> tuple[int, bytes]:
+        """Measures what encoding, or decoding a stream, takes beyond what it returns."""
+        inputs = Inputs(ROWS, count)
+        encode, decode = row_functions(inputs)
+        cdf, symbols = inputs.cdf, inputs.symbols
+        decode(cdf[:1], encode(cdf[:1], symbols[:1]))  # loads what is loaded at the first call
+        if stream is None:
+            peak, stream = peak_above(lambda: encode(cdf, symbols))
+            return peak - len(stream), stream
+        peak, decoded = peak_above(lambda: decode(cdf, stream))
+        return peak - decoded.nbytes, stream
+
+
+def peak_above(function: Callable[[], Any]) -> tuple[int, Any]:
+    """Returns by how many bytes a call lifts the process's resident memory at most.
+
+    Memory that was freed but kept for later calls would not be counted, so it is given back first.
+    """
+    with contextlib.suppress(AttributeError):  # no glibc, no such habit
+        ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is resident now
+    before = resident("VmRSS")
+    result = function()
+    return resident("VmHWM") - before, result
+
+
+def resident(kind: str) -> int:
+    """Returns a figure of the process's status, in bytes."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split(kind + ":")[1].split()[0])
