@@ -147,14 +147,13 @@ def documentation(path: Path) -> list[str]:
 
 
 def load(module: str) -> tuple[bytes, bytes]:
-    """Returns the documentation of all other modules, and of this one; they have nothing shared."""
+    """Returns the documentation of all other modules, and of this one; no docstring is in both."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = {path.stem: path for path in sorted(library.glob("*.py"))}
-    if module not in paths:
-        sys.exit(f"{library} has no {module}.py: choose a module of the standard library")
-    coded = documentation(paths[module])
-    others = [text for path in tqdm(paths.values(), "read") for text in documentation(path)]
-    training = [text for text in others if text not in set(coded)]
+    if module not in paths or not (coded := documentation(paths[module])):
+        sys.exit(f"{library} has no {module}.py with documentation: choose another --module")
+    known = [text for path in paths.values() for text in documentation(path)]
+    training = [text for text in known if text not in set(coded)]
     return "\n\n".join(training).encode(), "\n\n".join(coded).encode()
 
 
@@ -194,12 +193,12 @@ def main() -> None:
     row("lzma behind the training text", len(lzma.compress(training + text)) - known)
     row("torchac with the model", len(stream))
     print(
-        f"\nideal {bits:,.0f} bits, coded {8 * len(stream):,} bits; they decode to the same text."
+        f"\nideal {bits:,.0f} bits, coded {8 * len(stream):,} bits, which decode to the same text"
     )
     print(
-        f"The model is not part of the stream: {sum(p.numel() for p in model.mixer.parameters())} "
-        f"parameters, and counts of what follows\n{len(receiver.counts):,} contexts in "
-        f"{len(training):,} bytes of training text, which the first three do not have."
+        f"The model is not part of the stream. It has {len(receiver.counts):,} contexts, seen in "
+        f"{len(training):,} bytes\nof other text, which the first three did not see, and "
+        f"{sum(p.numel() for p in model.mixer.parameters()):,} parameters."
     )
     print(f"encode {middle - start:.1f} s, decode {end - middle:.1f} s")
 
