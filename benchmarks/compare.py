@@ -52,17 +52,19 @@ CALLS = 1000  # timed together where each is short
 def main() -> None:
     """Measures, prints, saves."""
     arguments = parse_arguments()
-    count, rounds = (IMAGE // 8, 3) if arguments.quick else (IMAGE, arguments.rounds)
+    rounds = 3 if arguments.quick else arguments.rounds
     workers = start_workers(arguments.old)
     results = []
     for work in WORKS:
         print(f"\n… {work.name}", flush=True)
+        few = arguments.quick and not work.tables  # shared tables are quick anyway
+        count = IMAGE // 8 if few else IMAGE
         results.append(measure(work, list(workers.values()), count, rounds))
         print(table(results[-1]), flush=True)
     versions = {package: worker.version for package, worker in workers.items()}
     for worker in workers.values():
         worker.close()
-    memory = measure_memory(list(workers), arguments.old, count)
+    memory = measure_memory(list(workers), arguments.old, results[0].count)
     reached = targets(results, memory)
     print(f"\n{memory_table(memory)}\n\n{target_table(reached)}\n\n{OLD_NOTE}.")
     if not arguments.quick:
@@ -90,12 +92,12 @@ def start_workers(old: Path) -> dict[str, Worker]:
         if not installed(package, old):
             print(f"{package} is left out, it is not installed: {command.format(old=old)}")
             continue
-        print(f"… {package}", end="", flush=True)
+        print(f"… {package}:", end="", flush=True)
         try:
             workers[package] = Worker(package, old if package == OLD else None)
             print(f" {workers[package].version}")
         except RuntimeError as error:
-            print(f" is left out, it cannot be imported: {error}")
+            print(f" left out, it cannot be imported. {error}")
     if TORCHAC not in workers:
         raise SystemExit(
             f"There is nothing to compare with. To install torchac: {INSTALL[TORCHAC]}"
@@ -137,7 +139,7 @@ def measure_memory(packages: Sequence[str], old: Path, count: int) -> dict[str, 
     memory: dict[str, int] = {}
     if not Path("/proc/self/clear_refs").exists():
         return memory
-    for package in {TORCHAC, OLD}.intersection(packages):
+    for package in [name for name in (TORCHAC, OLD) if name in packages]:
         stream = None
         for operation in OPERATIONS:
             worker = Worker(package, old if package == OLD else None)

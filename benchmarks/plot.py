@@ -30,16 +30,24 @@ def draw(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
     results = [result for result in results if not result.work.single]
     rows = sum(len(result.lines) + 1.4 for result in results)
     size = (13, 1.6 + ROW * rows)
-    figure, panels = pyplot.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
+    figure, panels = pyplot.subplots(
+        1, 2, figsize=size, sharex=True, sharey=True, layout="constrained"
+    )
     for panel, (title, operations) in zip(panels, PANELS.items(), strict=True):
         panel.set_title(f"{title}: million symbols a second", loc="left", fontsize=12)
         _style(panel)
         _bars(panel, results, operations)
     panels[0].set_ylim(rows - 0.6, -1.2)
     figure.suptitle(
-        "torchac and its peers, one thread", x=0.01, ha="left", fontsize=16, weight="bold"
+        "torchac and its peers, on one thread unless it says two",
+        x=0.01,
+        ha="left",
+        fontsize=16,
+        weight="bold",
     )
-    versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
+    versions = ", ".join(
+        f"{package.split()[0]} {version}" for package, version in facts["versions"].items()
+    )
     footer = f"{facts['machine']}; {facts['date']}; {versions}\n{OLD_NOTE}."
     figure.supxlabel(footer, x=0.01, ha="left", fontsize=9, color="#57606a")
     figure.savefig(path, dpi=120)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import NamedTuple
 
 from contestants import (
     CHECKED,
@@ -30,37 +31,56 @@ from contestants import (
 
 OLD_NOTE = f"{OLD} is timed as pip builds it: its own build does not ask the compiler to optimize"
 FASTEST_CONSTRICTION = (CONSTRICTION, CONSTRICTION_ANS)
-# How many times as fast as the fastest of others torchac is to be.
-SPEED_TARGETS: tuple[tuple[Work, str, str, float, Sequence[str]], ...] = (
-    (ROWS, TORCHAC, "encode", 90, [OLD]),
-    (ROWS, TORCHAC, "encode", 12, FASTEST_CONSTRICTION),
-    (ROWS, TORCHAC, "decode", 18, [OLD]),
-    (ROWS, TORCHAC, "decode", 2.5, FASTEST_CONSTRICTION),
-    (ROWS, CHECKED, "encode", 15, [OLD_CHECKED]),
-    (INT16_ROWS, TORCHAC, "encode", 14, [OLD]),
-    (INT16_ROWS, TORCHAC, "decode", 5, [OLD]),
-    (ROWS_16, TORCHAC, "encode", 8, [OLD]),
-    (ROWS_16, TORCHAC, "decode", 6, [OLD]),
-    (ROWS_2, TORCHAC, "encode", 3, [OLD]),
-    (ROWS_2, TORCHAC, "decode", 3, [OLD]),
-    (TABLES, TORCHAC, "encode", 2, [TORCH_ANS]),
-    (TABLES, TORCHAC, "decode", 1.3, [TORCH_ANS]),
-    (TABLES_BATCH, TORCHAC, "encode", 1.7, [TORCH_ANS_BEST]),
-    (TABLES_BATCH, TORCHAC, "decode", 1.4, [TORCH_ANS_BEST]),
-    (TABLE_BATCH, TORCHAC, "encode", 1, FASTEST_CONSTRICTION),
-    (TABLE_BATCH, TORCHAC, "decode", 4, FASTEST_CONSTRICTION),
-    (TABLES_BATCH, TWO_THREADS, "encode", 1.8, [TORCHAC]),
-    (TABLES_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
-    (TABLE_BATCH, TWO_THREADS, "encode", 1.8, [TORCHAC]),
-    (TABLE_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
-    (ONE_SYMBOL, TORCHAC, "encode", 3, [OLD]),
-    (ONE_SYMBOL, TORCHAC, "decode", 3, [OLD]),
+
+
+class Speed(NamedTuple):
+    """How many times as fast as the fastest of some others torchac is to be."""
+
+    work: Work
+    label: str
+    operation: str
+    limit: float
+    others: Sequence[str]
+
+
+class Reading(NamedTuple):
+    """How many times as long as reading the CDF once torchac may take."""
+
+    work: Work
+    label: str
+    operation: str
+    limit: float
+
+
+SPEEDS = (
+    Speed(ROWS, TORCHAC, "encode", 90, [OLD]),
+    Speed(ROWS, TORCHAC, "encode", 12, FASTEST_CONSTRICTION),
+    Speed(ROWS, TORCHAC, "decode", 18, [OLD]),
+    Speed(ROWS, TORCHAC, "decode", 2.5, FASTEST_CONSTRICTION),
+    Speed(ROWS, CHECKED, "encode", 15, [OLD_CHECKED]),
+    Speed(INT16_ROWS, TORCHAC, "encode", 14, [OLD]),
+    Speed(INT16_ROWS, TORCHAC, "decode", 5, [OLD]),
+    Speed(ROWS_16, TORCHAC, "encode", 8, [OLD]),
+    Speed(ROWS_16, TORCHAC, "decode", 6, [OLD]),
+    Speed(ROWS_2, TORCHAC, "encode", 3, [OLD]),
+    Speed(ROWS_2, TORCHAC, "decode", 3, [OLD]),
+    Speed(TABLES, TORCHAC, "encode", 2, [TORCH_ANS]),
+    Speed(TABLES, TORCHAC, "decode", 1.3, [TORCH_ANS]),
+    Speed(TABLES_BATCH, TORCHAC, "encode", 1.7, [TORCH_ANS_BEST]),
+    Speed(TABLES_BATCH, TORCHAC, "decode", 1.4, [TORCH_ANS_BEST]),
+    Speed(TABLE_BATCH, TORCHAC, "encode", 1, FASTEST_CONSTRICTION),
+    Speed(TABLE_BATCH, TORCHAC, "decode", 4, FASTEST_CONSTRICTION),
+    Speed(TABLES_BATCH, TWO_THREADS, "encode", 1.8, [TORCHAC]),
+    Speed(TABLES_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
+    Speed(TABLE_BATCH, TWO_THREADS, "encode", 1.8, [TORCHAC]),
+    Speed(TABLE_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
+    Speed(ONE_SYMBOL, TORCHAC, "encode", 3, [OLD]),
+    Speed(ONE_SYMBOL, TORCHAC, "decode", 3, [OLD]),
 )
-# How many times as long as reading the CDF once it may take.
-READING_TARGETS: tuple[tuple[Work, str, str, float], ...] = (
-    (ROWS, TORCHAC, "decode", 1.4),
-    (ROWS, CHECKED, "encode", 1.6),
-    (INT16_ROWS, TORCHAC, "decode", 1.4),
+READINGS = (
+    Reading(ROWS, TORCHAC, "decode", 1.4),
+    Reading(ROWS, CHECKED, "encode", 1.6),
+    Reading(INT16_ROWS, TORCHAC, "decode", 1.4),
 )
 MEMORY_LIMIT = 2e6  # bytes beyond inputs and outputs, rows A
 OPERATIONS = ("encode", "decode")
@@ -107,12 +127,12 @@ class Target:
 def table(result: Result) -> str:
     """Returns speeds, how many times as fast torchac is, and sizes."""
     unit = "thousand calls" if result.work.single else "million symbols"
-    block = f"{'best':>8}{'median':>8}{'torchac':>10}"
+    block = f"{'best':>8}{'median':>8}{'torchac is':>12}"
     sizes = "" if result.work.single else f"{'bytes':>12}{'over entropy':>14}"
     return "\n".join(
         [
             f"{result.work.name}: {_count(result)}",
-            f"{unit + ' a second':44}{'encode':^26}  {'decode':^26}",
+            f"{unit + ' a second':44}{'encode':^28}  {'decode':^28}",
             f"{'':44}{block}  {block}{sizes}",
             *(_row(result, line) for line in result.lines),
         ]
@@ -130,7 +150,7 @@ def _row(result: Result, line: Line) -> str:
     if line.size and not result.work.single:
         sizes = f"{line.size:12,}{line.size / result.entropy - 1:14.2%}"
     if "read" in line.seconds:
-        return f"{line.label:44}{'':26}  {_block(result, line, 'read', 'decode')}"
+        return f"{line.label:44}{'':28}  {_block(result, line, 'read', 'decode')}"
     encode, decode = (
         _block(result, line, operation, operation) for operation in ("encode", "decode")
     )
@@ -141,37 +161,38 @@ def _block(result: Result, line: Line, operation: str, ours: str) -> str:
     """Best and median speed, and how many times as fast torchac is."""
     seconds, best = line.seconds.get(operation), result.best([TORCHAC], ours)
     if not seconds:
-        return " " * 26
+        return " " * 28
     amount = 1e-3 if result.work.single else result.count * 1e-6
     ratio = f"{min(seconds) / best:.2f} x" if best and line.label != TORCHAC else ""
-    return f"{amount / min(seconds):8.2f}{amount / median(seconds):8.2f}{ratio:>10}"
+    return f"{amount / min(seconds):8.2f}{amount / median(seconds):8.2f}{ratio:>12}"
 
 
 def targets(results: Sequence[Result], memory: dict[str, int]) -> list[Target]:
     """Returns all targets; what a missing peer leaves open is not measured."""
     by_work = {result.work: result for result in results}
     return [
-        *(_speed(by_work[work], *target) for work, *target in SPEED_TARGETS),
-        *(_reading(by_work[work], *target) for work, *target in READING_TARGETS),
+        *(_speed(by_work[speed.work], speed) for speed in SPEEDS),
+        *(_reading(by_work[reading.work], reading) for reading in READINGS),
         *(_memory(operation, memory.get(f"{TORCHAC}, {operation}")) for operation in OPERATIONS),
     ]
 
 
-def _speed(
-    result: Result, label: str, operation: str, limit: float, others: Sequence[str]
-) -> Target:
-    target = Target(f"{result.work.name}: {operation}, {label} / {others[0]}", f">= {limit:g} x")
-    ours, theirs = result.best([label], operation), result.best(others, operation)
+def _speed(result: Result, speed: Speed) -> Target:
+    what = f"{speed.work.name}: {speed.operation}, {speed.label} / {speed.others[0]}"
+    target = Target(what, f">= {speed.limit:g} x")
+    ours = result.best([speed.label], speed.operation)
+    theirs = result.best(speed.others, speed.operation)
     if ours and theirs:
-        target.measured, target.met = theirs / ours, theirs / ours >= limit
+        target.measured, target.met = theirs / ours, theirs / ours >= speed.limit
     return target
 
 
-def _reading(result: Result, label: str, operation: str, limit: float) -> Target:
-    target = Target(f"{result.work.name}: {operation}, {label}, time / {SUM}", f"<= {limit:g} x")
-    ours, floor = result.best([label], operation), result.best([SUM], "read")
+def _reading(result: Result, reading: Reading) -> Target:
+    what = f"{reading.work.name}: {reading.operation}, {reading.label}, time / cdf.sum()"
+    target = Target(what, f"<= {reading.limit:g} x")
+    ours, floor = result.best([reading.label], reading.operation), result.best([SUM], "read")
     if ours and floor:
-        target.measured, target.met = ours / floor, ours / floor <= limit
+        target.measured, target.met = ours / floor, ours / floor <= reading.limit
     return target
 
 
@@ -191,7 +212,7 @@ def memory_table(memory: dict[str, int]) -> str:
 def target_table(all_targets: Sequence[Target]) -> str:
     """Returns each target beside what was measured."""
     verdict = {None: "not measured", True: "met", False: "NOT MET"}
-    lines = [f"{'Targets: speed, unless it says time or memory':84}{'wanted':>9}{'measured':>10}"]
+    lines = [f"{'Targets: ratios of speeds, or as they say':84}{'wanted':>9}{'measured':>10}"]
     for target in all_targets:
         measured = "" if target.measured is None else f"{target.measured:.2f}"
         lines.append(f"{target.text:84}{target.wanted:>9}{measured:>10}  {verdict[target.met]}")
