@@ -11,9 +11,11 @@
 
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
+#include "torchac/intervals.hpp"
 #include "torchac/lanes.hpp"
 #include "torchac/report.hpp"
 #include "torchac/row.hpp"
+#include "torchac/searches.hpp"
 #include "torchac/sources.hpp"
 #include "torchac/tables.hpp"
 #include "torchac/turns.hpp"
@@ -99,45 +101,48 @@ inline Report check_tables(std::span<EncodeItem> items) {
   return {};
 }
 
-// The shared tables as rows of integers, if there are more symbols than values to convert.
-inline std::optional<std::vector<std::uint16_t>> convert_tables(std::span<EncodeItem> items) {
-  const auto shared = shared_tables(std::span<const EncodeItem>(items));
+// The shared tables' intervals, if there are more symbols than intervals to prepare.
+inline std::optional<IntervalTables> prepare_tables(std::span<const EncodeItem> items) {
+  const auto shared = shared_tables(items);
   if (!shared) return std::nullopt;
   return std::visit(
-      [&](const auto format)
-          -> std::optional<std::vector<std::uint16_t>> {  // a copy: the original changes
-        const std::int64_t row = std::int64_t{format.symbols()} + 1;
-        if (shared->symbols / row < shared->view.count) return std::nullopt;
-        auto values = convert_tables(format, shared->view);
-        if (!values) return std::nullopt;
-        constexpr std::int64_t kSize = sizeof(std::uint16_t);
-        const TableView view{reinterpret_cast<const std::byte*>(values->data()), row * kSize,
-                             shared->view.count};
-        for (EncodeItem& item : items) {
-          item.rows = item.rows.with(view);
-          item.format = RowFormat(Integer16{}, format.symbols(), kSize);
-        }
-        return values;
+      [&](const auto& format) -> std::optional<IntervalTables> {
+        if (shared->symbols / format.symbols() < shared->view.count) return std::nullopt;
+        return IntervalTables::prepare(format, shared->view);
       },
       items.front().format);
 }
 
-// Encodes the items' symbols at the ends of their streams. What the items say of their rows may be
-// changed to something that means the same.
+inline Report encode_rows(std::span<const EncodeItem> items, std::size_t threads) {
+  return std::visit(
+      [&]<class Format>(const Format&) {
+        return code_all<EncodeLane<RowIntervals<Format>>>(
+            items.size(), threads, [&](std::size_t i) {
+              const EncodeItem& item = items[i];
+              return EncodeLane(
+                  RowIntervals(std::get<Format>(item.format), item.rows, item.symbols, item.check),
+                  item.count, *item.stream);
+            });
+      },
+      items.front().format);
+}
+
+inline Report encode_tables(std::span<const EncodeItem> items, const IntervalTables& tables,
+                            std::size_t threads) {
+  return code_all<EncodeLane<TableIntervals>>(items.size(), threads, [&](std::size_t i) {
+    const EncodeItem& item = items[i];
+    return EncodeLane(TableIntervals(tables, *item.rows.index(), item.symbols), item.count,
+                      *item.stream);
+  });
+}
+
+// Encodes the items' symbols at the ends of their streams.
 inline Report encode(std::span<EncodeItem> items, std::size_t threads) {
   if (items.empty()) return {};
   const Report report = check_tables(items);
   if (!report.ok()) return report;
-  const auto converted = convert_tables(items);
-  return std::visit(
-      [&]<class Format>(const Format&) {
-        return code_all<EncodeLane<Format>>(items.size(), threads, [&](std::size_t i) {
-          const EncodeItem& item = items[i];
-          return EncodeLane<Format>(std::get<Format>(item.format), item.rows, item.symbols,
-                                    item.count, item.check, *item.stream);
-        });
-      },
-      items.front().format);
+  const auto tables = prepare_tables(std::span<const EncodeItem>(items));
+  return tables ? encode_tables(items, *tables, threads) : encode_rows(items, threads);
 }
 
 // The shared tables, prepared, if there are enough symbols for it to pay.
@@ -152,10 +157,10 @@ inline std::optional<Tables> prepare_tables(std::span<const DecodeItem> items) {
 inline Report decode_rows(std::span<const DecodeItem> items, std::size_t threads) {
   return std::visit(
       [&]<class Format>(const Format&) {
-        return code_all<DecodeLane<Format>>(items.size(), threads, [&](std::size_t i) {
+        return code_all<DecodeLane<RowSearch<Format>>>(items.size(), threads, [&](std::size_t i) {
           const DecodeItem& item = items[i];
-          return DecodeLane<Format>(std::get<Format>(item.format), item.rows, item.symbols,
-                                    item.count, *item.stream);
+          return DecodeLane(RowSearch(std::get<Format>(item.format), item.rows), item.symbols,
+                            item.count, *item.stream);
         });
       },
       items.front().format);
@@ -163,10 +168,10 @@ inline Report decode_rows(std::span<const DecodeItem> items, std::size_t threads
 
 inline Report decode_tables(std::span<const DecodeItem> items, const Tables& tables,
                             std::size_t threads) {
-  return code_all<DecodeLane<TableFormat>>(items.size(), threads, [&](std::size_t i) {
+  return code_all<DecodeLane<TableSearch>>(items.size(), threads, [&](std::size_t i) {
     const DecodeItem& item = items[i];
-    return DecodeLane<TableFormat>(tables.format(), item.rows.with(tables.view()), item.symbols,
-                                   item.count, *item.stream);
+    return DecodeLane(TableSearch(tables, *item.rows.index()), item.symbols, item.count,
+                      *item.stream);
   });
 }
 

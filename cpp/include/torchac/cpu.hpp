@@ -5,12 +5,18 @@
 // registers; compilers left to themselves call functions that several loops share.
 // TORCHAC_UNROLL: before a loop over lanes, so that each lane has registers of its own.
 // TORCHAC_COLD: what is rarely needed, and is kept out of the loops.
-// TORCHAC_FOR_AVX2: compiled for that instruction set, together with the inline functions that it
-// calls. Must only be called where `cpu_has_avx2`, and computes the same as without.
+// TORCHAC_FOR_AVX2, TORCHAC_FOR_AVX512: compiled for that instruction set, together with the inline
+// functions that it calls. Must only be called where `cpu_has_avx2`, `cpu_has_avx512`, and computes
+// the same as without.
+// TORCHAC_HAS_VECTORS: the compiler has vectors of any width with operators.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#if defined(__GNUC__) && defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #if defined(__GNUC__)
 #define TORCHAC_INLINE [[gnu::always_inline]] inline
@@ -30,7 +36,10 @@
 #endif
 
 #if defined(__GNUC__) && defined(__x86_64__)
-#define TORCHAC_FOR_AVX2 [[gnu::target("avx2"), gnu::noinline]]
+#define TORCHAC_HAS_VECTORS
+#define TORCHAC_FOR_AVX2 [[gnu::target("avx2,bmi,bmi2,lzcnt"), gnu::noinline]]
+#define TORCHAC_FOR_AVX512 \
+  [[gnu::target("avx512f,avx512dq,avx512vl,bmi,bmi2,lzcnt"), gnu::noinline]]
 #else
 #define TORCHAC_FOR_AVX2
 #endif
@@ -38,8 +47,27 @@
 namespace torchac {
 
 inline bool cpu_has_avx2() {
-#if defined(__GNUC__) && defined(__x86_64__)
-  static const bool has = __builtin_cpu_supports("avx2") != 0;
+#ifdef TORCHAC_HAS_VECTORS
+  static const bool has = [] {
+    // Where it is missing, an lzcnt is another instruction, and not every compiler can ask for it.
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    const bool has_lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
+    return has_lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2");
+  }();
+  return has;
+#else
+  return false;
+#endif
+}
+
+inline bool cpu_has_avx512() {
+#ifdef TORCHAC_HAS_VECTORS
+  static const bool has = cpu_has_avx2() && __builtin_cpu_supports("avx512f") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   return has;
 #else
   return false;

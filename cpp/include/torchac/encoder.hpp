@@ -1,4 +1,5 @@
-// The encoder: intervals in, bytes out.
+// The encoder: intervals in, bytes out. An Encoder is small enough for a loop to keep a copy in
+// registers; an EncodedStream owns the bytes.
 #pragma once
 
 #include <cstddef>
@@ -6,78 +7,62 @@
 #include <span>
 #include <vector>
 
-#include "torchac/bytes.hpp"
 #include "torchac/cpu.hpp"
 #include "torchac/interval.hpp"
+#include "torchac/output.hpp"
 #include "torchac/range.hpp"
 
 namespace torchac {
 
+// The range of an encoder, or of several side by side.
+template <class Word>
+struct EncoderRange {
+  Word low;  // its lower end, in the window
+  Word span;
+
+  // Narrows it to the part of an interval, and tells by how many bits the window moves on.
+  TORCHAC_INLINE Word narrow(Word interval_low, Word interval_high) {
+    const Word part = scale(span, interval_low);
+    const Word width = scale(span, interval_high) - part;
+    low += part;
+    const Word shift = doublings(low, width);
+    span = width << shift;
+    low <<= shift;
+    return shift;
+  }
+
+  // Takes out the bits that left the window, with a carry that may be in front of them.
+  TORCHAC_INLINE Word take_out() {
+    const Word bits = low >> kWindowBits;
+    low &= kFullSpan - 1;
+    return bits;
+  }
+};
+
 // The format describes output with pending bits: while a range straddles the middle of the window,
 // the next bits are 0111... or 1000..., and nobody knows which. This encoder does not wait.
-// It keeps the lower end of the range itself, writes its upper bits as they leave the window, and
-// when a later symbol lifts the lower end across the middle, a carry runs back into what was
-// written. Both give the same bits.
-//
-// An Encoder is a few numbers and a place to write to, small enough for a loop to keep a copy in
-// registers. An EncodedStream owns the bytes and hands it out.
-class Encoder {
- public:
-  // Codes one symbol. The interval must be codable, and the stream have room.
+// It keeps the lower end of the range itself, hands on its upper bits as they leave the window, and
+// when a later symbol lifts the lower end across the middle, a carry follows them. Both give the
+// same bits.
+struct Encoder {
+  EncoderRange<std::uint64_t> range{0, kFullSpan};
+  Output output;
+
+  // Codes one symbol. The interval must be codable, and the output have room.
   TORCHAC_INLINE void encode(Interval interval) {
-    const std::uint64_t low = scale(span_, interval.low);
-    const std::uint64_t width = scale(span_, interval.high) - low;
-    lift(low);
-    const std::uint32_t shift = doublings(low_, width);
-    span_ = width << shift;
-    append(shift);
+    const std::uint64_t shift = range.narrow(interval.low, interval.high);
+    output.append(range.take_out(), static_cast<std::uint32_t>(shift));
   }
 
- private:
-  friend class EncodedStream;
-
-  // Bits that left the window are held back until there are at least kMinHeld + 8 of them, so that
-  // only one carry in 2^kMinHeld reaches written bytes, and the branch for it is predicted.
-  // The most that fits: window, kMinHeld + 7 and kMaxDoublings are 64 bits together.
-  static constexpr std::uint32_t kMinHeld = 64 - kWindowBits - kMaxDoublings - 7;
-  // Held from the start: a byte of zeros, which the stream drops in the end.
-  static constexpr std::uint32_t kFirstHeld = 8;
-  static_assert(kMinHeld == 7 && kFirstHeld >= kMinHeld);
-
-  // Adds to the lower end of the range.
-  TORCHAC_INLINE void lift(std::uint64_t by) {
-    low_ += by;
-    if (low_ >> (kWindowBits + held_)) [[unlikely]] {
-      drop_written();
-      carry(to_);
-    }
+  // Two more bits name a quarter of the window that lies within the range: the second quarter when
+  // the range begins in the first, else the third. Then the last byte is filled up.
+  void finish() {
+    const std::uint64_t low = range.low % (kFullSpan / 2);
+    range.low += (low < kFullSpan / 4 ? kFullSpan / 4 : kFullSpan / 2) - low;
+    range.low <<= kEndBits;
+    output.append(range.take_out(), kEndBits);
+    output.fill_byte();
   }
-
-  // The number as a whole stays below one, so the carry ends at the first byte, zero, at the
-  // latest.
-  TORCHAC_COLD static void carry(std::uint8_t* end) {
-    do --end;
-    while (++*end == 0);
-  }
-
-  // Moves `shift` more bits out of the window, and whole bytes out of what is held.
-  TORCHAC_INLINE void append(std::uint32_t shift) {
-    low_ <<= shift;
-    held_ += shift;
-    store_big_endian(to_, low_ << (64 - kWindowBits - held_));
-    const std::uint32_t bytes = (held_ - kMinHeld) / 8;
-    to_ += bytes;
-    held_ -= bytes * 8;
-    drop_written();
-  }
-
-  void drop_written() { low_ &= (std::uint64_t{1} << (kWindowBits + held_)) - 1; }
-
-  // The lower end of the range: the window in the low 32 bits, above it `held_` bits.
-  std::uint64_t low_ = 0;
-  std::uint64_t span_ = kFullSpan;
-  std::uint32_t held_ = kFirstHeld;
-  std::uint8_t* to_ = nullptr;
 };
 
 class EncodedStream {
@@ -92,25 +77,20 @@ class EncodedStream {
 
   TORCHAC_INLINE void close(const Encoder& encoder) {
     encoder_ = encoder;
-    written_ = static_cast<std::size_t>(encoder.to_ - bytes_.data());
+    written_ = encoder.output.written(bytes_.data());
   }
 
   // Bits of the stream that `finish` would return now, before it is filled up to whole bytes.
   [[nodiscard]] std::uint64_t num_bits() const {
-    return std::uint64_t{written_} * 8 + encoder_.held_ - Encoder::kFirstHeld + kEndBits;
+    return std::uint64_t{written_} * 8 + encoder_.output.held() - Output::kFirstHeld + kEndBits;
   }
 
   // Ends the stream and shows its bytes, which live as long as this object. Nothing may follow.
   [[nodiscard]] std::span<const std::uint8_t> finish() {
     Encoder encoder = open(1);
-    // Two more bits name a quarter of the window that lies within the range: the second quarter
-    // when the range begins in the first, else the third.
-    const std::uint64_t low = encoder.low_ & (kFullSpan / 2 - 1);
-    encoder.lift((low < kFullSpan / 4 ? kFullSpan / 4 : kFullSpan / 2) - low);
-    encoder.append(kEndBits);
-    encoder.append((8 - encoder.held_ % 8) % 8);
+    encoder.finish();
     close(encoder);
-    return std::span(bytes_).subspan(1, written_ + encoder.held_ / 8 - 1);
+    return std::span(bytes_).subspan(1, written_ + encoder.output.held() / 8 - 1);
   }
 
   // What is needed to undo all that is encoded after it was taken.
@@ -140,10 +120,10 @@ class EncodedStream {
   void reserve(std::size_t symbols) {
     const std::size_t needed = written_ + (symbols * kMaxDoublings + 7) / 8 + kSlack;
     if (needed > bytes_.size()) bytes_.resize(needed + bytes_.size() / 2);
-    encoder_.to_ = bytes_.data() + written_;
+    encoder_.output.write_to(bytes_.data() + written_);
   }
 
-  // An encoder stores eight bytes wherever it is, up to four bytes after the last whole one.
+  // Output stores eight bytes wherever it is.
   static constexpr std::size_t kSlack = 16;
 
   Encoder encoder_;

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "torchac/cpu.hpp"
+
 namespace torchac {
 
 inline constexpr std::uint32_t kPrecision = 16;
@@ -25,7 +27,25 @@ struct Interval {
   std::uint32_t high;
 
   // 1 <= high - low <= kWhole, in one comparison: unsigned differences wrap.
-  [[nodiscard]] bool codable() const { return high - low - 1 < kWhole; }
+  [[nodiscard]] TORCHAC_INLINE bool codable() const { return high - low - 1 < kWhole; }
 };
+
+// An interval in 32 bits, 16 for each bound: low, and high less 1. One that is not codable is
+// packed as 65535 ... 1, which is not codable either.
+inline constexpr std::uint32_t kPackedEmpty = 65535;
+
+inline std::uint32_t pack(Interval interval) {
+  return interval.codable() ? interval.low | (interval.high - 1) << kPrecision : kPackedEmpty;
+}
+
+template <class Word>
+TORCHAC_INLINE Word packed_low(Word packed) {
+  return packed & (kWhole - 1);
+}
+
+template <class Word>
+TORCHAC_INLINE Word packed_high(Word packed) {
+  return (packed >> kPrecision) + 1;
+}
 
 }  // namespace torchac

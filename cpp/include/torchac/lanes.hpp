@@ -1,6 +1,7 @@
 // The coding loops. A lane is one stream on its way through the coder, block by block. The loops
 // take one lane or several in turn: the next symbol of a stream waits for the last one, so
-// a processor that has only one stream to work on is mostly idle.
+// a processor that has only one stream to work on is mostly idle. Lanes with tables can also go
+// abreast.
 #pragma once
 
 #include <algorithm>
@@ -9,20 +10,16 @@
 #include <cstdint>
 #include <utility>
 
+#include "torchac/abreast.hpp"
 #include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/report.hpp"
-#include "torchac/row.hpp"
 #include "torchac/sources.hpp"
 
 namespace torchac {
 
-// Symbols ahead of the one being coded whose bounds are asked for: as many as memory can have under
-// way at once.
-inline constexpr std::size_t kPrefetchDistance = 16;
-
-// What encoding and decoding lanes have in common: the rows of a block, and how far they have come.
+// What encoding and decoding lanes have in common: how far they have come.
 class Lane {
  public:
   [[nodiscard]] bool done() const { return left_ == 0 || !report_.ok(); }
@@ -30,34 +27,26 @@ class Lane {
   [[nodiscard]] const Report& report() const { return report_; }
 
  protected:
-  Lane(Rows rows, std::int64_t count) : rows_(std::move(rows)), left_(count) {}
+  explicit Lane(std::int64_t count) : left_(count) {}
 
-  void start_block() {
+  // Reads the next block from `source`.
+  template <class Source>
+  void read_block(Source& source) {
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(left_, kBlock));
+    const Readable readable = source.read(count);
     next_ = 0;
-    end_ = static_cast<std::size_t>(std::min<std::int64_t>(left_, kBlock));
-    cut_ = Problem::kNone;
-    cut_block(rows_.read(end_, block_rows_.data()), Problem::kIndex);
-  }
-
-  // Ends the block before the first symbol that cannot be coded, and remembers why.
-  void cut_block(std::size_t good, Problem problem) {
-    if (good == end_) return;
-    end_ = good;
-    cut_ = problem;
+    end_ = readable.count;
+    cut_ = readable.count < count ? readable.fault : Fault{};
     advance(0);
   }
 
-  // The rows that are left in the block, and kPrefetchDistance that mean nothing.
-  [[nodiscard]] const std::byte* const* rows_left() const { return &block_rows_[next_]; }
-
-  // Whether rows are to be had from memory rather than from a cache.
-  [[nodiscard]] bool rows_lie_apart() const { return !rows_.tables(); }
+  [[nodiscard]] std::size_t next() const { return next_; }
 
   void advance(std::size_t coded) {
     next_ += coded;
     done_ += static_cast<std::int64_t>(coded);
     left_ -= static_cast<std::int64_t>(coded);
-    if (next_ == end_ && cut_ != Problem::kNone) stop(0, {cut_});
+    if (next_ == end_ && cut_.problem != Problem::kNone) stop(0, cut_);
   }
 
   // The lane ends with symbol i of those that are being coded.
@@ -65,58 +54,55 @@ class Lane {
     report_ = {fault.problem, 0, done_ + static_cast<std::int64_t>(i), fault.column};
   }
 
-  std::size_t next_ = 0;  // in the block
-
  private:
-  Rows rows_;
   std::int64_t left_;
   std::int64_t done_ = 0;
-  std::size_t end_ = 0;  // of the block
-  Problem cut_ = Problem::kNone;
+  std::size_t next_ = 0;  // in the block
+  std::size_t end_ = 0;   // of the block, before the first symbol that cannot be read
+  Fault cut_;             // why that cannot be read
   Report report_;
-  std::array<const std::byte*, kBlock + kPrefetchDistance> block_rows_{};
 };
 
-template <class Format>
+template <class Intervals>
 class EncodeLane : public Lane {
  public:
-  // Encodes `count` symbols at the end of `stream`. `check` asks for a check of every value of
-  // every row, not only of those that coding needs.
-  EncodeLane(const Format& format, Rows rows, Integers symbols, std::int64_t count, bool check,
-             EncodedStream& stream)
-      : Lane(std::move(rows), count),
-        format_(&format),
-        symbols_(std::move(symbols)),
-        check_(check),
-        stream_(&stream) {}
+  static constexpr bool kGoesAbreast = Intervals::kGoesAbreast;
 
-  void fill() {
-    start_block();
-    cut_block(symbols_.read(left_in_block(), block_symbols_.data()), Problem::kSymbol);
-  }
+  // Encodes `count` symbols at the end of `stream`.
+  EncodeLane(Intervals intervals, std::int64_t count, EncodedStream& stream)
+      : Lane(count), intervals_(std::move(intervals)), stream_(&stream) {}
+
+  void fill() { read_block(intervals_); }
 
   // Codes `count` symbols of each lane, which all must have in their blocks, or until a lane stops.
   template <std::size_t kLanes>
   static void code(const std::array<EncodeLane*, kLanes>& lanes, std::size_t count) {
-    std::array<Work, kLanes> work;
-    for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      TORCHAC_UNROLL
-      for (std::size_t k = 0; k < kLanes; ++k) {
-        Work& w = work[k];
-        if (w.far)
-          w.format.prefetch(w.rows[i + kPrefetchDistance], w.symbols[i + kPrefetchDistance]);
-        if (w.check && !lanes[k]->row_is_good(i)) [[unlikely]]
-          return;
-        const Interval interval = w.format.interval(w.rows[i], w.symbols[i]);
-        if (!interval.codable()) [[unlikely]]
-          return lanes[k]->refuse(i);
-        w.encoder.encode(interval);
+    cpu_has_avx2() ? code_for_avx2(lanes, count) : code_for_any(lanes, count);
+  }
+
+  // The same for lanes abreast, as long as all is well; the rest one by one.
+  static void code(const Abreast& abreast, const Each<EncodeLane*>& lanes, std::size_t count)
+    requires(Intervals::kGoesAbreast)
+  {
+    Each<Encoder> encoders;
+    for (std::size_t k = 0; k < kAbreast; ++k) encoders[k] = lanes[k]->stream_->open(count);
+    std::size_t done = 0;
+    while (done < count) {
+      const std::size_t n = std::min(kStretch, count - done);
+      Each<const std::uint32_t*> intervals;
+      bool codable = true;
+      for (std::size_t k = 0; k < kAbreast; ++k) {
+        const auto view = lanes[k]->intervals_.view(lanes[k]->next() + done);
+        intervals[k] = view.intervals;
+        codable &= view.codable(n);
       }
+      if (!codable) break;
+      abreast.encode(intervals, n, encoders);
+      done += n;
     }
-    for (std::size_t k = 0; k < kLanes; ++k) {
-      lanes[k]->stream_->close(work[k].encoder);
-      lanes[k]->advance(count);
+    for (std::size_t k = 0; k < kAbreast; ++k) {
+      lanes[k]->close(encoders[k], done);
+      if (done < count) code<1>({lanes[k]}, count - done);
     }
   }
 
@@ -124,68 +110,88 @@ class EncodeLane : public Lane {
   // What the loop works with: a copy, so that the compiler sees that nothing else changes it.
   struct Work {
     Encoder encoder;
-    Format format{};
-    const std::byte* const* rows;
-    const std::uint32_t* symbols;
-    bool check, far;
+    typename Intervals::View intervals;
   };
 
   TORCHAC_INLINE Work open(std::size_t count) {
-    return {stream_->open(count),   *format_, rows_left(),
-            &block_symbols_[next_], check_,   rows_lie_apart()};
+    return {stream_->open(count), intervals_.view(next())};
   }
 
-  [[nodiscard]] bool row_is_good(std::size_t i) {
-    const std::byte* row = rows_left()[i];
-    if (row == checked_) return true;  // an expanded row, or a table, again
-    checked_ = row;
-    const Fault fault = format_->check(row);
-    if (fault.problem != Problem::kNone) stop(i, fault);
-    return fault.problem == Problem::kNone;
+  TORCHAC_INLINE void close(const Encoder& encoder, std::size_t count) {
+    stream_->close(encoder);
+    advance(count);
   }
 
-  TORCHAC_COLD void refuse(std::size_t i) {
-    stop(i, format_->why_not_codable(rows_left()[i], block_symbols_[next_ + i]));
+  template <std::size_t kLanes>
+  TORCHAC_INLINE static void code_for_any(const std::array<EncodeLane*, kLanes>& lanes,
+                                          std::size_t count) {
+    std::array<Work, kLanes> work;
+    for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      TORCHAC_UNROLL
+      for (std::size_t k = 0; k < kLanes; ++k) {
+        const Interval interval = work[k].intervals.interval(i);
+        if (!interval.codable()) [[unlikely]]
+          return lanes[k]->refuse(i);
+        work[k].encoder.encode(interval);
+      }
+    }
+    for (std::size_t k = 0; k < kLanes; ++k) lanes[k]->close(work[k].encoder, count);
   }
 
-  const Format* format_;
-  Integers symbols_;
-  bool check_;
-  const std::byte* checked_ = nullptr;
+  template <std::size_t kLanes>
+  TORCHAC_FOR_AVX2 static void code_for_avx2(const std::array<EncodeLane*, kLanes>& lanes,
+                                             std::size_t count) {
+    code_for_any(lanes, count);
+  }
+
+  TORCHAC_COLD void refuse(std::size_t i) { stop(i, intervals_.why_not_codable(next() + i)); }
+
+  Intervals intervals_;
   EncodedStream* stream_;
-  std::array<std::uint32_t, kBlock + kPrefetchDistance> block_symbols_{};
 };
 
-template <class Format>
+template <class Search>
 class DecodeLane : public Lane {
  public:
-  // Decodes `count` symbols from where `stream` stands to `symbols`.
-  DecodeLane(const Format& format, Rows rows, std::int16_t* symbols, std::int64_t count,
-             Decoder& stream)
-      : Lane(std::move(rows), count), format_(&format), symbols_(symbols), stream_(&stream) {}
+  static constexpr bool kGoesAbreast = Search::kGoesAbreast;
 
-  void fill() { start_block(); }
+  // Decodes `count` symbols from where `stream` stands to `symbols`.
+  DecodeLane(Search search, std::int16_t* symbols, std::int64_t count, Decoder& stream)
+      : Lane(count), search_(std::move(search)), symbols_(symbols), stream_(&stream) {}
+
+  void fill() { read_block(search_); }
 
   // As EncodeLane::code.
   template <std::size_t kLanes>
   static void code(const std::array<DecodeLane*, kLanes>& lanes, std::size_t count) {
-    std::array<Work, kLanes> work;
-    for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open();
-    for (std::size_t i = 0; i < count; ++i) {
-      TORCHAC_UNROLL
-      for (std::size_t k = 0; k < kLanes; ++k) {
-        Work& w = work[k];
-        const Found found = w.format.find(w.rows[i], w.decoder.target());
-        if (!w.decoder.consume(found.interval)) [[unlikely]] {
-          return lanes[k]->refuse(i, found.symbol, w.decoder.truncated());
-        }
-        w.symbols[i] = static_cast<std::int16_t>(found.symbol);
+    cpu_has_avx2() ? code_for_avx2(lanes, count) : code_for_any(lanes, count);
+  }
+
+  // As EncodeLane::code.
+  static void code(const Abreast& abreast, const Each<DecodeLane*>& lanes, std::size_t count)
+    requires(Search::kGoesAbreast)
+  {
+    Each<Decoder> decoders;
+    for (std::size_t k = 0; k < kAbreast; ++k) decoders[k] = *lanes[k]->stream_;
+    std::size_t done = 0;
+    while (done < count) {
+      const std::size_t n = std::min(kStretch, count - done);
+      Each<const std::uint32_t*> places;
+      Each<std::int16_t*> symbols;
+      for (std::size_t k = 0; k < kAbreast; ++k) {
+        places[k] = lanes[k]->search_.view(lanes[k]->next() + done).places;
+        symbols[k] = lanes[k]->symbols_ + done;
       }
+      const auto view = lanes[0]->search_.view(0);  // the tables are the same for all
+      Each<Decoder> after = decoders;
+      if (!abreast.decode(view.format, view.tables, places, n, after, symbols)) break;
+      decoders = after;
+      done += n;
     }
-    for (std::size_t k = 0; k < kLanes; ++k) {
-      *lanes[k]->stream_ = work[k].decoder;
-      lanes[k]->symbols_ += count;
-      lanes[k]->advance(count);
+    for (std::size_t k = 0; k < kAbreast; ++k) {
+      lanes[k]->close(decoders[k], done);
+      if (done < count) code<1>({lanes[k]}, count - done);
     }
   }
 
@@ -193,21 +199,47 @@ class DecodeLane : public Lane {
   // As EncodeLane::Work.
   struct Work {
     Decoder decoder;
-    Format format{};
-    const std::byte* const* rows;
+    typename Search::View search;
     std::int16_t* symbols;
   };
 
-  TORCHAC_INLINE Work open() { return {*stream_, *format_, rows_left(), symbols_}; }
+  TORCHAC_INLINE Work open() { return {*stream_, search_.view(next()), symbols_}; }
 
-  TORCHAC_COLD void refuse(std::size_t i, std::uint32_t symbol, bool truncated) {
-    Fault fault = format_->why_not_codable(rows_left()[i], symbol);
-    if (fault.problem != Problem::kNotFinite) fault = {Problem::kContradicted};
-    if (truncated) fault = {Problem::kTruncated};
-    stop(i, fault);
+  TORCHAC_INLINE void close(const Decoder& decoder, std::size_t count) {
+    *stream_ = decoder;
+    symbols_ += count;
+    advance(count);
   }
 
-  const Format* format_;
+  template <std::size_t kLanes>
+  TORCHAC_INLINE static void code_for_any(const std::array<DecodeLane*, kLanes>& lanes,
+                                          std::size_t count) {
+    std::array<Work, kLanes> work;
+    for (std::size_t k = 0; k < kLanes; ++k) work[k] = lanes[k]->open();
+    for (std::size_t i = 0; i < count; ++i) {
+      TORCHAC_UNROLL
+      for (std::size_t k = 0; k < kLanes; ++k) {
+        Work& w = work[k];
+        const Found found = w.search.find(i, w.decoder.range);
+        if (!w.decoder.consume(found.interval)) [[unlikely]]
+          return lanes[k]->refuse(i, found.symbol, w.decoder.truncated());
+        w.symbols[i] = static_cast<std::int16_t>(found.symbol);
+      }
+    }
+    for (std::size_t k = 0; k < kLanes; ++k) lanes[k]->close(work[k].decoder, count);
+  }
+
+  template <std::size_t kLanes>
+  TORCHAC_FOR_AVX2 static void code_for_avx2(const std::array<DecodeLane*, kLanes>& lanes,
+                                             std::size_t count) {
+    code_for_any(lanes, count);
+  }
+
+  TORCHAC_COLD void refuse(std::size_t i, std::uint32_t symbol, bool truncated) {
+    stop(i, truncated ? Fault{Problem::kTruncated} : search_.why_contradicted(next() + i, symbol));
+  }
+
+  Search search_;
   std::int16_t* symbols_;
   Decoder* stream_;
 };

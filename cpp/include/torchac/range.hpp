@@ -2,10 +2,12 @@
 // many doublings the range then grows back.
 #pragma once
 
-#include <bit>
 #include <cstdint>
+#include <type_traits>
 
+#include "torchac/cpu.hpp"
 #include "torchac/interval.hpp"
+#include "torchac/words.hpp"
 
 namespace torchac {
 
@@ -25,7 +27,10 @@ inline constexpr std::uint32_t kMaxDoublings = 18;
 inline constexpr std::uint32_t kEndBits = 2;
 
 // `span` parts of a range, at the CDF value `c`.
-inline std::uint64_t scale(std::uint64_t span, std::uint32_t c) { return (span * c) >> kPrecision; }
+template <class Word>
+TORCHAC_INLINE Word scale(Word span, std::type_identity_t<Word> c) {
+  return (span * c) >> kPrecision;
+}
 
 // How often the part [low, low + width) of a range is doubled.
 //
@@ -38,11 +43,11 @@ inline std::uint64_t scale(std::uint64_t span, std::uint32_t c) { return (span *
 //
 // `low` may lack any multiple of 2^31 and may have any bits above the window: no unit is larger
 // than 2^31, so neither changes the difference.
-inline std::uint32_t doublings(std::uint64_t low, std::uint64_t width) {
-  const std::uint64_t last = width - 1;  // at least 2^14 - 1, so never 0
-  const auto u =
-      static_cast<std::uint32_t>(std::bit_width(static_cast<std::uint32_t>(last) | 1u)) - 1;
-  const auto apart = static_cast<std::uint32_t>(((low + last) >> u) - (low >> u));
+template <class Word>
+TORCHAC_INLINE Word doublings(Word low, std::type_identity_t<Word> width) {
+  const Word last = width - 1;  // at least 2^14 - 1, so never 0
+  const Word u = highest_bit(last | 1);
+  const Word apart = ((low + last) >> u) - (low >> u);
   return kWindowBits - u - apart;
 }
 

@@ -40,7 +40,7 @@ class RowFormat {
   }
 
   // The largest symbol whose interval starts at or before the target, or 0.
-  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, Target target) const {
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
     const std::uint32_t symbol = symbol_at(row, target);
     return {symbol, interval(row, symbol)};
   }
@@ -73,11 +73,12 @@ class RowFormat {
   }
 
  private:
-  [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol_at(const std::byte* row, Target target) const {
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol_at(const std::byte* row,
+                                                       const Target& target) const {
     if (symbols_ <= 2) return symbols_ == 2 && target.reaches(at(row, 1)) ? 1 : 0;
-    const std::uint32_t quantile = target.quantile();
+    const auto quantile = static_cast<std::uint32_t>(target.quantile());
     if (stride_ != sizeof(Stored)) return scan(row, quantile, stride_);
-    return cpu_has_avx2() ? scan_avx2(row, quantile) : scan(row, quantile, sizeof(Stored));
+    return scan(row, quantile, sizeof(Stored));
   }
 
   [[nodiscard]] TORCHAC_INLINE std::uint32_t at(const std::byte* row, std::uint32_t j) const {
@@ -101,11 +102,6 @@ class RowFormat {
       last = std::max(last, value <= limit ? static_cast<Index>(j) : Index{0});
     }
     return Value::out_of_range(all) ? scan_slowly(row, quantile) : static_cast<std::uint32_t>(last);
-  }
-
-  [[nodiscard]] TORCHAC_FOR_AVX2 std::uint32_t scan_avx2(const std::byte* row,
-                                                         std::uint32_t quantile) const {
-    return scan(row, quantile, sizeof(Stored));
   }
 
   [[nodiscard]] TORCHAC_COLD std::uint32_t scan_slowly(const std::byte* row,

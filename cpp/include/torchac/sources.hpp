@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "torchac/report.hpp"
 #include "torchac/strided.hpp"
 
 namespace torchac {
@@ -17,6 +18,17 @@ namespace torchac {
 // Symbols in a block: enough to make the work between blocks negligible, few enough for several
 // blocks to stay in the fastest cache.
 inline constexpr std::size_t kBlock = 512;
+
+// How many of the symbols of a block can be coded, and why no more.
+struct Readable {
+  std::size_t count;
+  Fault fault{};
+
+  // No more than `shorter`, because of `why`.
+  void cut(std::size_t shorter, Fault why) {
+    if (shorter < count) *this = {shorter, why};
+  }
+};
 
 enum class IntegerType : std::uint8_t {
   kInt8,
@@ -79,15 +91,31 @@ class Integers {
   template <class T>
   void read_as(std::size_t n, std::uint32_t* to) const {
     const std::byte* from = walk_.at();
-    for (std::size_t i = 0; i < n; ++i, from += walk_.stride()) to[i] = narrow(load<T>(from));
+    const std::ptrdiff_t stride = walk_.stride();
+    if (clamp_) {
+      for (std::size_t i = 0; i < n; ++i, from += stride) to[i] = clamped(load<T>(from));
+    } else if (stride == sizeof(T)) {  // a constant, so that the compiler makes vector code
+      for (std::size_t i = 0; i < n; ++i, from += sizeof(T)) to[i] = narrow(load<T>(from));
+    } else {
+      for (std::size_t i = 0; i < n; ++i, from += stride) to[i] = narrow(load<T>(from));
+    }
   }
 
   template <class T>
-  [[nodiscard]] std::uint32_t narrow(T value) const {
-    // A negative number becomes a very large one.
+  [[nodiscard]] std::uint32_t clamped(T value) const {
     if (static_cast<std::uint64_t>(value) < limit_) return static_cast<std::uint32_t>(value);
-    if (!clamp_) return limit_;
     return value < 0 ? 0 : limit_ - 1;
+  }
+
+  // Leaves what is not in range out of range: a negative number becomes a very large one.
+  template <class T>
+  [[nodiscard]] static std::uint32_t narrow(T value) {
+    if constexpr (sizeof(T) <= sizeof(std::uint32_t)) {
+      return static_cast<std::uint32_t>(value);
+    } else {
+      const auto whole = static_cast<std::uint64_t>(value);
+      return whole > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(whole);
+    }
   }
 
   IntegerType type_;
@@ -113,8 +141,8 @@ class Rows {
 
   [[nodiscard]] const std::optional<TableView>& tables() const { return tables_; }
 
-  // The same, with each table in another form.
-  [[nodiscard]] Rows with(TableView tables) const { return {tables, *index_}; }
+  // Which table each symbol has, if there are any.
+  [[nodiscard]] const std::optional<Integers>& index() const { return index_; }
 
   // Addresses of the next `count` rows; tells how many come before the first index out of range.
   std::size_t read(std::size_t count, const std::byte** to) {

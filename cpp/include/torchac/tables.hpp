@@ -16,16 +16,44 @@
 #include "torchac/row.hpp"
 #include "torchac/sources.hpp"
 #include "torchac/strided.hpp"
+#include "torchac/words.hpp"
 
 namespace torchac {
 
+// What the quantiles of a bucket are looked up in: the symbol s that the first of them lies in, and
+// where s, s + 1 and s + 2 start, in this order from the low bits up. As buckets are narrower than
+// most symbols that are met, this nearly always settles it, with one load from memory and no
+// branch. Starts are stored less 1, modulo 2^16, which brings kWhole into 16 bits.
+template <class Word>
+class TableEntry {
+ public:
+  explicit TableEntry(Word bits) : bits_(bits) {}
+
+  // Whether a quantile lies in s + 2 or beyond.
+  [[nodiscard]] TORCHAC_INLINE Word is_beyond(Word quantile) const {
+    return is_greater(quantile, bits_ >> 48);
+  }
+
+  // Otherwise, whether it lies in s + 1. From here on a shift and no conditional expression, of
+  // which compilers make a branch on data.
+  [[nodiscard]] TORCHAC_INLINE Word is_next(Word quantile) const {
+    return is_greater(quantile, (bits_ >> 32) & 0xFFFF);
+  }
+  [[nodiscard]] TORCHAC_INLINE Word symbol(Word next) const { return (bits_ & 0xFFFF) + next; }
+  // Of the symbol, where it starts and where it ends.
+  [[nodiscard]] TORCHAC_INLINE Word low(Word next) const { return (starts(next) + 1) & 0xFFFF; }
+  [[nodiscard]] TORCHAC_INLINE Word high(Word next) const {
+    return ((starts(next) >> 16) & 0xFFFF) + 1;
+  }
+
+ private:
+  [[nodiscard]] TORCHAC_INLINE Word starts(Word next) const { return bits_ >> 16 >> (next * 16); }
+
+  Word bits_;
+};
+
 // What prepared tables have in common. A table is its lookup, an entry for each bucket of 2^shift
 // neighbouring quantiles, and behind it the converted row.
-//
-// An entry tells for the first quantile of its bucket the symbol s that it lies in, and where s,
-// s + 1 and s + 2 start, in this order from the low bits up. As buckets are narrower than most
-// symbols that are met, this nearly always settles it, with one load from memory and no branch.
-// Starts are stored less 1, modulo 2^16, which brings kWhole into 16 bits.
 class TableFormat {
  public:
   TableFormat() = default;
@@ -44,25 +72,34 @@ class TableFormat {
     return {at(table, symbol), symbol + 1 == symbols_ ? kWhole : at(table, symbol + 1)};
   }
 
-  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* table, Target target) const {
-    const std::uint32_t quantile = target.quantile();
-    const auto entry =
-        load<std::uint64_t>(table + std::size_t{quantile >> shift_} * sizeof(std::uint64_t));
-    const auto symbol = static_cast<std::uint32_t>(entry & 0xFFFF);
-    if (quantile > entry >> 48) [[unlikely]]
-      return find_from(table, symbol + 2, quantile);
-    // A shift and no conditional expression, of which compilers make a branch on data.
-    const auto is_next = static_cast<std::uint32_t>(quantile > (entry >> 32 & 0xFFFF));
-    const auto bounds = static_cast<std::uint32_t>(entry >> 16 >> (16 * is_next));
-    return {symbol + is_next, {(bounds + 1) & 0xFFFF, (bounds >> 16) + 1}};
+  // Where a table has the entry for a quantile, in bytes.
+  template <class Word>
+  [[nodiscard]] TORCHAC_INLINE Word entry_offset(Word quantile) const {
+    return (quantile >> shift_) * sizeof(std::uint64_t);
   }
 
-  [[nodiscard]] Fault why_not_codable(const std::byte*, std::uint32_t symbol) const {
-    return {Problem::kInterval, symbol};
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* table, const Target& target) const {
+    const std::uint64_t quantile = target.quantile();
+    const TableEntry entry(load<std::uint64_t>(table + entry_offset(quantile)));
+    if (entry.is_beyond(quantile)) [[unlikely]]
+      return find_beyond(table, entry.symbol(2), quantile);
+    const std::uint64_t next = entry.is_next(quantile);
+    return {static_cast<std::uint32_t>(entry.symbol(next)),
+            {static_cast<std::uint32_t>(entry.low(next)),
+             static_cast<std::uint32_t>(entry.high(next))}};
   }
 
-  // Converts a row into a table of zeros. False if it is none that increases or stays: such
-  // a row has its meaning too, but not by this search.
+  // Where the entry does not settle it: the symbol is `from` or one behind it.
+  [[nodiscard]] TORCHAC_COLD Found find_beyond(const std::byte* table, std::uint64_t from,
+                                               std::uint64_t quantile) const {
+    auto symbol = static_cast<std::uint32_t>(from);
+    while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
+    return {symbol, interval(table, symbol)};
+  }
+
+  // Converts a row into a table of zeros. False if it is not one that increases or stays, or if its
+  // first interval is empty and what lies before it is not: such rows have their meaning too, but
+  // not by this search, which finds an interval that is not empty for every quantile.
   template <class Value>
   [[nodiscard]] bool prepare(const RowFormat<Value>& format, const std::byte* row,
                              std::byte* table) const {
@@ -70,6 +107,7 @@ class TableFormat {
     for (std::uint32_t j = 0; j < symbols_; ++j) {
       const std::uint32_t value = format.interval(row, j).low;
       if (value < before || value == kNotFinite) return false;
+      if (j == 1 && value == before && value > 0) return false;
       const auto stored = static_cast<std::uint16_t>(value);
       std::memcpy(table + row_offset() + j * sizeof stored, &stored, sizeof stored);
       before = value;
@@ -91,12 +129,6 @@ class TableFormat {
     return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
   }
 
-  [[nodiscard]] TORCHAC_COLD Found find_from(const std::byte* table, std::uint32_t symbol,
-                                             std::uint32_t quantile) const {
-    while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
-    return {symbol, interval(table, symbol)};
-  }
-
   void fill_lookup(std::byte* table) const {
     const auto start = [&](std::uint32_t j) {
       return std::uint64_t{(j < symbols_ ? at(table, j) - 1 : kWhole - 1) & 0xFFFF};
@@ -114,22 +146,37 @@ class TableFormat {
   std::uint32_t shift_ = 0;
 };
 
-// Tables as rows of 16-bit integers, for encoding. Nothing, if a value is not finite.
-template <class Value>
-std::optional<std::vector<std::uint16_t>> convert_tables(const RowFormat<Value>& format,
-                                                         const TableView& view) {
-  std::vector<std::uint16_t> values;
-  values.reserve(static_cast<std::size_t>(view.count) * (format.symbols() + 1));
-  for (std::int64_t k = 0; k < view.count; ++k) {
-    for (std::uint32_t j = 0; j < format.symbols(); ++j) {
-      const std::uint32_t value = format.interval(view.first + k * view.stride, j).low;
-      if (value == kNotFinite) return std::nullopt;
-      values.push_back(static_cast<std::uint16_t>(value));
+// All intervals of tables, for encoding.
+class IntervalTables {
+ public:
+  // Nothing, if a value is not finite.
+  template <class Value>
+  static std::optional<IntervalTables> prepare(const RowFormat<Value>& format,
+                                               const TableView& view) {
+    IntervalTables tables(format.symbols());
+    tables.packed_.reserve(static_cast<std::size_t>(view.count) * format.symbols());
+    for (std::int64_t k = 0; k < view.count; ++k) {
+      for (std::uint32_t s = 0; s < format.symbols(); ++s) {
+        const Interval interval = format.interval(view.first + k * view.stride, s);
+        if (interval.low == kNotFinite || interval.high == kNotFinite) return std::nullopt;
+        tables.packed_.push_back(pack(interval));
+      }
     }
-    values.push_back(0);
+    return tables;
   }
-  return values;
-}
+
+  // The packed interval of a symbol.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t packed(std::uint32_t table,
+                                                    std::uint32_t symbol) const {
+    return packed_[std::size_t{table} * symbols_ + symbol];
+  }
+
+ private:
+  explicit IntervalTables(std::uint32_t symbols) : symbols_(symbols) {}
+
+  std::uint32_t symbols_;
+  std::vector<std::uint32_t> packed_;
+};
 
 // All tables of a CDF, prepared for decoding.
 class Tables {
@@ -137,22 +184,29 @@ class Tables {
   // Preparing a table costs about as much as this number of symbols that are decoded without.
   static constexpr std::int64_t kSymbolsThatPay = 8;
 
+  // Where a table begins is told in units of so many bytes, which brings it into 32 bits.
+  static constexpr std::size_t kPlace = sizeof(std::uint64_t);
+
   // Nothing, if one of the tables decreases somewhere or is not finite.
   template <class Value>
   static std::optional<Tables> prepare(const RowFormat<Value>& rows, const TableView& view) {
-    Tables tables(TableFormat(rows.symbols()), view.count);
+    const TableFormat format(rows.symbols());
+    if (view.count > std::int64_t{UINT32_MAX} / static_cast<std::int64_t>(format.size() / kPlace))
+      return std::nullopt;
+    Tables tables(format, view.count);
     std::byte* table = tables.bytes_.data();
-    for (std::int64_t k = 0; k < view.count; ++k, table += tables.format_.size()) {
-      if (!tables.format_.prepare(rows, view.first + k * view.stride, table)) return std::nullopt;
+    for (std::int64_t k = 0; k < view.count; ++k, table += format.size()) {
+      if (!format.prepare(rows, view.first + k * view.stride, table)) return std::nullopt;
     }
     return tables;
   }
 
   [[nodiscard]] const TableFormat& format() const { return format_; }
+  [[nodiscard]] const std::byte* data() const { return bytes_.data(); }
 
-  [[nodiscard]] TableView view() const {
-    return {bytes_.data(), static_cast<std::int64_t>(format_.size()),
-            static_cast<std::int64_t>(bytes_.size() / format_.size())};
+  // From one table to the next.
+  [[nodiscard]] std::uint32_t size() const {
+    return static_cast<std::uint32_t>(format_.size() / kPlace);
   }
 
  private:

@@ -11,12 +11,17 @@
 #include <thread>
 #include <vector>
 
+#include "torchac/abreast.hpp"
 #include "torchac/report.hpp"
 
 namespace torchac {
 
 // As many lanes as a processor keeps busy with; a power of two.
 inline constexpr std::size_t kLanesInTurn = 4;
+
+// As many as a thread is at work on.
+template <class AnyLane>
+inline constexpr std::size_t kMostLanes = AnyLane::kGoesAbreast ? kAbreast : kLanesInTurn;
 
 // The streams 0 ... count - 1, and who codes which. Of several problems the one in the first
 // stream is reported, whatever the threads did when.
@@ -56,8 +61,15 @@ class Turns {
       : queue_(queue), make_(make), lanes_(lanes) {}
 
   void run() {
-    for (std::size_t active = gather(); active > 0; active = gather())
+    for (std::size_t active = gather(); active > 0; active = gather()) {
+      if constexpr (AnyLane::kGoesAbreast) {
+        if (abreast_ && active == kAbreast) {
+          AnyLane::code(*abreast_, active_, symbols_of_all(active_));
+          continue;
+        }
+      }
       code<kLanesInTurn>(active_.data(), active);
+    }
   }
 
  private:
@@ -92,15 +104,21 @@ class Turns {
     }
   }
 
+  // How many symbols each of the lanes has left in its block.
+  template <std::size_t kLanes>
+  static std::size_t symbols_of_all(const std::array<AnyLane*, kLanes>& lanes) {
+    std::size_t symbols = lanes[0]->left_in_block();
+    for (const AnyLane* lane : lanes) symbols = std::min(symbols, lane->left_in_block());
+    return symbols;
+  }
+
   // Takes as many lanes at a time as there are, in powers of two.
   template <std::size_t kLanes>
   static void code(AnyLane** lanes, std::size_t count) {
     if (count >= kLanes) {
       std::array<AnyLane*, kLanes> now;
       std::copy_n(lanes, kLanes, now.begin());
-      std::size_t symbols = now[0]->left_in_block();
-      for (const AnyLane* lane : now) symbols = std::min(symbols, lane->left_in_block());
-      AnyLane::code(now, symbols);
+      AnyLane::code(now, symbols_of_all(now));
       lanes += kLanes;
       count -= kLanes;
     }
@@ -110,8 +128,9 @@ class Turns {
   Queue& queue_;
   const Make& make_;
   std::size_t lanes_;
-  std::array<Slot, kLanesInTurn> slots_;
-  std::array<AnyLane*, kLanesInTurn> active_{};
+  const std::optional<Abreast> abreast_ = abreast();
+  std::array<Slot, kMostLanes<AnyLane>> slots_;
+  std::array<AnyLane*, kMostLanes<AnyLane>> active_{};
 };
 
 // Codes the streams 0 ... count - 1 on this thread and `threads - 1` more, which end with the call.
@@ -120,7 +139,7 @@ Report code_all(std::size_t count, std::size_t threads, const Make& make) {
   Queue queue(count);
   threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(count, 1));
   // No thread takes more streams at a time than its share.
-  const std::size_t lanes = std::min(kLanesInTurn, (count + threads - 1) / threads);
+  const std::size_t lanes = std::min(kMostLanes<AnyLane>, (count + threads - 1) / threads);
   std::vector<std::exception_ptr> failures(threads);
   const auto work = [&](std::size_t thread) {
     try {

@@ -1,0 +1,51 @@
+// The bits of a stream on their way in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "torchac/bytes.hpp"
+#include "torchac/cpu.hpp"
+
+namespace torchac {
+
+class Input {
+ public:
+  // How many bits `peek` shows at least.
+  static constexpr std::uint32_t kShown = 57;
+
+  Input() = default;
+
+  // Reads from `stream`, which must outlive it.
+  explicit Input(std::span<const std::uint8_t> stream) : stream_(stream) {}
+
+  // The next bits, from the most significant end of the word down. Bits past the end are zeros.
+  [[nodiscard]] TORCHAC_INLINE std::uint64_t peek() const {
+    const std::uint64_t byte = position_ / 8;
+    const std::uint64_t bits =
+        byte + 8 <= stream_.size() ? load_big_endian(&stream_[byte]) : peek_end(byte);
+    return bits << position_ % 8;
+  }
+
+  void skip(std::uint64_t bits) { position_ += bits; }
+
+  // Bits that were skipped.
+  [[nodiscard]] std::uint64_t position() const { return position_; }
+
+  // Bits there are.
+  [[nodiscard]] std::uint64_t size() const { return std::uint64_t{stream_.size()} * 8; }
+
+ private:
+  [[nodiscard]] TORCHAC_COLD std::uint64_t peek_end(std::uint64_t byte) const {
+    std::uint64_t bits = 0;
+    for (std::uint64_t i = byte; i < byte + 8; ++i)
+      bits = bits << 8 | (i < stream_.size() ? stream_[i] : 0u);
+    return bits;
+  }
+
+  std::span<const std::uint8_t> stream_;
+  std::uint64_t position_ = 0;
+};
+
+}  // namespace torchac

@@ -1,0 +1,93 @@
+// Where the decoder looks for its symbols, block by block: in rows, each symbol its own, or in
+// shared tables.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "torchac/cpu.hpp"
+#include "torchac/decoder.hpp"
+#include "torchac/report.hpp"
+#include "torchac/row.hpp"
+#include "torchac/sources.hpp"
+#include "torchac/tables.hpp"
+
+namespace torchac {
+
+template <class Format>
+class RowSearch {
+ public:
+  static constexpr bool kGoesAbreast = false;
+
+  RowSearch(const Format& format, Rows rows) : format_(&format), rows_(std::move(rows)) {}
+
+  [[nodiscard]] Readable read(std::size_t count) {
+    return {rows_.read(count, block_.data()), {Problem::kIndex}};
+  }
+
+  // As RowIntervals::View.
+  struct View {
+    Format format{};
+    const std::byte* const* rows = nullptr;
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
+      return format.find(rows[i], target);
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
+    return {*format_, &block_[first]};
+  }
+
+  // Why a target cannot lie in the symbol that was found for it.
+  [[nodiscard]] Fault why_contradicted(std::size_t i, std::uint32_t symbol) const {
+    const Fault fault = format_->why_not_codable(block_[i], symbol);
+    return fault.problem == Problem::kNotFinite ? fault : Fault{Problem::kContradicted};
+  }
+
+ private:
+  const Format* format_;
+  Rows rows_;
+  std::array<const std::byte*, kBlock> block_{};
+};
+
+class TableSearch {
+ public:
+  static constexpr bool kGoesAbreast = true;
+
+  TableSearch(const Tables& tables, Integers index) : tables_(&tables), index_(std::move(index)) {}
+
+  [[nodiscard]] Readable read(std::size_t count) {
+    const Readable readable = {index_.read(count, block_.data()), {Problem::kIndex}};
+    const std::uint32_t size = tables_->size();
+    for (std::size_t i = 0; i < readable.count; ++i) block_[i] *= size;
+    return readable;
+  }
+
+  struct View {
+    TableFormat format;
+    const std::byte* tables = nullptr;
+    const std::uint32_t* places = nullptr;
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
+      return format.find(tables + std::size_t{places[i]} * Tables::kPlace, target);
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
+    return {tables_->format(), tables_->data(), &block_[first]};
+  }
+
+  [[nodiscard]] Fault why_contradicted(std::size_t, std::uint32_t) const {
+    return {Problem::kContradicted};
+  }
+
+ private:
+  const Tables* tables_;
+  Integers index_;
+  std::array<std::uint32_t, kBlock> block_{};
+};
+
+}  // namespace torchac
