@@ -147,10 +147,14 @@ def test_damaged_stream_names_the_item() -> None:
         torchac.decode_batch(CDF, [*STREAMS[:2], b""])
 
 
-def test_shapes_that_do_not_match_name_the_item() -> None:
+def test_shapes_that_do_not_match() -> None:
+    sym = torch.zeros(3, 1, dtype=torch.int16)
+    message = r"^shape of sym \(3, 1\) must match the rows of the CDF: expected \(3, 2\)$"
+    with pytest.raises(ValueError, match=message):
+        torchac.encode_batch(CDF, sym)
     message = r"^item 0: shape of sym \(1,\) must match the rows of the CDF: expected \(2,\)$"
     with pytest.raises(ValueError, match=message):
-        torchac.encode_batch(CDF, SYM[:, :1])
+        torchac.encode_batch(CDF, list(sym))
 
 
 def test_stream_that_is_no_bytes_names_the_item() -> None:

@@ -56,23 +56,37 @@ def encode_batch(
         >>> torchac.decode_batch(cdf, streams).equal(sym.short())
         True
     """
-    rows = _item_rows(cdf, index, needs_normalization)
-    symbols = _items("sym", sym, len(rows))
-    views = []
-    for item in range(len(rows)):
-        with _naming(item):
-            views.append(_coding.host_views(rows[item], symbols[item], check_input_bounds))
+    views, symbols = _encode_views(cdf, sym, index, needs_normalization, check_input_bounds)
     streams = _core.encode_batch(
-        [cdf_view for cdf_view, _ in views],
-        [sym_view for _, sym_view in views],
-        bool(check_input_bounds),
-        check_input_bounds is False,
-        _threads(num_threads),
+        views, symbols, bool(check_input_bounds), check_input_bounds is False, _threads(num_threads)
     )
     if isinstance(streams, _core.Report):
         item = streams.item
-        raise errors.explain(streams, rows[item], symbols[item], _name(item))
+        rows = _item_rows(cdf, index, needs_normalization)[item]
+        raise errors.explain(streams, rows, sym[item], _name(item))
     return streams
+
+
+def _encode_views(
+    cdf: Array | Sequence[Array],
+    sym: Array | Sequence[Array],
+    index: Array | Sequence[Array] | None,
+    normalize: bool,
+    check: bool | None,
+) -> tuple[list[_core.Cdf], list[NDArray]]:
+    """What the core codes."""
+    batch = _batch_rows(cdf, index, normalize)
+    if batch and _tensors.on_host(batch.cdf) and not isinstance(sym, Sequence):
+        _check_batch("sym", sym, batch.shape[0])
+        _tensors.check_symbols(sym, batch)
+        return batch.item_views(), _items("sym", _tensors.view(sym))
+    rows = _item_rows(cdf, index, normalize)
+    symbols = _items("sym", sym, len(rows))
+    views = []
+    for item, its_rows in enumerate(rows):
+        with _naming(item):
+            views.append(_coding.host_views(its_rows, symbols[item], check))
+    return [cdf_view for cdf_view, _ in views], [sym_view for _, sym_view in views]
 
 
 @overload
@@ -137,27 +151,42 @@ def decode_batch(
     Example:
         See `encode_batch`.
     """
-    rows = _item_rows(cdf, index, needs_normalization)
-    streams = _items("byte_streams", byte_streams, len(rows))
+    batch = _batch_rows(cdf, index, needs_normalization)
+    rows = [] if batch else _item_rows(cdf, index, needs_normalization)
+    streams = _items("byte_streams", byte_streams, batch.shape[0] if batch else len(rows))
     for item, stream in enumerate(streams):
         with _naming(item):
             streams[item] = _tensors.check_stream(stream)
 
-    if isinstance(cdf, Sequence) or isinstance(index, Sequence):
-        symbols = [np.empty(r.shape, np.int16) for r in rows]
-        _decode(rows, streams, symbols, num_threads)
-        return [_tensors.like(s, r.cdf) for s, r in zip(symbols, rows, strict=True)]
-    whole = np.empty(tuple(cdf.shape[:-1] if index is None else index.shape), np.int16)
-    _decode(rows, streams, [whole[item, ...] for item in range(len(rows))], num_threads)
-    return _tensors.like(whole, cdf)
-
-
-def _decode(
-    rows: list[Rows], streams: list[Stream], symbols: list[NDArray], num_threads: int | None
-) -> None:
-    report = _core.decode_batch([r.view() for r in rows], streams, symbols, _threads(num_threads))
+    if batch:
+        views, whole = batch.item_views(), np.empty(batch.shape, np.int16)
+        symbols = _items("symbols", whole)
+    else:
+        views, symbols = [r.view() for r in rows], [np.empty(r.shape, np.int16) for r in rows]
+    report = _core.decode_batch(views, streams, symbols, _threads(num_threads))
     if report is not None:
+        rows = rows or _item_rows(cdf, index, needs_normalization)
         raise errors.explain(report, rows[report.item], item=_name(report.item))
+    if batch:
+        return _tensors.like(whole, batch.cdf)
+    return [_tensors.like(s, r.cdf) for s, r in zip(symbols, rows, strict=True)]
+
+
+def _batch_rows(
+    cdf: Array | Sequence[Array], index: Array | Sequence[Array] | None, normalize: bool
+) -> Rows | None:
+    """The rows of all items, if they are one array, which is quicker than one by one."""
+    if isinstance(cdf, Sequence) or isinstance(index, Sequence):
+        return None
+    rows = _tensors.any_rows(cdf, normalize, index)
+    if not rows.shape:
+        name, array, shape = (
+            ("cdf", cdf, "(B, …, Lp)") if index is None else ("index", index, "(B, …)")
+        )
+        raise ValueError(
+            f"{name} has shape {tuple(array.shape)}: expected {shape}, the items of a batch"
+        )
+    return rows
 
 
 def _item_rows(
@@ -185,17 +214,20 @@ def _item_rows(
 
 def _items(name: str, batch: Any, count: int | None = None) -> list[Any]:
     """The items of a batch, which are to be `count`."""
+    _check_batch(name, batch, count)
+    if isinstance(batch, Sequence):
+        return list(batch)
+    return [batch[item, ...] for item in range(len(batch))]
+
+
+def _check_batch(name: str, batch: Any, count: int | None) -> None:
     if isinstance(batch, (torch.Tensor, np.ndarray)):
         if batch.ndim == 0:
             raise ValueError(f"{name} has shape (): expected (B, …), the items of a batch")
-        items = [batch[item, ...] for item in range(len(batch))]
-    elif isinstance(batch, Sequence) and not isinstance(batch, (str, bytes, bytearray, memoryview)):
-        items = list(batch)
-    else:
+    elif not isinstance(batch, Sequence) or isinstance(batch, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"{name} is of type {type(batch).__name__}: expected the items of a batch")
-    if count is not None and len(items) != count:
-        raise ValueError(f"{name} has {len(items)} items: expected {count}, as many as the others")
-    return items
+    if count is not None and len(batch) != count:
+        raise ValueError(f"{name} has {len(batch)} items: expected {count}, as many as the others")
 
 
 def _threads(num_threads: int | None) -> int:

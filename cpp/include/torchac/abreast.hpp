@@ -141,6 +141,20 @@ TORCHAC_INLINE void encode_stretch(const Each<const std::uint32_t*>& packed_inte
   }
 }
 
+// Replaces entries that do not settle it.
+template <class Word>
+TORCHAC_INLINE TableEntry<Word> find_beyond(const TableFormat& format, const std::byte* tables,
+                                            Word places, TableEntry<Word> entries, Word beyond,
+                                            Word quantiles) {
+  Word found = entries.bits();
+  for (std::size_t k = 0; k < kWidth<Word>; ++k) {
+    if (beyond[k] == 0) continue;
+    const TableEntry<std::uint64_t> entry(found[k]);
+    found[k] = format.find_beyond(tables + places[k], entry, quantiles[k]).bits();
+  }
+  return TableEntry(found);
+}
+
 // Decodes `count` symbols of each stream, at most kStretch, each with the table at its place. False
 // if a stream ends or contradicts a table; decoders and symbols are of no use then.
 template <std::size_t kWidth>
@@ -176,30 +190,20 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
         DecoderRange<Word>& range = ranges[g];
         const Word quantile = range.quantile();
         const Word place = load_words<Word>(&places[i][g * kWidth]) * Tables::kPlace;
-        const TableEntry entry(
-            load_each(place + format.entry_offset(quantile),
-                      [&](std::uint64_t offset) { return load<std::uint64_t>(tables + offset); }));
-        const Word is_next = entry.is_next(quantile);
-        Word symbol = entry.symbol(is_next);
-        Word low = entry.low(is_next);
-        Word high = entry.high(is_next);
+        const Word offset = place + format.entry_offset(quantile);
+        TableEntry entry(make_words<Word>(
+            [&](std::size_t k) { return load<std::uint64_t>(tables + offset[k]); }));
         const Word beyond = entry.is_beyond(quantile);
-        if (any(beyond)) [[unlikely]] {
-          for (std::size_t k = 0; k < kWidth; ++k) {
-            if (beyond[k] == 0) continue;
-            const Found found = format.find_beyond(tables + place[k], symbol[k], quantile[k]);
-            symbol[k] = found.symbol;
-            low[k] = found.interval.low;
-            high[k] = found.interval.high;
-          }
-        }
-        store_words(symbol, &symbols[i][g * kWidth]);
-        const Word low_part = scale(range.span, low);
-        const Word high_part = scale(range.span, high);
+        if (any(beyond)) [[unlikely]]
+          entry = find_beyond(format, tables, place, entry, beyond, quantile);
+        const Word is_next = entry.is_next(quantile);
+        const Word low_part = scale(range.span, entry.low(is_next));
+        const Word high_part = scale(range.span, entry.high(is_next));
         contradicted |= is_greater(low_part, range.offset);
         const Word shift = range.narrow(low_part, high_part, next[g]);
         next[g] <<= shift;
         moved[g] += shift;
+        store_words(entry.symbol(is_next), &symbols[i][g * kWidth]);
       }
     }
     for (std::size_t k = 0; k < kAbreast; ++k)

@@ -29,6 +29,8 @@ class TableEntry {
  public:
   explicit TableEntry(Word bits) : bits_(bits) {}
 
+  [[nodiscard]] TORCHAC_INLINE Word bits() const { return bits_; }
+
   // Whether a quantile lies in s + 2 or beyond.
   [[nodiscard]] TORCHAC_INLINE Word is_beyond(Word quantile) const {
     return is_greater(quantile, bits_ >> 48);
@@ -57,15 +59,15 @@ class TableEntry {
 class TableFormat {
  public:
   TableFormat() = default;
-  explicit TableFormat(std::int64_t symbols) : symbols_(static_cast<std::uint32_t>(symbols)) {
-    const std::uint32_t buckets =
-        std::clamp(std::bit_ceil(kBucketsPerSymbol * symbols_), kMinBuckets, kMaxBuckets);
+  explicit TableFormat(std::uint32_t symbols) : symbols_(symbols) {
+    // A bucket for each symbol.
+    const std::uint32_t buckets = std::clamp(std::bit_ceil(symbols), kMinBuckets, kMaxBuckets);
     shift_ = kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets));
   }
 
   // Bytes from one table to the next.
   [[nodiscard]] std::size_t size() const {
-    return row_offset() + (symbols_ + 3) / 4 * 4 * sizeof(std::uint16_t);
+    return row_offset() + (symbols_ + kRowEnd + 3) / 4 * 4 * sizeof(std::uint16_t);
   }
 
   [[nodiscard]] Interval interval(const std::byte* table, std::uint32_t symbol) const {
@@ -80,21 +82,22 @@ class TableFormat {
 
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* table, const Target& target) const {
     const std::uint64_t quantile = target.quantile();
-    const TableEntry entry(load<std::uint64_t>(table + entry_offset(quantile)));
+    TableEntry entry(load<std::uint64_t>(table + entry_offset(quantile)));
     if (entry.is_beyond(quantile)) [[unlikely]]
-      return find_beyond(table, entry.symbol(2), quantile);
+      entry = find_beyond(table, entry, quantile);
     const std::uint64_t next = entry.is_next(quantile);
     return {static_cast<std::uint32_t>(entry.symbol(next)),
             {static_cast<std::uint32_t>(entry.low(next)),
              static_cast<std::uint32_t>(entry.high(next))}};
   }
 
-  // Where the entry does not settle it: the symbol is `from` or one behind it.
-  [[nodiscard]] TORCHAC_COLD Found find_beyond(const std::byte* table, std::uint64_t from,
-                                               std::uint64_t quantile) const {
-    auto symbol = static_cast<std::uint32_t>(from);
+  // An entry that settles it, where one does not.
+  [[nodiscard]] TORCHAC_COLD TableEntry<std::uint64_t> find_beyond(const std::byte* table,
+                                                                   TableEntry<std::uint64_t> entry,
+                                                                   std::uint64_t quantile) const {
+    std::uint64_t symbol = entry.symbol(2);
     while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
-    return {symbol, interval(table, symbol)};
+    return TableEntry(entry_from(table, symbol));
   }
 
   // Converts a row into a table of zeros. False if it is not one that increases or stays, or if its
@@ -117,7 +120,9 @@ class TableFormat {
   }
 
  private:
-  static constexpr std::uint32_t kBucketsPerSymbol = 1;
+  // Zeros behind a row, where entries look: the end of the last symbol, kWhole in 16 bits.
+  static constexpr std::uint32_t kRowEnd = 4;
+
   static constexpr std::uint32_t kMinBuckets = 64;
   static constexpr std::uint32_t kMaxBuckets = 4096;
 
@@ -125,20 +130,25 @@ class TableFormat {
     return (std::size_t{kWhole} >> shift_) * sizeof(std::uint64_t);
   }
 
-  [[nodiscard]] std::uint32_t at(const std::byte* table, std::uint32_t j) const {
+  [[nodiscard]] std::uint32_t at(const std::byte* table, std::uint64_t j) const {
     return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
   }
 
-  void fill_lookup(std::byte* table) const {
-    const auto start = [&](std::uint32_t j) {
-      return std::uint64_t{(j < symbols_ ? at(table, j) - 1 : kWhole - 1) & 0xFFFF};
+  // An entry that begins with a symbol.
+  [[nodiscard]] TORCHAC_INLINE std::uint64_t entry_from(const std::byte* table,
+                                                        std::uint64_t symbol) const {
+    const auto start = [&](std::uint64_t j) {
+      return std::uint64_t{static_cast<std::uint16_t>(at(table, j) - 1)};
     };
+    return symbol | start(symbol) << 16 | start(symbol + 1) << 32 | start(symbol + 2) << 48;
+  }
+
+  void fill_lookup(std::byte* table) const {
     std::uint32_t symbol = 0;
     for (std::uint32_t quantile = 0; quantile < kWhole; quantile += 1u << shift_) {
       while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
-      const std::uint64_t entry =
-          symbol | start(symbol) << 16 | start(symbol + 1) << 32 | start(symbol + 2) << 48;
-      std::memcpy(table + std::size_t{quantile >> shift_} * sizeof entry, &entry, sizeof entry);
+      const std::uint64_t entry = entry_from(table, symbol);
+      std::memcpy(table + entry_offset(quantile), &entry, sizeof entry);
     }
   }
 
@@ -187,7 +197,7 @@ class Tables {
   // Where a table begins is told in units of so many bytes, which brings it into 32 bits.
   static constexpr std::size_t kPlace = sizeof(std::uint64_t);
 
-  // Nothing, if one of the tables decreases somewhere or is not finite.
+  // Nothing, if a table cannot be prepared.
   template <class Value>
   static std::optional<Tables> prepare(const RowFormat<Value>& rows, const TableView& view) {
     const TableFormat format(rows.symbols());

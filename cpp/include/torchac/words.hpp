@@ -65,14 +65,14 @@ TORCHAC_INLINE void store_words(V words, T* to) {
   std::memcpy(to, &numbers, sizeof numbers);
 }
 
-// What `load` finds at each offset.
-template <class V, class Load, std::size_t... kPlaces>
-TORCHAC_INLINE V load_each(V offsets, Load load, std::index_sequence<kPlaces...>) {
-  return V{load(offsets[kPlaces])...};
+// make(0), make(1), …
+template <class V, class Make, std::size_t... kPlaces>
+TORCHAC_INLINE V make_words(const Make& make, std::index_sequence<kPlaces...>) {
+  return V{make(kPlaces)...};
 }
-template <class V, class Load>
-TORCHAC_INLINE V load_each(V offsets, Load load) {
-  return load_each(offsets, load, std::make_index_sequence<kWidth<V>>{});
+template <class V, class Make>
+TORCHAC_INLINE V make_words(const Make& make) {
+  return make_words<V>(make, std::make_index_sequence<kWidth<V>>{});
 }
 
 // Whether any word is 1, of words that are 0 or 1.
