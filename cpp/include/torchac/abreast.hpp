@@ -173,7 +173,8 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
     ranges[k / kWidth].low[k % kWidth] = decoders[k].range.low;
     ranges[k / kWidth].span[k % kWidth] = decoders[k].range.span;
     ranges[k / kWidth].offset[k % kWidth] = decoders[k].range.offset;
-    ranges[k / kWidth].inverse[k % kWidth] = decoders[k].range.inverse;
+    ranges[k / kWidth].width[k % kWidth] = decoders[k].range.width;
+    ranges[k / kWidth].shift[k % kWidth] = decoders[k].range.shift;
   }
   Word contradicted{};
   for (std::size_t i = 0; i < count;) {
@@ -213,7 +214,8 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
   for (std::size_t k = 0; k < kAbreast; ++k) {
     const DecoderRange<Word>& range = ranges[k / kWidth];
     const std::size_t at = k % kWidth;
-    decoders[k].range = {range.low[at], range.span[at], range.offset[at], range.inverse[at]};
+    decoders[k].range = {range.low[at], range.span[at], range.offset[at], range.width[at],
+                         range.shift[at]};
     truncated |= decoders[k].truncated();
   }
   if (truncated || any(contradicted)) return false;

@@ -75,8 +75,9 @@ inline bool cpu_has_avx512() {
 }
 
 // Asks memory for what lies `offset` bytes from an address; does nothing else, so both may be
-// anything.
-inline void prefetch_line(const void* address, std::ptrdiff_t offset) {
+// anything. Inline, because a compiler that calls it sees a function without effect, and drops the
+// call.
+TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
   const auto line = reinterpret_cast<std::uintptr_t>(address) + static_cast<std::uintptr_t>(offset);
 #if defined(__GNUC__)
   __builtin_prefetch(reinterpret_cast<const void*>(line));

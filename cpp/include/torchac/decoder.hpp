@@ -17,11 +17,12 @@ template <class Word>
 struct DecoderRange {
   Word low;  // its lower end in the window, less any multiple of 2^31
   Word span;
-  Word offset;         // of the number
-  Real<Word> inverse;  // 1 / (2 span), rounded
+  Word offset;  // of the number
+  Word width;   // the span before it was doubled,
+  Word shift;   // and how often it was
 
   TORCHAC_INLINE static DecoderRange at(Word low, Word span, Word offset) {
-    return {low, span, offset, 0.5 / real(span)};
+    return {low, span, offset, span, Word{}};
   }
 
   // The largest CDF value c below kWhole whose part of the range starts at or before the number:
@@ -35,6 +36,8 @@ struct DecoderRange {
   [[nodiscard]] TORCHAC_INLINE Word quantile() const {
     constexpr std::uint64_t kPositive = 2 * kFullSpan;  // keeps the numerator from below 0
     const Word numerator = ((offset + 1) << (kPrecision + 1)) - 1 - span + kPositive;
+    // The width is known before the span is: that gives a division the time that it takes.
+    const Real<Word> inverse = 0.5 / real(width) * power(shift);
     return nearest<Word>(real(numerator, -static_cast<double>(kPositive)) * inverse);
   }
 
@@ -46,14 +49,12 @@ struct DecoderRange {
   // Narrows it to the part low_part ... high_part, which holds the number, and moves the window on
   // over the first bits of `next`. Tells by how many.
   TORCHAC_INLINE Word narrow(Word low_part, Word high_part, Word next) {
-    const Word width = high_part - low_part;
+    width = high_part - low_part;
     low += low_part;
-    const Word shift = doublings(low, width);
+    shift = doublings(low, width);
     span = width << shift;
     low = (low << shift) & (kFullSpan / 2 - 1);
     offset = (offset - low_part) << shift | next >> 1 >> (63 - shift);
-    // Of `width`, which is known before `span`: a division takes its time.
-    inverse = 0.5 / real(width) * power(shift);
     return shift;
   }
 };

@@ -41,12 +41,13 @@ class RowFormat {
 
   // The largest symbol whose interval starts at or before the target, or 0.
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
-    const std::uint32_t symbol = symbol_at(row, target);
+    if (symbols_ == 2) return find_of_two(row, target);
+    const std::uint32_t symbol = symbols_ == 1 ? 0 : symbol_at(row, target);
     return {symbol, interval(row, symbol)};
   }
 
   // Asks memory for the bounds of a symbol, which lie in one line of it, or at the end of one.
-  void prefetch(const std::byte* row, std::uint32_t symbol) const {
+  TORCHAC_INLINE void prefetch(const std::byte* row, std::uint32_t symbol) const {
     prefetch_line(row, static_cast<std::ptrdiff_t>(symbol) * stride_);
     prefetch_line(row, static_cast<std::ptrdiff_t>(symbol + 1) * stride_);
   }
@@ -73,9 +74,20 @@ class RowFormat {
   }
 
  private:
+  // One comparison decides, and bounds that are read before are chosen by it without a branch on
+  // data.
+  [[nodiscard]] TORCHAC_INLINE Found find_of_two(const std::byte* row, const Target& target) const {
+    const std::uint32_t first = at(row, 0);
+    const std::uint32_t second = at(row, 1);
+    const std::uint32_t symbol = target.reaches(second) ? 1 : 0;
+    const std::uint32_t all_if_second = 0 - symbol;
+    return {
+        symbol,
+        {first ^ ((first ^ second) & all_if_second), second ^ ((second ^ kWhole) & all_if_second)}};
+  }
+
   [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol_at(const std::byte* row,
                                                        const Target& target) const {
-    if (symbols_ <= 2) return symbols_ == 2 && target.reaches(at(row, 1)) ? 1 : 0;
     const auto quantile = static_cast<std::uint32_t>(target.quantile());
     if (stride_ != sizeof(Stored)) return scan(row, quantile, stride_);
     return scan(row, quantile, sizeof(Stored));
