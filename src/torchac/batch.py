@@ -140,8 +140,8 @@ def decode_batch(
         num_threads: As for `encode_batch`.
 
     Returns:
-        The symbols: int16, of shape `(B, N1, …, Nm)`, on the CDF's device; or a list of `B` tensors
-        if `cdf` or `index` is a sequence.
+        int16 symbols of shape `(B, N1, …, Nm)`, on the CDF's device; or a list of `B` tensors if
+        `cdf` or `index` is a sequence.
 
     Raises:
         TypeError: As `decode_float_cdf`.

@@ -124,7 +124,7 @@ class Decoder:
             index: As for `decode_float_cdf`.
 
         Returns:
-            The symbols: int16, of shape `cdf.shape[:-1]` or `index.shape`, on the CDF's device.
+            int16 symbols of shape `cdf.shape[:-1]` or `index.shape`, on the CDF's device.
 
         Raises:
             TypeError: As `decode_float_cdf`.

@@ -89,7 +89,7 @@ def decode_float_cdf(
         index: As it was for encoding.
 
     Returns:
-        The symbols: int16, of shape `cdf_float.shape[:-1]` or `index.shape`, on the CDF's device.
+        int16 symbols of shape `cdf_float.shape[:-1]` or `index.shape`, on the CDF's device.
 
     Raises:
         TypeError: `cdf_float` is neither a tensor nor an array, or `byte_stream` is no bytes.
@@ -142,7 +142,7 @@ def decode_int16_normalized_cdf(
         index: As it was for encoding.
 
     Returns:
-        The symbols: int16, of shape `cdf_int.shape[:-1]` or `index.shape`, on the CDF's device.
+        int16 symbols of shape `cdf_int.shape[:-1]` or `index.shape`, on the CDF's device.
 
     Raises:
         TypeError: `cdf_int` is neither a tensor nor an array, or `byte_stream` is no bytes.

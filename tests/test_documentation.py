@@ -1,0 +1,42 @@
+"""What the pages show is true: their code runs, and prints what they say."""
+
+import io
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/*.md")])
+FIGURES = ROOT / "docs" / "figures"
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_on_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run one after the other; text below one is what it prints."""
+    monkeypatch.chdir(tmp_path)
+    content = page.read_text(encoding="utf-8")
+    blocks = list(BLOCK.finditer(content))
+    assert len(blocks) == content.count("```python")
+    names: dict[str, object] = {}
+    for block in blocks:
+        code, text = block.groups()
+        lines_above = "\n" * content.count("\n", 0, block.start(1))  # for tracebacks
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(compile(lines_above + code, page, "exec"), names)
+        assert text is None or printed.getvalue() == text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FIGURES.exists(), reason="only a checkout of the repository has the pages")
+def test_figures_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason='pip install ".[examples]"')
+    subprocess.run([sys.executable, FIGURES, "--out", tmp_path], check=True, capture_output=True)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert {"guide_row.png", "guide_interval.png", "guide_bits.png"} < drawn
+    for name in drawn:
+        assert (ROOT / "docs" / "images" / name).exists()
