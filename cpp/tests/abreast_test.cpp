@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -27,11 +28,13 @@
 namespace torchac::test {
 namespace {
 
-std::vector<Abreast> processors() {
-  std::vector<Abreast> result;
+constexpr std::size_t kStreams = kMostAbreast;
+
+std::vector<Abreast<kStreams>> processors() {
+  std::vector<Abreast<kStreams>> result;
 #ifdef TORCHAC_HAS_VECTORS
-  if (cpu_has_avx2()) result.push_back({encode_avx2, decode_avx2});
-  if (cpu_has_avx512()) result.push_back({encode_avx512, decode_avx512});
+  if (cpu_has_avx2()) result.push_back(Abreast<kStreams>::for_avx2());
+  if (cpu_has_avx512()) result.push_back(Abreast<kStreams>::for_avx512());
 #endif
   return result;
 }
@@ -40,7 +43,7 @@ std::vector<Abreast> processors() {
 std::vector<Shared> random_streams(Random& random, const StoredCdf& tables) {
   std::vector<Shared> streams;
   const std::int64_t longest = random.one_of<std::int64_t>({1, 10, 100, 300});
-  for (std::size_t k = 0; k < kAbreast; ++k) {
+  for (std::size_t k = 0; k < kStreams; ++k) {
     const auto count = static_cast<std::size_t>(random.between(1, longest));
     streams.emplace_back(random, tables, tables.kind(), count);
   }
@@ -49,10 +52,10 @@ std::vector<Shared> random_streams(Random& random, const StoredCdf& tables) {
 
 // Fills the lanes and codes what all of them have. Tells how much, unless they stopped.
 template <class AnyLane>
-std::size_t code(const Abreast& abreast, std::deque<AnyLane>& lanes) {
-  Each<AnyLane*> all;
+std::size_t code(const Abreast<kStreams>& abreast, std::deque<AnyLane>& lanes) {
+  std::array<AnyLane*, kStreams> all;
   std::size_t count = kBlock;
-  for (std::size_t k = 0; k < kAbreast; ++k) {
+  for (std::size_t k = 0; k < kStreams; ++k) {
     lanes[k].fill();
     all[k] = &lanes[k];
     count = std::min(count, lanes[k].left_in_block());
@@ -84,16 +87,16 @@ TEST_CASE("streams abreast encode as the reference encodes") {
     for (const Shared& stream : streams)
       symbols.push_back(hostile_symbols(random, cdf.kind(), stream.count()));
 
-    for (const Abreast& abreast : processors()) {
-      std::vector<EncodedStream> encoded(kAbreast);
+    for (const Abreast<kStreams>& abreast : processors()) {
+      std::vector<EncodedStream> encoded(kStreams);
       std::deque<EncodeLane<TableIntervals>> lanes;
-      for (std::size_t k = 0; k < kAbreast; ++k) {
+      for (std::size_t k = 0; k < kStreams; ++k) {
         const Shared& stream = streams[k];
         lanes.emplace_back(TableIntervals(*tables, stream.indices(), stream.source(symbols[k])),
                            stream.count(), encoded[k]);
       }
       const std::size_t count = code(abreast, lanes);
-      for (std::size_t k = 0; k < kAbreast; ++k) {
+      for (std::size_t k = 0; k < kStreams; ++k) {
         CAPTURE(k);
         const auto expected =
             reference::encode(first(streams[k].reference_rows, count), first(symbols[k], count));
@@ -116,20 +119,20 @@ TEST_CASE("streams abreast decode as the reference decodes") {
     if (!tables) return;
     const std::size_t enough = 18 * kBlock / 8;
     std::vector<Bytes> bytes;
-    for (std::size_t k = 0; k < kAbreast; ++k)
+    for (std::size_t k = 0; k < kStreams; ++k)
       bytes.push_back(random.bytes(random.one_in(50) ? random.below(enough) : enough));
 
-    for (const Abreast& abreast : processors()) {
+    for (const Abreast<kStreams>& abreast : processors()) {
       std::vector<Decoder> decoders(bytes.begin(), bytes.end());
       std::vector<Symbols> symbols;
       std::deque<DecodeLane<TableSearch>> lanes;
       for (const Shared& stream : streams) symbols.emplace_back(stream.index.size());
-      for (std::size_t k = 0; k < kAbreast; ++k) {
+      for (std::size_t k = 0; k < kStreams; ++k) {
         lanes.emplace_back(TableSearch(*tables, streams[k].indices()), symbols[k].data(),
                            streams[k].count(), decoders[k]);
       }
       const std::size_t count = code(abreast, lanes);
-      for (std::size_t k = 0; k < kAbreast; ++k) {
+      for (std::size_t k = 0; k < kStreams; ++k) {
         CAPTURE(k);
         const auto expected = reference::decode(bytes[k], first(streams[k].reference_rows, count));
         REQUIRE(std::ranges::equal(std::span(symbols[k]).first(expected.symbols.size()),

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 
 #include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
@@ -23,80 +22,91 @@
 
 namespace torchac {
 
-// As many streams as words in a register of AVX-512, or in two of AVX2.
-inline constexpr std::size_t kAbreast = 8;
+// Streams go abreast in groups, each as many as a register of AVX2 holds words: up to three groups,
+// whose registers a processor works on while it waits for the others'.
+inline constexpr std::size_t kGroup = 4;
+inline constexpr std::size_t kMostAbreast = 3 * kGroup;
 
 // The most symbols of each stream that are coded before anything else is looked at: as many as
 // leave all that is needed for them in the fastest cache.
-inline constexpr std::size_t kStretch = 96;
+inline constexpr std::size_t kStretch = 64;
 
-// Something of each stream, or of each symbol and stream.
-template <class T>
-using Each = std::array<T, kAbreast>;
-template <class T>
-using Stretch = std::array<Each<T>, kStretch>;
+// Something of each symbol and stream.
+template <class T, std::size_t kStreams>
+using Stretch = std::array<std::array<T, kStreams>, kStretch>;
 
 #ifdef TORCHAC_HAS_VECTORS
 
-template <class T>
-using Square = Each<Vector<T, kAbreast>>;
+using Word = Vector<std::uint64_t, kGroup>;
 
-// Makes columns of the rows. In each of three rounds, what is in the upper half of the rows comes
-// between what is in the lower half.
+template <class T>
+using Square = std::array<Vector<T, kGroup>, kGroup>;
+
+// Makes columns of the rows. Twice, what is in the upper half of the rows comes between what is in
+// the lower half.
 template <class T>
 TORCHAC_INLINE void transpose(Square<T>& rows) {
   TORCHAC_UNROLL
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 2; ++round) {
     const Square<T> old = rows;
     TORCHAC_UNROLL
-    for (std::size_t k = 0; k < kAbreast / 2; ++k) {
-      const Vector<T, kAbreast> a = old[k];
-      const Vector<T, kAbreast> b = old[k + kAbreast / 2];
-      rows[2 * k] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-      rows[2 * k + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+    for (std::size_t k = 0; k < kGroup / 2; ++k) {
+      const Vector<T, kGroup> a = old[k];
+      const Vector<T, kGroup> b = old[k + kGroup / 2];
+      rows[2 * k] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      rows[2 * k + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
     }
   }
 }
 
-// Copies all of a row, or less where there is less.
+// Copies a group of numbers, or less where there is less.
 template <class T>
-TORCHAC_INLINE void copy_row(void* to, const void* from, std::size_t count) {
-  if (count >= kAbreast) {
-    std::memcpy(to, from, kAbreast * sizeof(T));  // one instruction
+TORCHAC_INLINE void copy_group(void* to, const void* from, std::size_t count) {
+  if (count >= kGroup) {
+    std::memcpy(to, from, kGroup * sizeof(T));  // one instruction
   } else {
     std::memcpy(to, from, count * sizeof(T));
   }
 }
 
 // Brings `count` numbers of each stream side by side.
-template <class T>
-TORCHAC_INLINE void interleave(const Each<const T*>& from, std::size_t count, Stretch<T>& to) {
-  for (std::size_t i = 0; i < count; i += kAbreast) {
-    Square<T> square{};
-    for (std::size_t k = 0; k < kAbreast; ++k) copy_row<T>(&square[k], from[k] + i, count - i);
-    transpose<T>(square);
-    std::memcpy(&to[i], &square, sizeof square);
+template <class T, std::size_t kStreams>
+TORCHAC_INLINE void interleave(const std::array<const T*, kStreams>& from, std::size_t count,
+                               Stretch<T, kStreams>& to) {
+  for (std::size_t first = 0; first < kStreams; first += kGroup) {
+    for (std::size_t i = 0; i < count; i += kGroup) {
+      Square<T> square{};
+      for (std::size_t k = 0; k < kGroup; ++k)
+        copy_group<T>(&square[k], from[first + k] + i, count - i);
+      transpose<T>(square);
+      for (std::size_t j = 0; j < kGroup; ++j) copy_group<T>(&to[i + j][first], &square[j], kGroup);
+    }
   }
 }
 
 // The other way round.
-template <class T>
-TORCHAC_INLINE void separate(const Stretch<T>& from, std::size_t count, const Each<T*>& to) {
-  for (std::size_t i = 0; i < count; i += kAbreast) {
-    Square<T> square;
-    std::memcpy(&square, &from[i], sizeof square);
-    transpose<T>(square);
-    for (std::size_t k = 0; k < kAbreast; ++k) copy_row<T>(to[k] + i, &square[k], count - i);
+template <class T, std::size_t kStreams>
+TORCHAC_INLINE void separate(const Stretch<T, kStreams>& from, std::size_t count,
+                             const std::array<T*, kStreams>& to) {
+  for (std::size_t first = 0; first < kStreams; first += kGroup) {
+    for (std::size_t i = 0; i < count; i += kGroup) {
+      Square<T> square;
+      for (std::size_t j = 0; j < kGroup; ++j)
+        copy_group<T>(&square[j], &from[i + j][first], kGroup);
+      transpose<T>(square);
+      for (std::size_t k = 0; k < kGroup; ++k)
+        copy_group<T>(to[first + k] + i, &square[k], count - i);
+    }
   }
 }
 
 // Encodes `count` symbols of each stream, at most kStretch. The intervals must be codable, and the
 // encoders have room.
-template <std::size_t kWidth>
-TORCHAC_INLINE void encode_stretch(const Each<const std::uint32_t*>& packed_intervals,
-                                   std::size_t count, Each<Encoder>& encoders) {
-  using Word = Vector<std::uint64_t, kWidth>;
-  Stretch<std::uint32_t> intervals;
+template <std::size_t kStreams>
+TORCHAC_INLINE void encode_stretch(
+    const std::array<const std::uint32_t*, kStreams>& packed_intervals, std::size_t count,
+    std::array<Encoder, kStreams>& encoders) {
+  Stretch<std::uint32_t, kStreams> intervals;
   interleave(packed_intervals, count, intervals);
 
   // The bits that two symbols move out of the window go to a stream together, and until then lie in
@@ -104,19 +114,19 @@ TORCHAC_INLINE void encode_stretch(const Each<const std::uint32_t*>& packed_inte
   constexpr std::uint32_t kNumberBits = 6;
   static_assert(2 * kMaxDoublings < (1u << kNumberBits) && 2 * kMaxDoublings <= Output::kMost);
   static_assert(kNumberBits + 2 * kMaxDoublings + 1 <= 64);
-  std::array<Each<std::uint64_t>, (kStretch + 1) / 2> moved;
+  std::array<std::array<std::uint64_t, kStreams>, (kStretch + 1) / 2> moved;
 
-  std::array<EncoderRange<Word>, kAbreast / kWidth> ranges;
-  for (std::size_t k = 0; k < kAbreast; ++k) {
-    ranges[k / kWidth].low[k % kWidth] = encoders[k].range.low;
-    ranges[k / kWidth].span[k % kWidth] = encoders[k].range.span;
+  std::array<EncoderRange<Word>, kStreams / kGroup> ranges;
+  for (std::size_t k = 0; k < kStreams; ++k) {
+    ranges[k / kGroup].low[k % kGroup] = encoders[k].range.low;
+    ranges[k / kGroup].span[k % kGroup] = encoders[k].range.span;
   }
   for (std::size_t i = 0; i < count; i += 2) {
     TORCHAC_UNROLL
     for (std::size_t g = 0; g < ranges.size(); ++g) {
       EncoderRange<Word>& range = ranges[g];
       const auto narrow = [&](std::size_t symbol) {
-        const auto packed = load_words<Word>(&intervals[symbol][g * kWidth]);
+        const auto packed = load_words<Word>(&intervals[symbol][g * kGroup]);
         return range.narrow(packed_low(packed), packed_high(packed));
       };
       Word number = narrow(i);
@@ -126,12 +136,12 @@ TORCHAC_INLINE void encode_stretch(const Each<const std::uint32_t*>& packed_inte
         bits = (bits << more) + range.take_out();
         number += more;
       }
-      store_words(bits << kNumberBits | number, &moved[i / 2][g * kWidth]);
+      store_words(bits << kNumberBits | number, &moved[i / 2][g * kGroup]);
     }
   }
-  for (std::size_t k = 0; k < kAbreast; ++k) {
-    const EncoderRange<Word>& range = ranges[k / kWidth];
-    encoders[k].range = {range.low[k % kWidth], range.span[k % kWidth]};
+  for (std::size_t k = 0; k < kStreams; ++k) {
+    const EncoderRange<Word>& range = ranges[k / kGroup];
+    encoders[k].range = {range.low[k % kGroup], range.span[k % kGroup]};
     Output output = encoders[k].output;
     for (std::size_t i = 0; i < count; i += 2) {
       const std::uint64_t bits = moved[i / 2][k];
@@ -142,12 +152,11 @@ TORCHAC_INLINE void encode_stretch(const Each<const std::uint32_t*>& packed_inte
 }
 
 // Replaces entries that do not settle it.
-template <class Word>
 TORCHAC_INLINE TableEntry<Word> find_beyond(const TableFormat& format, const std::byte* tables,
                                             Word places, TableEntry<Word> entries, Word beyond,
                                             Word quantiles) {
   Word found = entries.bits();
-  for (std::size_t k = 0; k < kWidth<Word>; ++k) {
+  for (std::size_t k = 0; k < kGroup; ++k) {
     if (beyond[k] == 0) continue;
     const TableEntry<std::uint64_t> entry(found[k]);
     found[k] = format.find_beyond(tables + places[k], entry, quantiles[k]).bits();
@@ -157,40 +166,39 @@ TORCHAC_INLINE TableEntry<Word> find_beyond(const TableFormat& format, const std
 
 // Decodes `count` symbols of each stream, at most kStretch, each with the table at its place. False
 // if a stream ends or contradicts a table; decoders and symbols are of no use then.
-template <std::size_t kWidth>
+template <std::size_t kStreams>
 TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* tables,
-                                   const Each<const std::uint32_t*>& table_places,
-                                   std::size_t count, Each<Decoder>& decoders,
-                                   const Each<std::int16_t*>& to) {
-  using Word = Vector<std::uint64_t, kWidth>;
-  constexpr std::size_t kGroups = kAbreast / kWidth;
-  Stretch<std::uint32_t> places;
+                                   const std::array<const std::uint32_t*, kStreams>& table_places,
+                                   std::size_t count, std::array<Decoder, kStreams>& decoders,
+                                   const std::array<std::int16_t*, kStreams>& to) {
+  constexpr std::size_t kGroups = kStreams / kGroup;
+  Stretch<std::uint32_t, kStreams> places;
   interleave(table_places, count, places);
-  Stretch<std::int16_t> symbols;
+  Stretch<std::int16_t, kStreams> symbols;
 
   std::array<DecoderRange<Word>, kGroups> ranges;
-  for (std::size_t k = 0; k < kAbreast; ++k) {
-    ranges[k / kWidth].low[k % kWidth] = decoders[k].range.low;
-    ranges[k / kWidth].span[k % kWidth] = decoders[k].range.span;
-    ranges[k / kWidth].offset[k % kWidth] = decoders[k].range.offset;
-    ranges[k / kWidth].width[k % kWidth] = decoders[k].range.width;
-    ranges[k / kWidth].shift[k % kWidth] = decoders[k].range.shift;
+  for (std::size_t k = 0; k < kStreams; ++k) {
+    ranges[k / kGroup].low[k % kGroup] = decoders[k].range.low;
+    ranges[k / kGroup].span[k % kGroup] = decoders[k].range.span;
+    ranges[k / kGroup].offset[k % kGroup] = decoders[k].range.offset;
+    ranges[k / kGroup].width[k % kGroup] = decoders[k].range.width;
+    ranges[k / kGroup].shift[k % kGroup] = decoders[k].range.shift;
   }
   Word contradicted{};
   for (std::size_t i = 0; i < count;) {
     // So many symbols' bits are read at once.
     constexpr std::size_t kRead = Input::kShown / kMaxDoublings;
-    Each<std::uint64_t> shown;
-    for (std::size_t k = 0; k < kAbreast; ++k) shown[k] = decoders[k].input.peek();
+    std::array<std::uint64_t, kStreams> shown;
+    for (std::size_t k = 0; k < kStreams; ++k) shown[k] = decoders[k].input.peek();
     std::array<Word, kGroups> next;
     std::array<Word, kGroups> moved{};
-    for (std::size_t g = 0; g < kGroups; ++g) next[g] = load_words<Word>(&shown[g * kWidth]);
+    for (std::size_t g = 0; g < kGroups; ++g) next[g] = load_words<Word>(&shown[g * kGroup]);
     for (const std::size_t end = std::min(i + kRead, count); i < end; ++i) {
       TORCHAC_UNROLL
       for (std::size_t g = 0; g < kGroups; ++g) {
         DecoderRange<Word>& range = ranges[g];
         const Word quantile = range.quantile();
-        const Word place = load_words<Word>(&places[i][g * kWidth]) * Tables::kPlace;
+        const Word place = load_words<Word>(&places[i][g * kGroup]) * Tables::kPlace;
         const Word offset = place + format.entry_offset(quantile);
         TableEntry entry(make_words<Word>(
             [&](std::size_t k) { return load<std::uint64_t>(tables + offset[k]); }));
@@ -204,16 +212,16 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
         const Word shift = range.narrow(low_part, high_part, next[g]);
         next[g] <<= shift;
         moved[g] += shift;
-        store_words(entry.symbol(is_next), &symbols[i][g * kWidth]);
+        store_words(entry.symbol(is_next), &symbols[i][g * kGroup]);
       }
     }
-    for (std::size_t k = 0; k < kAbreast; ++k)
-      decoders[k].input.skip(moved[k / kWidth][k % kWidth]);
+    for (std::size_t k = 0; k < kStreams; ++k)
+      decoders[k].input.skip(moved[k / kGroup][k % kGroup]);
   }
   bool truncated = false;
-  for (std::size_t k = 0; k < kAbreast; ++k) {
-    const DecoderRange<Word>& range = ranges[k / kWidth];
-    const std::size_t at = k % kWidth;
+  for (std::size_t k = 0; k < kStreams; ++k) {
+    const DecoderRange<Word>& range = ranges[k / kGroup];
+    const std::size_t at = k % kGroup;
     decoders[k].range = {range.low[at], range.span[at], range.offset[at], range.width[at],
                          range.shift[at]};
     truncated |= decoders[k].truncated();
@@ -223,48 +231,62 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
   return true;
 }
 
-TORCHAC_FOR_AVX2 inline void encode_avx2(const Each<const std::uint32_t*>& intervals,
-                                         std::size_t count, Each<Encoder>& encoders) {
-  encode_stretch<4>(intervals, count, encoders);
-}
-
-TORCHAC_FOR_AVX512 inline void encode_avx512(const Each<const std::uint32_t*>& intervals,
-                                             std::size_t count, Each<Encoder>& encoders) {
-  encode_stretch<8>(intervals, count, encoders);
-}
-
-TORCHAC_FOR_AVX2 inline bool decode_avx2(const TableFormat& format, const std::byte* tables,
-                                         const Each<const std::uint32_t*>& places,
-                                         std::size_t count, Each<Decoder>& decoders,
-                                         const Each<std::int16_t*>& symbols) {
-  return decode_stretch<4>(format, tables, places, count, decoders, symbols);
-}
-
-TORCHAC_FOR_AVX512 inline bool decode_avx512(const TableFormat& format, const std::byte* tables,
-                                             const Each<const std::uint32_t*>& places,
-                                             std::size_t count, Each<Decoder>& decoders,
-                                             const Each<std::int16_t*>& symbols) {
-  return decode_stretch<8>(format, tables, places, count, decoders, symbols);
-}
-
 #endif
 
-// The two functions for this processor.
+// The two functions, for a kind of processor.
+template <std::size_t kStreams>
 struct Abreast {
+  template <class T>
+  using Each = std::array<T, kStreams>;
+
   void (*encode)(const Each<const std::uint32_t*>& packed_intervals, std::size_t count,
                  Each<Encoder>& encoders);
   bool (*decode)(const TableFormat& format, const std::byte* tables,
                  const Each<const std::uint32_t*>& table_places, std::size_t count,
                  Each<Decoder>& decoders, const Each<std::int16_t*>& symbols);
+
+#ifdef TORCHAC_HAS_VECTORS
+  static constexpr Abreast for_avx2() { return {encode_avx2, decode_avx2}; }
+  static constexpr Abreast for_avx512() { return {encode_avx512, decode_avx512}; }
+
+ private:
+  TORCHAC_FOR_AVX2 static void encode_avx2(const Each<const std::uint32_t*>& intervals,
+                                           std::size_t count, Each<Encoder>& encoders) {
+    encode_stretch<kStreams>(intervals, count, encoders);
+  }
+
+  TORCHAC_FOR_AVX512 static void encode_avx512(const Each<const std::uint32_t*>& intervals,
+                                               std::size_t count, Each<Encoder>& encoders) {
+    encode_stretch<kStreams>(intervals, count, encoders);
+  }
+
+  TORCHAC_FOR_AVX2 static bool decode_avx2(const TableFormat& format, const std::byte* tables,
+                                           const Each<const std::uint32_t*>& places,
+                                           std::size_t count, Each<Decoder>& decoders,
+                                           const Each<std::int16_t*>& symbols) {
+    return decode_stretch<kStreams>(format, tables, places, count, decoders, symbols);
+  }
+
+  TORCHAC_FOR_AVX512 static bool decode_avx512(const TableFormat& format, const std::byte* tables,
+                                               const Each<const std::uint32_t*>& places,
+                                               std::size_t count, Each<Decoder>& decoders,
+                                               const Each<std::int16_t*>& symbols) {
+    return decode_stretch<kStreams>(format, tables, places, count, decoders, symbols);
+  }
+#endif
 };
 
-// Nothing, where the processor or the compiler has no vectors that make it worth while.
-inline std::optional<Abreast> abreast() {
+// Whether processor and compiler have vectors that make it worth while.
+inline bool can_go_abreast() { return cpu_has_avx2(); }
+
+// For this processor, which must be able to.
+template <std::size_t kStreams>
+Abreast<kStreams> abreast() {
 #ifdef TORCHAC_HAS_VECTORS
-  if (cpu_has_avx512()) return Abreast{encode_avx512, decode_avx512};
-  if (cpu_has_avx2()) return Abreast{encode_avx2, decode_avx2};
+  return cpu_has_avx512() ? Abreast<kStreams>::for_avx512() : Abreast<kStreams>::for_avx2();
+#else
+  return {};
 #endif
-  return std::nullopt;
 }
 
 }  // namespace torchac

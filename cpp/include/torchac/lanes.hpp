@@ -81,17 +81,19 @@ class EncodeLane : public Lane {
   }
 
   // The same for lanes abreast, as long as all is well; the rest one by one.
-  static void code(const Abreast& abreast, const Each<EncodeLane*>& lanes, std::size_t count)
+  template <std::size_t kLanes>
+  static void code(const Abreast<kLanes>& abreast, const std::array<EncodeLane*, kLanes>& lanes,
+                   std::size_t count)
     requires(Intervals::kGoesAbreast)
   {
-    Each<Encoder> encoders;
-    for (std::size_t k = 0; k < kAbreast; ++k) encoders[k] = lanes[k]->stream_->open(count);
+    std::array<Encoder, kLanes> encoders;
+    for (std::size_t k = 0; k < kLanes; ++k) encoders[k] = lanes[k]->stream_->open(count);
     std::size_t done = 0;
     while (done < count) {
       const std::size_t n = std::min(kStretch, count - done);
-      Each<const std::uint32_t*> intervals;
+      std::array<const std::uint32_t*, kLanes> intervals;
       bool codable = true;
-      for (std::size_t k = 0; k < kAbreast; ++k) {
+      for (std::size_t k = 0; k < kLanes; ++k) {
         const auto view = lanes[k]->intervals_.view(lanes[k]->next() + done);
         intervals[k] = view.intervals;
         codable &= view.codable(n);
@@ -100,7 +102,7 @@ class EncodeLane : public Lane {
       abreast.encode(intervals, n, encoders);
       done += n;
     }
-    for (std::size_t k = 0; k < kAbreast; ++k) {
+    for (std::size_t k = 0; k < kLanes; ++k) {
       lanes[k]->close(encoders[k], done);
       if (done < count) code<1>({lanes[k]}, count - done);
     }
@@ -169,27 +171,29 @@ class DecodeLane : public Lane {
   }
 
   // As EncodeLane::code.
-  static void code(const Abreast& abreast, const Each<DecodeLane*>& lanes, std::size_t count)
+  template <std::size_t kLanes>
+  static void code(const Abreast<kLanes>& abreast, const std::array<DecodeLane*, kLanes>& lanes,
+                   std::size_t count)
     requires(Search::kGoesAbreast)
   {
-    Each<Decoder> decoders;
-    for (std::size_t k = 0; k < kAbreast; ++k) decoders[k] = *lanes[k]->stream_;
+    std::array<Decoder, kLanes> decoders;
+    for (std::size_t k = 0; k < kLanes; ++k) decoders[k] = *lanes[k]->stream_;
     std::size_t done = 0;
     while (done < count) {
       const std::size_t n = std::min(kStretch, count - done);
-      Each<const std::uint32_t*> places;
-      Each<std::int16_t*> symbols;
-      for (std::size_t k = 0; k < kAbreast; ++k) {
+      std::array<const std::uint32_t*, kLanes> places;
+      std::array<std::int16_t*, kLanes> symbols;
+      for (std::size_t k = 0; k < kLanes; ++k) {
         places[k] = lanes[k]->search_.view(lanes[k]->next() + done).places;
         symbols[k] = lanes[k]->symbols_ + done;
       }
       const auto view = lanes[0]->search_.view(0);  // the tables are the same for all
-      Each<Decoder> after = decoders;
+      std::array<Decoder, kLanes> after = decoders;
       if (!abreast.decode(view.format, view.tables, places, n, after, symbols)) break;
       decoders = after;
       done += n;
     }
-    for (std::size_t k = 0; k < kAbreast; ++k) {
+    for (std::size_t k = 0; k < kLanes; ++k) {
       lanes[k]->close(decoders[k], done);
       if (done < count) code<1>({lanes[k]}, count - done);
     }

@@ -16,12 +16,17 @@
 
 namespace torchac {
 
-// As many lanes as a processor keeps busy with; a power of two.
+// As many lanes as keep a processor busy; a power of two.
 inline constexpr std::size_t kLanesInTurn = 4;
 
-// As many as a thread is at work on.
+// The most lanes that a thread is at work on.
 template <class AnyLane>
-inline constexpr std::size_t kMostLanes = AnyLane::kGoesAbreast ? kAbreast : kLanesInTurn;
+inline constexpr std::size_t kMostLanes = AnyLane::kGoesAbreast ? kMostAbreast : kLanesInTurn;
+
+template <class AnyLane>
+std::size_t most_lanes() {
+  return AnyLane::kGoesAbreast && can_go_abreast() ? kMostAbreast : kLanesInTurn;
+}
 
 // The streams 0 ... count - 1, and who codes which. Of several problems the one in the first
 // stream is reported, whatever the threads did when.
@@ -61,15 +66,8 @@ class Turns {
       : queue_(queue), make_(make), lanes_(lanes) {}
 
   void run() {
-    for (std::size_t active = gather(); active > 0; active = gather()) {
-      if constexpr (AnyLane::kGoesAbreast) {
-        if (abreast_ && active == kAbreast) {
-          AnyLane::code(*abreast_, active_, symbols_of_all(active_));
-          continue;
-        }
-      }
-      code<kLanesInTurn>(active_.data(), active);
-    }
+    for (std::size_t active = gather(); active > 0; active = gather())
+      code<kMostLanes<AnyLane>>(active_.data(), active);
   }
 
  private:
@@ -112,23 +110,35 @@ class Turns {
     return symbols;
   }
 
-  // Takes as many lanes at a time as there are, in powers of two.
+  // Takes as many lanes at a time as there are: whole groups abreast, or powers of two.
   template <std::size_t kLanes>
   static void code(AnyLane** lanes, std::size_t count) {
     if (count >= kLanes) {
       std::array<AnyLane*, kLanes> now;
       std::copy_n(lanes, kLanes, now.begin());
-      AnyLane::code(now, symbols_of_all(now));
+      code(now);
       lanes += kLanes;
       count -= kLanes;
     }
-    if constexpr (kLanes > 1) code<kLanes / 2>(lanes, count);
+    if constexpr (kLanes > kGroup) {
+      code<kLanes - kGroup>(lanes, count);
+    } else if constexpr (kLanes > 1) {
+      code<kLanes / 2>(lanes, count);
+    }
+  }
+
+  template <std::size_t kLanes>
+  static void code(const std::array<AnyLane*, kLanes>& lanes) {
+    const std::size_t symbols = symbols_of_all(lanes);
+    if constexpr (AnyLane::kGoesAbreast && kLanes % kGroup == 0) {
+      if (can_go_abreast()) return AnyLane::code(abreast<kLanes>(), lanes, symbols);
+    }
+    if constexpr (kLanes <= kLanesInTurn) AnyLane::code(lanes, symbols);
   }
 
   Queue& queue_;
   const Make& make_;
   std::size_t lanes_;
-  const std::optional<Abreast> abreast_ = abreast();
   std::array<Slot, kMostLanes<AnyLane>> slots_;
   std::array<AnyLane*, kMostLanes<AnyLane>> active_{};
 };
@@ -139,7 +149,7 @@ Report code_all(std::size_t count, std::size_t threads, const Make& make) {
   Queue queue(count);
   threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(count, 1));
   // No thread takes more streams at a time than its share.
-  const std::size_t lanes = std::min(kMostLanes<AnyLane>, (count + threads - 1) / threads);
+  const std::size_t lanes = std::min(most_lanes<AnyLane>(), (count + threads - 1) / threads);
   std::vector<std::exception_ptr> failures(threads);
   const auto work = [&](std::size_t thread) {
     try {
