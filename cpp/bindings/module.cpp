@@ -19,6 +19,12 @@
 #include <vector>
 
 #include "torchac/coding.hpp"
+#include "torchac/decoder.hpp"
+#include "torchac/encoder.hpp"
+#include "torchac/interval.hpp"
+#include "torchac/report.hpp"
+#include "torchac/sources.hpp"
+#include "torchac/strided.hpp"
 
 namespace py = pybind11;
 
@@ -46,8 +52,7 @@ std::int64_t size(const std::vector<Dimension>& dimensions) {
 }
 
 bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimension>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](auto x, auto y) { return x.size == y.size; });
+  return std::ranges::equal(a, b, {}, &Dimension::size, &Dimension::size);
 }
 
 IntegerType integer_type(const py::dtype& dtype) {
@@ -72,6 +77,17 @@ Integers integers(const py::array& array, std::int64_t limit, bool clamp) {
           limit, clamp};
 }
 
+py::ssize_t item_size(RowType type) {
+  switch (type) {
+    case RowType::kFloat32:
+      return 4;
+    case RowType::kFloat64:
+      return 8;
+    default:
+      return 2;
+  }
+}
+
 // A CDF as Python passes it: an array of rows, how to read them, and an index if they are shared.
 class Cdf {
  public:
@@ -79,10 +95,7 @@ class Cdf {
       : rows_(std::move(rows)), index_(std::move(index)), type_(type), normalize_(normalize) {
     require(rows_.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols,
             "Lp out of range");
-    require(rows_.itemsize() == (type == RowType::kFloat32   ? 4
-                                 : type == RowType::kFloat64 ? 8
-                                                             : 2),
-            "wrong row type");
+    require(rows_.itemsize() == item_size(type), "wrong row type");
     require(!index_ || rows_.ndim() == 2, "shared rows must have two dimensions");
   }
 
@@ -208,9 +221,8 @@ class PyDecoder {
 };
 
 void require_one_type(const std::vector<Cdf>& cdfs) {
-  require(
-      std::all_of(cdfs.begin(), cdfs.end(), [&](const Cdf& cdf) { return cdf.same_type(cdfs[0]); }),
-      "rows of different types");
+  require(std::ranges::all_of(cdfs, [&](const Cdf& cdf) { return cdf.same_type(cdfs[0]); }),
+          "rows of different types");
 }
 
 // The streams, or a report on why there are none.

@@ -17,7 +17,7 @@ inline std::uint64_t big_endian(std::uint64_t x) {
 }
 
 inline std::uint64_t load_big_endian(const std::uint8_t* from) {
-  std::uint64_t x;
+  std::uint64_t x = 0;
   std::memcpy(&x, from, sizeof x);
   return big_endian(x);
 }

@@ -80,6 +80,7 @@ inline bool cpu_has_avx512() {
 TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
   const auto line = reinterpret_cast<std::uintptr_t>(address) + static_cast<std::uintptr_t>(offset);
 #if defined(__GNUC__)
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): nothing is read or written there
   __builtin_prefetch(reinterpret_cast<const void*>(line));
 #else
   (void)line;

@@ -42,10 +42,10 @@ class RowIntervals {
     Format format{};
     const std::byte* const* rows = nullptr;
     const std::uint32_t* symbols = nullptr;
-    bool far = false;  // in memory, rather than in a cache
+    bool distant = false;  // in memory, rather than in a cache
 
     [[nodiscard]] TORCHAC_INLINE Interval interval(std::size_t i) const {
-      if (far) format.prefetch(rows[i + kPrefetchDistance], symbols[i + kPrefetchDistance]);
+      if (distant) format.prefetch(rows[i + kPrefetchDistance], symbols[i + kPrefetchDistance]);
       return format.interval(rows[i], symbols[i]);
     }
   };

@@ -115,9 +115,9 @@ inline float widen_float16(std::uint16_t bits) {
   const std::uint32_t normal = (magnitude << 13) + (magnitude >= 0x7C00 ? 2 * kRebias : kRebias);
   // Exponent 0: so many times 2^-24. Computed from an integer, because a processor may be set to
   // take floats that are not normal as zero.
-  const auto small = std::bit_cast<std::uint32_t>(
+  const auto subnormal = std::bit_cast<std::uint32_t>(
       static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f);
-  return std::bit_cast<float>((magnitude < 0x0400 ? small : normal) | sign);
+  return std::bit_cast<float>((magnitude < 0x0400 ? subnormal : normal) | sign);
 }
 
 template <class StoredType, class Real, Real (*widen)(StoredType)>

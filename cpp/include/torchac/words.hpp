@@ -40,6 +40,7 @@ using Vector = typename VectorOf<T, kCount>::Type;
 
 // How many words there are in a vector of type V.
 template <class V>
+// NOLINTNEXTLINE(bugprone-sizeof-expression,cert-arr39-c): a word is a vector of one
 inline constexpr std::size_t kWidth = sizeof(V) / sizeof(std::uint64_t);
 
 // As many numbers of type T.

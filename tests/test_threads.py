@@ -1,0 +1,139 @@
+"""Many Python threads at once: the bytes of one, and none waits for another."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+from test_tables import decode, encode, tables
+
+import torchac
+from torchac import _core
+from torchac._tensors import NDArray
+
+WORKERS = 8
+
+
+@pytest.fixture
+def eager_switching() -> Iterator[None]:
+    """Threads take the GIL from each other whenever they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def no_switching() -> Iterator[None]:
+    """No thread is made to give up the GIL."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("eager_switching")
+@pytest.mark.parametrize("kind", ["float32", "float16", "int16"])
+def test_threads_write_and_read_the_bytes_of_one(kind: str) -> None:
+    rng = np.random.default_rng(1)
+    cdf = tables(rng, kind, 40, 65)
+    lengths = rng.integers(0, 900, 200)
+    indices = [torch.from_numpy(rng.integers(0, 40, n)) for n in lengths]
+    syms = [torch.from_numpy(rng.integers(0, 64, n)) for n in lengths]
+    expected = [encode(cdf, *item) for item in zip(syms, indices, strict=True)]
+
+    def rows(i: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return (cdf, indices[i]) if i % 2 else (cdf[indices[i]], None)
+
+    def code(i: int) -> bool:
+        its_cdf, index = rows(i)
+        stream = encode(its_cdf, syms[i], index)
+        return stream == expected[i] and decode(its_cdf, stream, index).long().equal(syms[i])
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        assert all(pool.map(code, range(len(syms))))
+
+
+@pytest.mark.usefixtures("eager_switching")
+def test_threads_may_share_an_encoder_and_a_decoder() -> None:
+    """Pieces come in any order, but each as a whole."""
+    cdf = tables(np.random.default_rng(2), "float32", 300, 65)
+    pieces = torch.randint(64, (WORKERS, 300))
+    encoder = torchac.Encoder()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(lambda piece: encoder.encode(cdf, piece), pieces))
+    decoder = torchac.Decoder(encoder.finish())
+    with ThreadPoolExecutor(WORKERS) as pool:
+        decoded = list(pool.map(lambda _: decoder.decode(cdf), range(WORKERS)))
+    assert sorted(piece.tolist() for piece in decoded) == sorted(pieces.tolist())
+    assert decoder.num_bits_consumed == encoder.num_bits
+
+
+NAMES = ["Encoder", "Decoder", "encode_batch", "decode_batch"]
+
+
+def core_call(name: str, sym: NDArray) -> Callable[[], object]:
+    """Returns a call into the compiled module, and nothing else, that codes zeros in an array."""
+    row = np.linspace(0, 1, 257, dtype=np.float32)
+    cdf = _core.Cdf(np.broadcast_to(row, (sym.size, 257)), _core.RowType.FLOAT32, True, None)
+    (stream,) = cast(list[bytes], _core.encode_batch([cdf], [sym], False, False, 1))
+    return {
+        "Encoder": lambda: _core.Encoder().encode(cdf, sym, False, False),
+        "Decoder": lambda: _core.Decoder(stream).decode(cdf, sym),
+        "encode_batch": lambda: _core.encode_batch([cdf], [sym], False, False, 1),
+        "decode_batch": lambda: _core.decode_batch([cdf], [stream], [sym], 1),
+    }[name]
+
+
+@pytest.mark.usefixtures("no_switching")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gil_is_released(name: str) -> None:
+    """A thread that waits for the GIL gets it while another one does nothing but code."""
+    call, most, stop = core_call(name, np.zeros(100_000, np.int16)), 1000, threading.Event()
+    results: list[object] = []
+
+    def code_until_stopped() -> None:
+        while not stop.is_set() and len(results) < most:
+            results.append(call())
+
+    worker = threading.Thread(target=code_until_stopped)
+    worker.start()
+    stop.set()
+    worker.join()
+    assert len(results) < most
+
+
+@pytest.mark.usefixtures("no_switching")
+@pytest.mark.parametrize("name", NAMES)
+def test_calls_overlap(name: str) -> None:
+    """A whole call fits in while another thread is in the middle of decoding."""
+    sym = np.zeros(500_000, np.int16)
+    decode_all, most, overlap = core_call("Decoder", sym), 50, threading.Event()
+    call = core_call(name, np.zeros(1, np.int16))
+    begun: list[None] = []
+
+    def decode_until_overlap() -> None:
+        while not overlap.is_set() and len(begun) < most:
+            sym[:] = -1
+            begun.append(None)
+            decode_all()
+
+    def in_the_middle() -> int:
+        """Returns the number of the decoding that has a first symbol and no last one, or 0."""
+        return len(begun) if sym[0] == 0 and sym[-1] == -1 else 0
+
+    worker = threading.Thread(target=decode_until_overlap)
+    worker.start()
+    while worker.is_alive() and not overlap.is_set():
+        time.sleep(0)  # lets go of the GIL, in case that calls do not
+        before = in_the_middle()
+        call()
+        if before and in_the_middle() == before:
+            overlap.set()
+    worker.join()
+    assert overlap.is_set()

@@ -1,0 +1,230 @@
+"""Builds torchac for other Pythons and other machines, with one compiler, and runs what it can.
+
+Usage: python tools/portability.py [WORD ...]
+
+Words choose rows of the table that is printed in the end, as in `windows s390x` or `CPython`.
+
+- Wheels for each CPython that is found: for the oldest glibc that the compiler knows, tagged by
+  auditwheel, and checked by tools/check_core.py; the one for this Python also by pytest if there is
+  a torch.
+- The C++ tests for other machines, run by an emulator. They hold the reference streams.
+
+Needs Debian or Ubuntu on x86_64, `pip install --group portability` and, for the C++ tests,
+`apt install doctest-dev qemu-user wine`. The first run also builds a C++ library for each machine,
+which takes minutes; all is kept for the next.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build" / "portability"
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.14t", "3.15", "3.15t"]
+TESTS_WITH_TORCH = ["test_reference.py", "test_drop_in.py", "test_batch.py", "test_threads.py"]
+
+
+class MissingError(Exception):
+    """Something cannot be done here; says what that takes."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the compiler calls a machine, and what runs its programs."""
+
+    target: str
+    emulator: str = ""
+    package: str = ""  # that has the emulator
+
+
+MACHINES = {
+    "Linux x86_64, musl": Machine("x86_64-linux-musl"),
+    "Linux aarch64": Machine("aarch64-linux-musl", "qemu-aarch64", "qemu-user"),
+    "Linux riscv64": Machine("riscv64-linux-musl", "qemu-riscv64", "qemu-user"),
+    "Linux s390x, big-endian": Machine("s390x-linux-musl", "qemu-s390x", "qemu-user"),
+    "Windows x86_64": Machine("x86_64-windows-gnu", "wine", "wine"),
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was built, and what was checked with it."""
+
+    built: str
+    checks: str
+
+
+def run(*command: str | Path, env: Mapping[str, str] = {}, cwd: Path = ROOT) -> str:
+    """Runs a command; returns what it prints."""
+    process = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if process.returncode != 0:
+        print(f"\n$ {shlex.join(process.args)}\n{process.stdout}")
+        process.check_returncode()
+    return process.stdout
+
+
+@cache
+def compiler() -> list[str]:
+    """Returns the command of the compiler that builds for every machine."""
+    package = find_spec("ziglang")
+    if package is None or package.origin is None:
+        raise MissingError("pip install --group portability")
+    return [str(Path(package.origin).with_name("zig")), "c++"]
+
+
+# Wheels
+
+
+def tools_path() -> str:
+    """Returns where to look for programs: first beside this Python, which may not be active."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+def interpreter(version: str) -> Path:
+    """Finds a CPython, also one that pyenv has installed."""
+    pyenv = sorted(Path.home().glob(".pyenv/versions/*/bin"))
+    folders = os.pathsep.join([*map(str, pyenv), os.environ.get("PATH", "")])
+    found = shutil.which(f"python{version}", path=folders)
+    if found is None:
+        raise MissingError(f"there is no python{version}")
+    return Path(found)
+
+
+def check_wheel(version: str) -> Done:
+    """Builds the wheel for a CPython, and runs what needs no torch, or all if there is one."""
+    python = interpreter(version)
+    folder = BUILD / f"python{version}"
+    for old in ("built", "wheel", "site"):
+        shutil.rmtree(folder / old, ignore_errors=True)
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    cxx = shlex.join([*compiler(), "-target", "x86_64-linux-gnu.2.17"])
+    cmake = f"--config-settings=build-dir={folder / 'cmake'}"
+    run(*pip, "wheel", "--no-deps", cmake, "-w", folder / "built", ROOT, env={"CXX": cxx})
+    (built,) = (folder / "built").glob("*.whl")
+    run("auditwheel", "repair", "-w", folder / "wheel", built, env={"PATH": tools_path()})
+    (wheel,) = (folder / "wheel").glob("*.whl")
+    site = folder / "site"
+    run(*pip, "install", "--no-deps", "--target", site, wheel, "numpy")
+
+    env = {"PYTHONPATH": str(site)}
+    checks = run(python, "tools/check_core.py", env=env).strip()
+    assert checks.startswith(str(site)), checks
+    checks = checks.partition(": ")[2]
+    if version == "{}.{}".format(*sys.version_info) and find_spec("torch") and find_spec("pytest"):
+        tests = (ROOT / "tests" / name for name in TESTS_WITH_TORCH)
+        printed = run(sys.executable, "-m", "pytest", "-q", *tests, env=env)
+        (passed,) = re.findall(r"\d+ passed", printed)
+        checks += f", and with torch {passed} by pytest"
+    return Done(wheel.name, checks)
+
+
+# C++ tests
+
+
+@cache
+def test_files() -> tuple[Path, Path]:
+    """Returns a folder with the header that the tests need, and the reference streams."""
+    doctest = Path("/usr/include/doctest/doctest.h")
+    if not doctest.exists():
+        raise MissingError("apt install doctest-dev")
+    headers = BUILD / "include"
+    (headers / "doctest").mkdir(parents=True, exist_ok=True)
+    # By itself: what lies beside it is for this machine.
+    shutil.copy(doctest, headers / "doctest")
+    vectors = BUILD / "vectors.bin"
+    run(sys.executable, "cpp/tests/export_vectors.py", vectors)
+    return headers, vectors
+
+
+def check_machine(machine: Machine) -> Done:
+    """Builds the C++ tests for a machine and runs them."""
+    if machine.emulator and shutil.which(machine.emulator) is None:
+        raise MissingError(f"apt install {machine.package}")
+    headers, vectors = test_files()
+    suffix = ".exe" if machine.emulator == "wine" else ""
+    program = BUILD / f"core_tests-{machine.target}{suffix}"
+    flags = "-std=c++20 -O2 -ffp-contract=off -Wno-psabi -s"  # as in CMakeLists.txt
+    run(
+        *compiler(),
+        *("-target", machine.target, *flags.split(), "-o", str(program)),
+        *("-I", str(ROOT / "cpp" / "include"), "-isystem", str(headers)),
+        *sorted((ROOT / "cpp" / "tests").glob("*.cpp")),
+    )
+    command = [machine.emulator, program] if machine.emulator else [program]
+    wine = {"WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all"}
+    printed = run(*command, f"--vectors={vectors.name}", env=wine, cwd=BUILD)
+    counts = re.findall(r"(?:test cases|assertions): +(\d+)", printed)
+    tests, assertions = map(int, counts)
+    how = f" under {machine.emulator}" if machine.emulator else ""
+    return Done(program.name, f"{tests} tests, {assertions:,} assertions{how}")
+
+
+def impossible(why: str) -> Done:
+    """Tells why something is never built here."""
+    raise MissingError(why)
+
+
+TASKS: dict[str, Callable[[], Done]] = {
+    **{f"CPython {version}": partial(check_wheel, version) for version in PYTHONS},
+    **{name: partial(check_machine, machine) for name, machine in MACHINES.items()},
+    "Windows, MSVC": partial(impossible, "needs Windows; ci.yml does it"),
+    "macOS": partial(impossible, "needs a Mac; ci.yml does it"),
+}
+
+
+def attempt(name: str, task: Callable[[], Done]) -> tuple[str, str, str, str]:
+    """Does a task, and returns its row of the table."""
+    print(f"{name} …", end="", flush=True)
+    start = time.monotonic()
+    try:
+        done = task()
+        row = (name, done.built, done.checks, "ok")
+    except MissingError as missing:
+        row = (name, "", "", f"not here: {missing}")
+    except subprocess.CalledProcessError:
+        row = (name, "", "", "FAILED")
+    print(f" {row[-1]}, {time.monotonic() - start:.0f} s")
+    return row
+
+
+def print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Prints rows below each other, the first as heading."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for i, row in enumerate(rows):
+        print("| " + " | ".join(map(str.ljust, row, widths)) + " |")
+        if i == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+def main() -> None:
+    """Does all tasks, or those that the command line names."""
+    words = [word.lower() for word in sys.argv[1:]]
+    names = [n for n in TASKS if not words or any(word in n.lower() for word in words)]
+    if not names:
+        sys.exit("nothing has a name with that: choose from " + "; ".join(TASKS))
+    BUILD.mkdir(parents=True, exist_ok=True)
+    rows = [attempt(name, TASKS[name]) for name in names]
+    print()
+    print_table([("for", "built", "checked", "result"), *rows])
+    if any(row[-1] == "FAILED" for row in rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
