@@ -11,6 +11,7 @@ import torch
 
 from torchac import _coding, _core, _tensors, errors
 from torchac._tensors import Array, ArrayT, NDArray, Rows, Stream
+from torchac.symbols import check_integer
 
 
 def encode_batch(
@@ -58,15 +59,16 @@ def encode_batch(
     """
     rows = _item_rows(cdf, index, needs_normalization)
     symbols = _items("sym", sym, len(rows))
+    check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
     views = []
     for item in range(len(rows)):
         with _naming(item):
-            views.append(_coding.host_views(rows[item], symbols[item], check_input_bounds))
+            views.append(_coding.host_views(rows[item], symbols[item], check))
     streams = _core.encode_batch(
         [cdf_view for cdf_view, _ in views],
         [sym_view for _, sym_view in views],
-        bool(check_input_bounds),
-        check_input_bounds is False,
+        bool(check),
+        check is False,
         _threads(num_threads),
     )
     if isinstance(streams, _core.Report):
@@ -186,6 +188,7 @@ def _item_rows(
 def _items(name: str, batch: Any, count: int | None = None) -> list[Any]:
     """The items of a batch, which are to be `count`."""
     if isinstance(batch, (torch.Tensor, np.ndarray)):
+        _tensors.check_elements(name, batch)
         if batch.ndim == 0:
             raise ValueError(f"{name} has shape (): expected (B, …), the items of a batch")
         items = [batch[item, ...] for item in range(len(batch))]
@@ -201,9 +204,10 @@ def _items(name: str, batch: Any, count: int | None = None) -> list[Any]:
 def _threads(num_threads: int | None) -> int:
     if num_threads is None:
         return torch.get_num_threads()
-    if num_threads < 1:
-        raise ValueError(f"num_threads is {num_threads}: expected 1 or more")
-    return num_threads
+    threads = check_integer("num_threads", num_threads)
+    if threads < 1:
+        raise ValueError(f"num_threads is {threads}: expected 1 or more")
+    return threads
 
 
 def _name(item: int) -> str:

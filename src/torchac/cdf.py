@@ -44,7 +44,7 @@ __all__ = [
     "normal",
 ]
 
-_NUMBER = (int, float, np.number)
+_NUMBER = (int, float, np.integer, np.floating)
 
 # About so many values are computed at a time, to save memory: on the host, and on a device.
 _IN_CACHE = 1 << 18
@@ -465,11 +465,18 @@ def _floats(
     is_double = any(tensor.dtype is torch.float64 for tensor in tensors.values())
     device = next((tensor.device for tensor in tensors.values()), torch.device("cpu"))
     for name in arguments.keys() - arrays.keys():
-        tensors[name] = torch.tensor(arguments[name], dtype=_wide(device), device=device)
+        tensors[name] = _scalar(name, arguments[name], device)
     dtype = torch.float64 if is_double else torch.float32
     ordered = (tensors[name] for name in arguments)
     # Half precision lacks operations in old releases of torch.
     return dtype, [tensor.float() if tensor.element_size() == 2 else tensor for tensor in ordered]
+
+
+def _scalar(name: str, number: Any, device: torch.device) -> torch.Tensor:
+    try:
+        return torch.tensor(number, dtype=_wide(device), device=device)
+    except OverflowError:
+        raise ValueError(f"{name} is larger than any float") from None
 
 
 def _broadcast(*shapes: torch.Size) -> bool:
