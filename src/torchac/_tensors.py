@@ -197,7 +197,9 @@ def _has_elements(tensor: torch.Tensor) -> bool:
     if tensor.is_meta or tensor.is_nested or tensor.layout is not torch.strided:
         return False
     try:
-        address, stored = tensor.data_ptr(), tensor.untyped_storage().nbytes()
+        storage = tensor.untyped_storage()
+        # A fake tensor says that it is elsewhere than its memory, and warns if asked where.
+        address = 0 if storage.device.type == "meta" else tensor.data_ptr()
     except RuntimeError:  # torch.vmap and the like; some devices say nothing of their memory
         return not tensor.is_cpu
     # Memory may have been given back, all of it or the end, as sharded models do.
@@ -206,7 +208,7 @@ def _has_elements(tensor: torch.Tensor) -> bool:
         steps = zip(tensor.shape, tensor.stride(), strict=True)
         needed = 1 + sum((size - 1) * stride for size, stride in steps)
     end = (tensor.storage_offset() + needed) * tensor.element_size()
-    return needed == 0 or (address != 0 and end <= stored)
+    return needed == 0 or (address != 0 and end <= storage.nbytes())
 
 
 def _check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:

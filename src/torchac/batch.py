@@ -182,6 +182,8 @@ def _item_rows(
                 raise ValueError(
                     f"cdf has dtype {its_cdf.dtype}: expected {cdfs[0].dtype}, as item 0 has"
                 )
+    if not (rows or isinstance(cdf, Sequence) or isinstance(index, Sequence)):
+        _tensors.any_rows(cdf, normalize, index)  # which no item did
     return rows
 
 

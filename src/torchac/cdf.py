@@ -46,6 +46,8 @@ __all__ = [
 
 _NUMBER = (int, float, np.integer, np.floating)
 
+_MAX_NDIM = 32  # that NumPy broadcasts
+
 # About so many values are computed at a time, to save memory: on the host, and on a device.
 _IN_CACHE = 1 << 18
 _ON_DEVICE = 1 << 24
@@ -462,6 +464,9 @@ def _floats(
     """Checks arguments; gives the dtype of the rows, and the arguments as tensors."""
     arrays = {n: value for n, value in arguments.items() if not isinstance(value, _NUMBER)}
     tensors = check_arrays(allowed, **arrays)
+    for name, tensor in tensors.items():
+        if tensor.ndim > _MAX_NDIM:
+            raise ValueError(f"{name} has {tensor.ndim} dimensions: expected {_MAX_NDIM} or fewer")
     is_double = any(tensor.dtype is torch.float64 for tensor in tensors.values())
     device = next((tensor.device for tensor in tensors.values()), torch.device("cpu"))
     for name in arguments.keys() - arrays.keys():
