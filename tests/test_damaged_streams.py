@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_reference import CASES, VECTORS, load
@@ -44,6 +45,37 @@ def test_a_cut_is_noticed_or_leaves_a_stream_of_other_symbols() -> None:
     cases = short(CASES, 300)
     cuts = sum(len(stream_of(case)) for case in cases)
     assert (sum(map(unnoticed_cuts, cases)), cuts) == (43, 3250)  # docs/trust.md tells this
+
+
+def lost_last_bytes_unnoticed(pmf: list[float]) -> float:
+    """The share of streams of 500 symbols that decode without their last byte."""
+    rng = np.random.default_rng(1)
+    cdf = torchac.cdf.from_pmf(np.array(pmf))
+    rows = torchac.quantize_cdf(torch.from_numpy(cdf).expand(500, -1))
+    symbols = np.searchsorted(cdf[1:], rng.random((1000, 500)))
+    streams = [torchac.encode_int16_normalized_cdf(rows, s) for s in torch.from_numpy(symbols)]
+    return sum(decoded(rows, stream[:-1]) is not None for stream in streams) / 1000
+
+
+def test_how_often_a_lost_byte_is_noticed_depends_on_the_rows() -> None:
+    """docs/trust.md tells this."""
+    assert lost_last_bytes_unnoticed([1 / 256] * 256) == 0
+    assert 0.05 < lost_last_bytes_unnoticed([0.005, 0.99, 0.005]) < 0.12
+
+
+@pytest.mark.parametrize("case", short(CASES, 300), ids=lambda case: case["name"])
+def test_unused_bits_and_bytes_behind_them_change_nothing(case: dict[str, Any]) -> None:
+    cdf, sym, stream = load(case, "cdf_int16"), load(case, "sym"), stream_of(case)
+    decoder = torchac.Decoder(stream)
+    assert decoder.decode(cdf).equal(sym)
+    unused = 8 * len(stream) - decoder.num_bits_consumed
+    assert 0 <= unused < 8
+    changed = bytearray(stream)
+    changed[-1] ^= (1 << unused) - 1
+    for end in (b"", b"\xff", b"\0" * 9):
+        symbols = decoded(cdf, bytes(changed) + end)
+        assert symbols is not None
+        assert symbols.equal(sym)
 
 
 @pytest.mark.parametrize("case", short(CASES, 30), ids=lambda case: case["name"])

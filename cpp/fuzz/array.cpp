@@ -83,6 +83,13 @@ Array Array::part(std::int64_t begin, std::int64_t end) const {
   return result;
 }
 
+Array Array::narrowed(std::int64_t size) const {
+  Array result = *this;
+  result.dimensions_.back().size = size;
+  result.find_offsets();
+  return result;
+}
+
 Array any_array(Input& input, const std::vector<std::int64_t>& sizes, std::int64_t item_size) {
   std::vector<Dimension> dimensions(sizes.size());
   const bool transposed = input.one_in(4);

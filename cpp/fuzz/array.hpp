@@ -28,6 +28,9 @@ class Array {
   // The elements that have an index from `begin` up to `end` in the first dimension.
   [[nodiscard]] Array part(std::int64_t begin, std::int64_t end) const;
 
+  // The first elements along the last dimension.
+  [[nodiscard]] Array narrowed(std::int64_t size) const;
+
  private:
   void find_offsets();
 

@@ -23,7 +23,7 @@ std::vector<Case> any_batch(Input& input, const Style& style) {
   std::vector<Case> batch;
   for (std::uint64_t left = input.below(9); left > 0; --left) {
     const bool shares = !batch.empty() && batch[0].cdf.index && !input.one_in(4);
-    const Cdf cdf = shares ? with_other_index(input, batch[0].cdf) : any_cdf(input, style);
+    const Cdf cdf = shares ? sharing_tables(input, batch[0].cdf) : any_cdf(input, style);
     batch.push_back({cdf, any_symbols(input, cdf)});
   }
   return batch;

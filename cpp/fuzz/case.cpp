@@ -99,6 +99,13 @@ std::vector<Row> defined_rows(const Cdf& cdf) {
   return rows;
 }
 
+// Rows whose middle symbol is the middle third: as often as it is repeated, the next bit of the
+// stream remains open, and then a carry runs back that far.
+void fill_with_thirds(Cdf& cdf) {
+  for (std::int64_t i = 0; i < cdf.values.count(); ++i)
+    cdf.values.set(i, (static_cast<std::uint64_t>(i % 4) * kWhole + 1) / 3);
+}
+
 IntegerArray any_integers(Input& input, const std::vector<std::int64_t>& sizes) {
   const auto type = static_cast<IntegerType>(input.below(8));
   return {type, any_array(input, sizes, size_of(type))};
@@ -192,7 +199,8 @@ Style any_style(Input& input) {
 }
 
 Cdf any_cdf(Input& input, const Style& style) {
-  const Kind kind{style.type, style.normalize, any_alphabet(input)};
+  const bool thirds = style.type == RowType::kInt16 && input.one_in(3);
+  const Kind kind{style.type, style.normalize, thirds ? 3 : any_alphabet(input)};
   const std::int64_t most = std::max<std::int64_t>(kMostValues / (kind.symbols + 1), 1);
   const bool shared = input.one_in(2);
   std::vector<std::int64_t> sizes =
@@ -202,14 +210,21 @@ Cdf any_cdf(Input& input, const Style& style) {
   const auto value_size = static_cast<std::int64_t>(test::bit_fields(kind.type).bytes());
   Cdf cdf{kind, any_array(input, sizes, value_size), std::nullopt, nullptr};
   const auto replaced_in = input.one_of<std::uint64_t>({0, 0, 0, 1000, 20, 1});
-  for (std::int64_t row = 0; row < cdf.num_rows(); ++row) fill_row(input, cdf, row, replaced_in);
+  for (std::int64_t row = 0; row < cdf.num_rows() && !thirds; ++row)
+    fill_row(input, cdf, row, replaced_in);
+  if (thirds) fill_with_thirds(cdf);
   cdf.rows = std::make_shared<const std::vector<Row>>(defined_rows(cdf));
   if (shared) cdf.index = any_index(input, cdf);
   return cdf;
 }
 
-Cdf with_other_index(Input& input, const Cdf& cdf) {
+Cdf sharing_tables(Input& input, const Cdf& cdf) {
   Cdf result = cdf;
+  if (input.one_in(4)) {
+    result.kind.symbols = input.between(1, cdf.kind.symbols);
+    result.values = cdf.values.narrowed(result.kind.symbols + 1);
+    result.rows = std::make_shared<const std::vector<Row>>(defined_rows(result));
+  }
   result.index = any_index(input, cdf);
   return result;
 }
@@ -217,13 +232,15 @@ Cdf with_other_index(Input& input, const Cdf& cdf) {
 IntegerArray any_symbols(Input& input, const Cdf& cdf) {
   IntegerArray symbols = any_integers(input, sizes_of(cdf.shape()));
   const auto hostile_in = input.one_of<std::uint64_t>({0, 0, 1000, 20});
+  const bool repeated = input.one_in(3);
   for (std::int64_t i = 0; i < symbols.array.count(); ++i) {
     const std::optional<std::int64_t> row = cdf.row_of(i);
     std::uint64_t symbol = 0;
     if (hostile_in > 0 && input.one_in(hostile_in)) {
       symbol = input.bits();
     } else if (row) {
-      symbol = symbol_at(cdf.row(*row), input.between(0, kWhole - 1));
+      const bool middle = repeated && !input.one_in(20);
+      symbol = symbol_at(cdf.row(*row), middle ? kWhole / 2 : input.between(0, kWhole - 1));
     }
     symbols.array.set(i, symbol);
   }

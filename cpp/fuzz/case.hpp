@@ -68,8 +68,8 @@ struct Case {
 
 Style any_style(Input& input);
 Cdf any_cdf(Input& input, const Style& style);
-// Shares its tables, but not the index, with another.
-Cdf with_other_index(Input& input, const Cdf& cdf);
+// Shares its tables, or the front of each, with another, but not the index.
+Cdf sharing_tables(Input& input, const Cdf& cdf);
 // Symbols that mostly have an interval.
 IntegerArray any_symbols(Input& input, const Cdf& cdf);
 
