@@ -113,6 +113,16 @@ def test_empty_interval() -> None:
     refused(ValueError, message, torchac.encode_float_cdf, flat, SYM, False, False)
 
 
+def test_empty_interval_of_the_nearest_symbol() -> None:
+    message = (
+        "symbol 0 at index (0, 0) has an empty interval, from 0 to 0 of 65536, so it cannot be "
+        "coded: its row is not normalized. Expected values that increase, "
+        "or needs_normalization=True, which gives every symbol an interval"
+    )
+    flat = torch.tensor([0.0, 0.0, 0.5, 1.0]).expand(2, 3, 4)
+    refused(ValueError, message, torchac.encode_float_cdf, flat, SYM - 9, False, False)
+
+
 def test_not_a_number() -> None:
     message = (
         "CDF value nan at index (1, 2, 1) cannot be converted: expected finite numbers in [0, 1]"
@@ -186,6 +196,45 @@ def test_tensors_without_data() -> None:
     refused(ValueError, message, torchac.encode_float_cdf, CDF.to("meta"), SYM.to("meta"))
     message = "sym is a torch.sparse_coo tensor on cpu: expected a dense one with data"
     refused(ValueError, message, torchac.encode_float_cdf, CDF, SYM.to_sparse())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested_tensors() -> None:
+    message = "cdf_float is a nested tensor on cpu: expected a dense one with data"
+    nested = torch.nested.nested_tensor([CDF[0], CDF[1]])
+    refused(ValueError, message, torchac.encode_float_cdf, nested, SYM)
+
+
+@pytest.mark.parametrize("left", [0, 8])
+def test_tensors_whose_memory_was_given_back(left: int) -> None:
+    """As sharded models do with the parameters that they do not need for now."""
+    message = "is a torch.strided tensor on cpu: expected a dense one with data"
+    cdf, sym = CDF.clone(), SYM.clone()
+    transposed = cdf.mT
+    for tensor in (cdf, sym):
+        tensor.untyped_storage().resize_(left)
+    refused(ValueError, f"cdf_float {message}", torchac.encode_float_cdf, cdf, SYM)
+    refused(ValueError, f"cdf_float {message}", torchac.decode_float_cdf, transposed, STREAM)
+    refused(ValueError, f"sym {message}", torchac.encode_float_cdf, CDF, sym)
+    refused(ValueError, f"cdf_float {message}", torchac.quantize_cdf, cdf)
+    refused(ValueError, f"pmf {message}", torchac.cdf.from_pmf, cdf)
+
+
+def test_flags_that_are_none() -> None:
+    message = "needs_normalization is of type Tensor: expected a bool"
+    refused(TypeError, message, torchac.encode_float_cdf, CDF, SYM, SYM)
+    message = "check_input_bounds is of type str: expected a bool"
+    refused(TypeError, message, torchac.encode_float_cdf, CDF, SYM, True, "no")
+
+
+def test_no_symbols() -> None:
+    """No position can be named."""
+    message = "the stream ends before its symbols do: 0 of 0 symbols are in it"
+    refused(torchac.CorruptStreamError, message, torchac.decode_float_cdf, CDF[:0], b"")
+    message = "CDF value 1.5 at index (0, 1) is outside [0, 1]"
+    tables, nothing = torch.tensor([[0.0, 1.5, 1.0]]), SYM[:0]
+    kwargs = {"index": nothing, "check_input_bounds": True}
+    refused(ValueError, message, torchac.encode_float_cdf, tables, nothing, **kwargs)
 
 
 def test_stream_that_ends_too_early() -> None:

@@ -85,6 +85,9 @@ def test_no_items() -> None:
     empty = torch.zeros(0, 7, 5)
     assert torchac.encode_batch(empty, torch.zeros(0, 7, dtype=torch.int16)) == []
     assert torchac.decode_batch(empty, []).shape == (0, 7)
+    for no_rows in (torch.zeros(0), torch.zeros(0, 1), torch.zeros(0, 5, dtype=torch.int32)):
+        with pytest.raises(ValueError, match=r"^cdf has (shape|dtype) "):
+            torchac.decode_batch(no_rows, [])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

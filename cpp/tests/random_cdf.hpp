@@ -8,6 +8,7 @@
 
 #include "definition.hpp"
 #include "random.hpp"
+#include "random_values.hpp"
 #include "stored_cdf.hpp"
 
 namespace torchac::test {
@@ -29,35 +30,6 @@ inline std::int64_t random_alphabet(Random& random) {
   return random.one_in(2) ? random.between(1, 4) : random.between(1, 300);
 }
 
-// Bits of numbers from 0 to 1, most of them near 1 / 2^15 ... 1. Some have so few digits that their
-// products with the scale lie in the middle of two integers.
-inline std::uint64_t random_fraction(Random& random, RowType type) {
-  const BitFields fields = bit_fields(type);
-  if (random.one_in(16)) return random.one_in(2) ? 0 : fields.one();
-  const auto largest = static_cast<std::uint64_t>(fields.bias()) - 1;
-  const std::uint64_t exponent = largest - random.below(std::min<std::uint64_t>(largest + 1, 17));
-  const std::uint64_t mantissa = random.bits() & fields.mantissa_mask();
-  const std::int64_t cut = random.one_in(2) ? random.between(0, fields.mantissa_bits) : 0;
-  return exponent << fields.mantissa_bits | mantissa >> cut << cut;
-}
-
-// Ascending values of which many can be equal, so that few symbols own almost everything.
-inline std::vector<std::uint64_t> random_ascent(Random& random, const Kind& kind) {
-  const auto draw = [&] {
-    if (kind.type != RowType::kInt16) return random_fraction(random, kind.type);
-    return static_cast<std::uint64_t>(random.between(0, 65536 - kind.symbols));
-  };
-  std::vector<std::uint64_t> distinct(
-      static_cast<std::size_t>(random.one_of<std::int64_t>({1, 2, 3, kind.symbols})));
-  std::ranges::generate(distinct, draw);
-  if (random.one_in(2)) distinct[0] = 0;
-  std::vector<std::uint64_t> values(static_cast<std::size_t>(kind.symbols));
-  for (auto& value : values) value = distinct[random.below(distinct.size())];
-  // Floats that are not negative have the order of their bits.
-  std::ranges::sort(values);
-  return values;
-}
-
 // Rows that strictly increase once they are integers.
 inline StoredCdf random_cdf(Random& random, const Kind& kind, std::int64_t count) {
   StoredCdf cdf(kind, count, random_strides(random, kind, count));
@@ -75,17 +47,6 @@ inline StoredCdf random_cdf(Random& random, const Kind& kind, std::int64_t count
 inline StoredCdf random_cdf(Random& random, std::int64_t count) {
   const RowType type = random.one_of(kRowTypes);
   return random_cdf(random, {type, type != RowType::kInt16, random_alphabet(random)}, count);
-}
-
-// Bits of anything: mostly fractions, and NaNs, infinities, huge, tiny and negative numbers.
-inline std::uint64_t hostile_value(Random& random, RowType type) {
-  const BitFields fields = bit_fields(type);
-  if (type == RowType::kInt16 || random.one_in(100)) return random.bits();
-  const std::uint64_t exponents = fields.largest_exponent() << fields.mantissa_bits;
-  if (random.one_in(100)) return random.bits() | exponents;
-  if (random.one_in(100)) return random.bits() & ~exponents;
-  const std::uint64_t minus = random.one_in(100) ? 1 : 0;
-  return random_fraction(random, type) | minus << (8 * fields.bytes() - 1);
 }
 
 // Rows of anything at strides of anything: values may overlap and be unaligned.

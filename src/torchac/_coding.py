@@ -22,8 +22,9 @@ def host_views(
 
 def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check_input_bounds: bool | None) -> None:
     """Codes `sym`; where that fails, raises and leaves the encoder as it was."""
-    cdf, symbols = host_views(rows, sym, check_input_bounds)
-    report = encoder.encode(cdf, symbols, bool(check_input_bounds), check_input_bounds is False)
+    check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
+    cdf, symbols = host_views(rows, sym, check)
+    report = encoder.encode(cdf, symbols, bool(check), check is False)
     if report is not None:
         raise errors.explain(report, rows, sym)
 

@@ -91,8 +91,9 @@ def _rows(
     name: str, cdf: Array, normalize: bool, index: Array | None, allowed: dict[Any, RowType]
 ) -> Rows:
     _check_array(name, cdf)
-    _check_elements(name, cdf)
+    check_elements(name, cdf)
     _check_dtype(name, cdf, allowed)
+    normalize = check_flag("needs_normalization", normalize)
     row_type = allowed[cdf.dtype]
     shape = tuple(cdf.shape)
     if not shape or not MIN_LP <= shape[-1] <= MAX_LP:
@@ -127,16 +128,18 @@ def check_stream(byte_stream: Stream) -> Stream:
         )
     if not isinstance(byte_stream, memoryview):
         return byte_stream
-    return byte_stream.cast("B") if byte_stream.c_contiguous else bytes(byte_stream)
+    castable = byte_stream.c_contiguous and byte_stream.nbytes > 0
+    return byte_stream.cast("B") if castable else bytes(byte_stream)
 
 
 def view(array: Array) -> NDArray:
     """The elements as NumPy sees them, in place; copied if they are on another device.
 
-    NumPy has no bfloat16: such tensors are seen as the int16 of the same bits.
+    NumPy has no bfloat16: such tensors are seen as the int16 of the same bits. The result is an
+    object of its own, so that no other thread can give it another shape while it is worked on.
     """
     if isinstance(array, np.ndarray):
-        return array
+        return array.view(np.ndarray)
     if array.dtype is torch.bfloat16:
         array = array.detach().view(torch.int16)
     return array.numpy(force=True)
@@ -170,6 +173,18 @@ def like(symbols: NDArray, cdf: Array) -> Array:
     return torch.from_numpy(symbols).to(cdf.device)
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """A yes or no, as a bool."""
+    if not isinstance(value, (bool, int, np.bool_)):
+        raise TypeError(f"{name} is of type {type(value).__name__}: expected a bool")
+    return bool(value)
+
+
+def check_optional_flag(name: str, value: Any) -> bool | None:
+    """None, or a yes or no as a bool."""
+    return None if value is None else check_flag(name, value)
+
+
 def _check_array(name: str, array: Any) -> None:
     if isinstance(array, np.ndarray):
         return
@@ -179,14 +194,30 @@ def _check_array(name: str, array: Any) -> None:
         )
 
 
-def _check_elements(name: str, array: Array) -> None:
+def check_elements(name: str, array: Array) -> None:
     """A tensor may have a shape and nothing behind it, or not all elements."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, np.ndarray) or _has_elements(array):
         return
-    if array.is_meta or array.layout is not torch.strided:
-        raise ValueError(
-            f"{name} is a {array.layout} tensor on {array.device}: expected a dense one with data"
-        )
+    kind = "nested" if array.is_nested else array.layout
+    raise ValueError(f"{name} is a {kind} tensor on {array.device}: expected a dense one with data")
+
+
+def _has_elements(tensor: torch.Tensor) -> bool:
+    if tensor.is_meta or tensor.is_nested or tensor.layout is not torch.strided:
+        return False
+    try:
+        storage = tensor.untyped_storage()
+        # A fake tensor says that it is elsewhere than its memory, and warns if asked where.
+        address = 0 if storage.device.type == "meta" else tensor.data_ptr()
+    except RuntimeError:  # torch.vmap and the like; some devices say nothing of their memory
+        return not tensor.is_cpu
+    # Memory may have been given back, all of it or the end, as sharded models do.
+    needed = tensor.numel()
+    if needed > 0 and not tensor.is_contiguous():
+        steps = zip(tensor.shape, tensor.stride(), strict=True)
+        needed = 1 + sum((size - 1) * stride for size, stride in steps)
+    end = (tensor.storage_offset() + needed) * tensor.element_size()
+    return needed == 0 or (address != 0 and end <= storage.nbytes())
 
 
 def _check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
@@ -208,7 +239,7 @@ def _check_integers(name: str, array: Array, cdf_name: str, cdf: Array) -> None:
         raise ValueError(
             f"{name} is on {_device(array)} and {cdf_name} on {_device(cdf)}: expected one device"
         )
-    _check_elements(name, array)
+    check_elements(name, array)
     _check_dtype(name, array, INTEGERS)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from torchac import _coding, _core, _tensors, errors
 from torchac._tensors import Array, ArrayT, NDArray, Rows, Stream
+from torchac.symbols import check_integer
 
 
 def encode_batch(
@@ -56,10 +57,9 @@ def encode_batch(
         >>> torchac.decode_batch(cdf, streams).equal(sym.short())
         True
     """
-    views, symbols = _encode_views(cdf, sym, index, needs_normalization, check_input_bounds)
-    streams = _core.encode_batch(
-        views, symbols, bool(check_input_bounds), check_input_bounds is False, _threads(num_threads)
-    )
+    check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
+    views, symbols = _encode_views(cdf, sym, index, needs_normalization, check)
+    streams = _core.encode_batch(views, symbols, bool(check), check is False, _threads(num_threads))
     if isinstance(streams, _core.Report):
         item = streams.item
         rows = _item_rows(cdf, index, needs_normalization)[item]
@@ -209,6 +209,8 @@ def _item_rows(
                 raise ValueError(
                     f"cdf has dtype {its_cdf.dtype}: expected {cdfs[0].dtype}, as item 0 has"
                 )
+    if not (rows or isinstance(cdf, Sequence) or isinstance(index, Sequence)):
+        _tensors.any_rows(cdf, normalize, index)  # which no item did
     return rows
 
 
@@ -222,6 +224,7 @@ def _items(name: str, batch: Any, count: int | None = None) -> list[Any]:
 
 def _check_batch(name: str, batch: Any, count: int | None) -> None:
     if isinstance(batch, (torch.Tensor, np.ndarray)):
+        _tensors.check_elements(name, batch)
         if batch.ndim == 0:
             raise ValueError(f"{name} has shape (): expected (B, …), the items of a batch")
     elif not isinstance(batch, Sequence) or isinstance(batch, (str, bytes, bytearray, memoryview)):
@@ -233,9 +236,10 @@ def _check_batch(name: str, batch: Any, count: int | None) -> None:
 def _threads(num_threads: int | None) -> int:
     if num_threads is None:
         return torch.get_num_threads()
-    if num_threads < 1:
-        raise ValueError(f"num_threads is {num_threads}: expected 1 or more")
-    return num_threads
+    threads = check_integer("num_threads", num_threads)
+    if threads < 1:
+        raise ValueError(f"num_threads is {threads}: expected 1 or more")
+    return threads
 
 
 def _name(item: int) -> str:

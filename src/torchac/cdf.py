@@ -44,7 +44,9 @@ __all__ = [
     "normal",
 ]
 
-_NUMBER = (int, float, np.number)
+_NUMBER = (int, float, np.integer, np.floating)
+
+_MAX_NDIM = 32  # that NumPy broadcasts
 
 # About so many values are computed at a time, to save memory: on the host, and on a device.
 _IN_CACHE = 1 << 18
@@ -462,14 +464,24 @@ def _floats(
     """Checks arguments; gives the dtype of the rows, and the arguments as tensors."""
     arrays = {n: value for n, value in arguments.items() if not isinstance(value, _NUMBER)}
     tensors = check_arrays(allowed, **arrays)
+    for name, tensor in tensors.items():
+        if tensor.ndim > _MAX_NDIM:
+            raise ValueError(f"{name} has {tensor.ndim} dimensions: expected {_MAX_NDIM} or fewer")
     is_double = any(tensor.dtype is torch.float64 for tensor in tensors.values())
     device = next((tensor.device for tensor in tensors.values()), torch.device("cpu"))
     for name in arguments.keys() - arrays.keys():
-        tensors[name] = torch.tensor(arguments[name], dtype=_wide(device), device=device)
+        tensors[name] = _scalar(name, arguments[name], device)
     dtype = torch.float64 if is_double else torch.float32
     ordered = (tensors[name] for name in arguments)
     # Half precision lacks operations in old releases of torch.
     return dtype, [tensor.float() if tensor.element_size() == 2 else tensor for tensor in ordered]
+
+
+def _scalar(name: str, number: Any, device: torch.device) -> torch.Tensor:
+    try:
+        return torch.tensor(number, dtype=_wide(device), device=device)
+    except OverflowError:
+        raise ValueError(f"{name} is larger than any float") from None
 
 
 def _broadcast(*shapes: torch.Size) -> bool:

@@ -27,7 +27,11 @@ def explain(report: Report, rows: Rows, sym: Array | None = None, item: str = ""
     `item` names the stream where there are several.
     """
     error = CorruptStreamError if report.problem in _CORRUPT else ValueError
-    return error(item + _SENTENCES[report.problem](_Situation(report, rows, sym)))
+    try:
+        sentence = _SENTENCES[report.problem](_Situation(report, rows, sym))
+    except IndexError:  # what was wrong is no longer there
+        sentence = "the CDF, the symbols or their index were changed while they were coded"
+    return error(item + sentence)
 
 
 class _Situation:
@@ -35,8 +39,12 @@ class _Situation:
 
     def __init__(self, report: Report, rows: Rows, sym: Array | None) -> None:
         self.report, self.rows, self.sym = report, rows, sym
-        position = np.unravel_index(report.position, rows.shape) if rows.shape else ()
-        self.position = tuple(int(i) for i in position)
+
+    @property
+    def position(self) -> tuple[int, ...]:
+        """The symbol's, where the report is on one."""
+        shape = self.rows.shape
+        return tuple(map(int, np.unravel_index(self.report.position, shape))) if shape else ()
 
     @property
     def at(self) -> str:
@@ -99,9 +107,10 @@ def _index(s: _Situation) -> str:
 
 
 def _interval(s: _Situation) -> str:
-    low, high = s.converted(s.symbol), s.converted(s.symbol + 1)
+    symbol = s.report.column  # which is the nearest one where the user's is out of range
+    low, high = s.converted(symbol), s.converted(symbol + 1)
     return (
-        f"symbol {s.symbol} {s.at} has an empty interval, from {low} to {high} of 65536, so it "
+        f"symbol {symbol} {s.at} has an empty interval, from {low} to {high} of 65536, so it "
         f"cannot be coded: its row is not normalized. Expected values that increase" + _advice(s)
     )
 

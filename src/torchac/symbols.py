@@ -66,7 +66,7 @@ def unshift_symbols(symbols: ArrayT, low: int) -> ArrayT:
     """Turns symbols back into the integers that `shift_symbols` made them of.
 
     Args:
-        symbols: Symbols of any shape and integer dtype, on any device.
+        symbols: Symbols, 0 to 32767, of any shape and integer dtype, on any device.
         low: As it was for `shift_symbols`.
 
     Returns:
@@ -74,21 +74,24 @@ def unshift_symbols(symbols: ArrayT, low: int) -> ArrayT:
 
     Raises:
         TypeError: `symbols` is neither a tensor nor an array, or `low` no integer.
-        ValueError: Another dtype, or a `low` that is not allowed.
+        ValueError: What is no symbol, another dtype, or a `low` that is not allowed.
 
     Example:
         >>> import torch
         >>> unshift_symbols(torch.tensor([0, 3, 7], dtype=torch.int16), -3)
         tensor([-3,  0,  4])
     """
-    low = _integer("low", low)
+    low = check_integer("low", low)
     values = check_arrays(INTEGERS, symbols=symbols)["symbols"]
-    return like(values.long() + low, symbols)
+    integers = values.long()
+    good = (integers >= 0) & (integers < MAX_LP - 1)
+    check_values("symbols", values, good, f"symbols from 0 to {MAX_LP - 2}")
+    return like(integers + low, symbols)
 
 
 def check_range(low: int, high: int) -> tuple[int, int]:
     """Checks the ends of a range of integers that are to be symbols."""
-    low, high = _integer("low", low), _integer("high", high)
+    low, high = check_integer("low", low), check_integer("high", high)
     most = MAX_LP - 1
     if not low <= high < low + most:
         raise ValueError(
@@ -97,7 +100,8 @@ def check_range(low: int, high: int) -> tuple[int, int]:
     return low, high
 
 
-def _integer(name: str, value: int) -> int:
+def check_integer(name: str, value: int) -> int:
+    """An integer of any type as an int."""
     try:
         integer = operator.index(value)
     except TypeError:
@@ -116,7 +120,7 @@ def check_arrays(allowed: dict[Any, Any], **arrays: Array) -> dict[str, torch.Te
         where = " and ".join(f"{name} on {device}" for name, device in devices.items())
         raise ValueError(f"{where}: expected one device")
     for name, array in arrays.items():
-        _tensors._check_elements(name, array)
+        _tensors.check_elements(name, array)
         _tensors._check_dtype(name, array, allowed)
     return {name: _tensors.as_tensor(array) for name, array in arrays.items()}
 

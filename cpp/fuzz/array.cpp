@@ -1,0 +1,111 @@
+#include "array.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "input.hpp"
+#include "torchac/strided.hpp"
+
+namespace torchac::fuzz {
+namespace {
+
+// Through a number of that size, so that the order of bytes is the machine's.
+template <class T>
+void copy_bits(std::byte* to, std::uint64_t bits) {
+  const auto value = static_cast<T>(bits);
+  std::memcpy(to, &value, sizeof value);
+}
+
+}  // namespace
+
+Array::Array(std::vector<Dimension> dimensions, std::int64_t item_size)
+    : dimensions_(std::move(dimensions)), item_size_(item_size) {
+  find_offsets();
+  std::int64_t size = 0;
+  if (!offsets_.empty()) {
+    const auto [least, most] = std::ranges::minmax(offsets_);
+    first_ = -least;
+    size = most - least + item_size;
+  }
+  memory_ = std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(size));
+}
+
+void Array::find_offsets() {
+  offsets_ = {0};
+  for (const Dimension& d : dimensions_) {
+    std::vector<std::int64_t> inner;
+    inner.reserve(offsets_.size() * static_cast<std::size_t>(d.size));
+    for (const std::int64_t offset : offsets_) {
+      for (std::int64_t i = 0; i < d.size; ++i) inner.push_back(offset + i * d.stride);
+    }
+    offsets_ = std::move(inner);
+  }
+}
+
+std::uint64_t Array::bits(std::int64_t i) const {
+  const std::byte* from = first() + offsets_[static_cast<std::size_t>(i)];
+  switch (item_size_) {
+    case 1:
+      return load<std::uint8_t>(from);
+    case 2:
+      return load<std::uint16_t>(from);
+    case 4:
+      return load<std::uint32_t>(from);
+    default:
+      return load<std::uint64_t>(from);
+  }
+}
+
+void Array::set(std::int64_t i, std::uint64_t bits) {
+  std::byte* to = memory_->data() + first_ + offsets_[static_cast<std::size_t>(i)];
+  switch (item_size_) {
+    case 1:
+      return copy_bits<std::uint8_t>(to, bits);
+    case 2:
+      return copy_bits<std::uint16_t>(to, bits);
+    case 4:
+      return copy_bits<std::uint32_t>(to, bits);
+    default:
+      return copy_bits<std::uint64_t>(to, bits);
+  }
+}
+
+Array Array::part(std::int64_t begin, std::int64_t end) const {
+  Array result = *this;
+  result.dimensions_[0].size = end - begin;
+  result.find_offsets();
+  if (result.count() > 0) result.first_ += begin * dimensions_[0].stride;
+  return result;
+}
+
+Array Array::narrowed(std::int64_t size) const {
+  Array result = *this;
+  result.dimensions_.back().size = size;
+  result.find_offsets();
+  return result;
+}
+
+Array any_array(Input& input, const std::vector<std::int64_t>& sizes, std::int64_t item_size) {
+  std::vector<Dimension> dimensions(sizes.size());
+  const bool transposed = input.one_in(4);
+  std::int64_t stride = item_size + input.one_of<std::int64_t>({0, 0, item_size, 1});
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const std::size_t k = transposed ? i : sizes.size() - 1 - i;
+    dimensions[k] = {sizes[k], stride};
+    stride *= std::max<std::int64_t>(sizes[k], 1);
+  }
+  for (Dimension& d : dimensions) {
+    const std::uint64_t choice = input.below(8);
+    if (choice == 5) d.stride = 0;
+    if (choice == 6) d.stride *= -1;
+    if (choice == 7) d.stride = input.between(-40, 40);
+  }
+  return {dimensions, item_size};
+}
+
+}  // namespace torchac::fuzz

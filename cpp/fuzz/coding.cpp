@@ -1,0 +1,85 @@
+#include "coding.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "case.hpp"
+#include "expected.hpp"
+#include "input.hpp"
+#include "reference.hpp"
+#include "torchac/coding.hpp"
+#include "torchac/decoder.hpp"
+#include "torchac/encoder.hpp"
+#include "torchac/report.hpp"
+
+namespace torchac::fuzz {
+
+EncodeItem encode_item(const Case& coded, const Style& style, EncodedStream& stream) {
+  const Integers symbols = coded.symbols.source(coded.cdf.kind.symbols, style.clamp);
+  return {coded.cdf.format(), coded.cdf.source(), symbols, coded.cdf.count(), style.check, &stream};
+}
+
+DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
+  symbols.assign(static_cast<std::size_t>(cdf.count()), -1);
+  return {cdf.format(), cdf.source(), symbols.data(), cdf.count(), &stream};
+}
+
+Report encode(std::vector<EncodeItem> items, std::size_t threads) {
+  return torchac::encode(items, threads);
+}
+
+Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream) {
+  const EncodedStream::Checkpoint before = stream.checkpoint();
+  const Report report = encode({encode_item(coded, style, stream)}, 1);
+  if (!report.ok()) stream.restore(before);
+  return report;
+}
+
+Report decode(const std::vector<DecodeItem>& items, std::size_t threads) {
+  return torchac::decode(items, threads);
+}
+
+Bytes finished(EncodedStream stream) {
+  const auto bytes = stream.finish();
+  return {bytes.begin(), bytes.end()};
+}
+
+Bytes damaged(Input& input, Bytes stream) {
+  if (stream.empty()) return stream;
+  for (std::uint64_t changes = input.below(4); changes > 0; --changes)
+    stream[input.below(stream.size())] ^= static_cast<std::uint8_t>(input.below(256));
+  if (input.one_in(3)) stream.resize(input.below(stream.size()));
+  return stream;
+}
+
+Decoded decode(const Cdf& cdf, const Bytes& stream) {
+  Decoder decoder(stream);
+  Decoded result{};
+  result.report = decode({decode_item(cdf, result.symbols, decoder)}, 1);
+  result.num_bits = decoder.num_bits();
+  for (const std::int16_t symbol : result.symbols)
+    expect(-1 <= symbol && symbol < cdf.kind.symbols,
+           "a symbol is in the alphabet, or not written");
+  return result;
+}
+
+Decoded expected_decode(const Cdf& cdf, const Bytes& stream) {
+  test::reference::Decoder decoder(stream);
+  Decoded result{};
+  result.report = expected_decode(decoder, cdf, result.symbols);
+  result.num_bits = decoder.num_bits();
+  return result;
+}
+
+void expect_same(const Decoded& decoded, const Decoded& expected) {
+  expect_same(decoded.report, expected.report);
+  expect(std::ranges::equal(std::span(decoded.symbols).first(expected.symbols.size()),
+                            expected.symbols),
+         "decoded are the expected symbols");
+  if (decoded.report.ok()) expect(decoded.num_bits == expected.num_bits, "they took as many bits");
+}
+
+}  // namespace torchac::fuzz

@@ -1,0 +1,47 @@
+// Any bytes, decoded with any rows, are what the definition makes of them; and the symbols that
+// come out are those of a stream.
+#include <cstddef>
+#include <cstdint>
+
+#include "case.hpp"
+#include "coding.hpp"
+#include "expected.hpp"
+#include "harness.hpp"
+#include "input.hpp"
+#include "torchac/encoder.hpp"
+
+namespace torchac::fuzz {
+namespace {
+
+Bytes stream_of(Input& input, const Cdf& cdf, const Style& style) {
+  EncodedStream stream;
+  // A stream with fewer symbols is as good.
+  (void)encode({encode_item({cdf, any_symbols(input, cdf)}, style, stream)}, 1);
+  return finished(stream);
+}
+
+void encode_again(const Cdf& cdf, const Decoded& decoded) {
+  EncodedStream stream;
+  const Case again = with_symbols(cdf, decoded.symbols);
+  expect(encode({encode_item(again, {}, stream)}, 1).ok(), "decoded symbols can be encoded");
+  expect(stream.num_bits() == decoded.num_bits, "in as many bits as they were decoded from");
+  const Bytes bytes = finished(stream);
+  expect(bytes.size() == (decoded.num_bits + 7) / 8, "and no byte more");
+  if (ascends(cdf))
+    expect(decode(cdf, bytes).symbols == decoded.symbols, "and decode to the same again");
+}
+
+}  // namespace
+
+void run(Input input) {
+  const Style style = any_style(input);
+  Bytes stream = input.bytes(input.below(40) * input.one_of<std::size_t>({0, 1, 20}));
+  const Cdf cdf = any_cdf(input, style);
+  if (stream.empty()) stream = damaged(input, stream_of(input, cdf, style));
+
+  const Decoded decoded = decode(cdf, stream);
+  expect_same(decoded, expected_decode(cdf, stream));
+  if (decoded.report.ok()) encode_again(cdf, decoded);
+}
+
+}  // namespace torchac::fuzz

@@ -1,0 +1,99 @@
+// Symbols in any pieces, with rows of any kinds after each other, are the stream of all of them; a
+// piece that cannot be coded leaves nothing behind; and the stream is read in any other pieces.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "case.hpp"
+#include "coding.hpp"
+#include "expected.hpp"
+#include "harness.hpp"
+#include "input.hpp"
+#include "reference.hpp"
+#include "torchac/decoder.hpp"
+#include "torchac/encoder.hpp"
+#include "torchac/report.hpp"
+
+namespace torchac::fuzz {
+namespace {
+
+struct Piece {
+  Case coded;
+  Style style;
+};
+
+// The piece cut in any places along its first dimension.
+std::vector<Piece> cut(Input& input, const Piece& piece) {
+  const std::vector<Dimension> shape = piece.coded.cdf.shape();
+  if (shape.empty()) return {piece};
+  std::vector<std::int64_t> places(input.below(4));
+  for (std::int64_t& place : places) place = input.between(0, shape[0].size);
+  places.push_back(shape[0].size);
+  std::ranges::sort(places);
+  std::vector<Piece> pieces;
+  std::int64_t begin = 0;
+  for (const std::int64_t end : places) {
+    pieces.push_back({piece.coded.part(begin, end), piece.style});
+    begin = end;
+  }
+  return pieces;
+}
+
+// Tells whether the piece is in the stream.
+bool encode_piece(const Piece& piece, EncodedStream& stream, test::reference::Encoder& expected) {
+  const test::reference::Encoder before = expected;
+  const Report report = encode_or_undo(piece.coded, piece.style, stream);
+  expect_same(report, expected_encode(expected, piece.coded, piece.style));
+  if (!report.ok()) expected = before;
+  expect(stream.num_bits() == expected.num_bits(), "a piece takes the expected number of bits");
+  return report.ok();
+}
+
+bool decode_piece(const Cdf& cdf, Decoder& decoder, test::reference::Decoder& expected) {
+  Symbols symbols, expected_symbols;
+  const Report report = decode({decode_item(cdf, symbols, decoder)}, 1);
+  expect_same(report, expected_decode(expected, cdf, expected_symbols));
+  if (!report.ok()) return false;
+  expect(symbols == expected_symbols, "a piece has the expected symbols");
+  expect(decoder.num_bits() == expected.num_bits(), "and the expected number of bits");
+  return true;
+}
+
+// Nothing may follow the end, but what does nevertheless harms no memory.
+void go_on_after_the_end(const std::vector<Piece>& pieces, EncodedStream stream) {
+  for (const Piece& piece : pieces) {
+    (void)stream.finish();
+    (void)encode({encode_item(piece.coded, piece.style, stream)}, 1);
+  }
+}
+
+}  // namespace
+
+void run(Input input) {
+  EncodedStream stream;
+  test::reference::Encoder expected;
+  std::vector<Piece> pieces;
+  for (std::uint64_t left = 1 + input.below(4); left > 0; --left) {
+    const Style style = any_style(input);
+    const Cdf cdf = any_cdf(input, style);
+    const Case coded{cdf, any_symbols(input, cdf)};
+    for (const Piece& piece : cut(input, {coded, style})) {
+      if (encode_piece(piece, stream, expected)) pieces.push_back(piece);
+      if (input.one_in(8)) stream = EncodedStream(stream);  // a fork
+    }
+  }
+  const Bytes bytes = finished(stream);
+  expect(bytes == expected.finish(), "the stream is the expected one");
+  if (input.one_in(8)) go_on_after_the_end(pieces, stream);
+
+  Decoder decoder(bytes);
+  test::reference::Decoder expected_decoder(bytes);
+  for (const Piece& whole : pieces) {
+    for (const Piece& piece : cut(input, whole)) {
+      if (!decode_piece(piece.coded.cdf, decoder, expected_decoder)) return;
+    }
+  }
+}
+
+}  // namespace torchac::fuzz

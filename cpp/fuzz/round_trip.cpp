@@ -1,0 +1,36 @@
+// Any symbols, encoded with any rows, are the stream that the definition asks for, or the problem
+// that is there; and rows that ascend give the symbols back.
+#include <cstddef>
+#include <cstdint>
+
+#include "case.hpp"
+#include "coding.hpp"
+#include "expected.hpp"
+#include "harness.hpp"
+#include "input.hpp"
+#include "reference.hpp"
+#include "torchac/encoder.hpp"
+#include "torchac/report.hpp"
+
+namespace torchac::fuzz {
+void run(Input input) {
+  const Style style = any_style(input);
+  const Cdf cdf = any_cdf(input, style);
+  const Case coded{cdf, any_symbols(input, cdf)};
+
+  EncodedStream stream;
+  const Report report = encode({encode_item(coded, style, stream)}, 1);
+  test::reference::Encoder expected;
+  expect_same(report, expected_encode(expected, coded, style));
+  if (!report.ok()) return;
+  expect(stream.num_bits() == expected.num_bits(), "the stream has the expected number of bits");
+  const Bytes bytes = finished(stream);
+  expect(bytes == expected.finish(), "the stream is the expected one");
+
+  const Decoded decoded = decode(cdf, bytes);
+  expect_same(decoded, expected_decode(cdf, bytes));
+  if (ascends(cdf))
+    expect(decoded.symbols == coded_symbols(coded), "symbols come back as they were");
+}
+
+}  // namespace torchac::fuzz

@@ -1,0 +1,142 @@
+"""Fuzzes the core, keeps what it finds in the corpus, and tells how far it came.
+
+    python cpp/fuzz/run.py --seconds 1200
+
+Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
+the corpus in cpp/fuzz/corpus and runs for so many seconds. What then reaches all code that was
+reached replaces the corpus, which the C++ tests replay. An input that ends a harness, because
+a sanitizer or a check of ours said no, is left in build/fuzz, and ends this program too; run the
+harness with that file to see why.
+"""
+
+import argparse
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT / "cpp" / "fuzz" / "corpus"
+BUILD = ROOT / "build" / "fuzz"
+COVERAGE = ROOT / "build" / "coverage"
+HARNESSES = ("batch", "decode", "incremental", "round_trip")
+# Inputs are short: what they leave out, a generator makes of them.
+LIMITS = ("-max_len=400", "-len_control=0", "-timeout=20")
+
+
+def build(preset: str) -> None:
+    """Builds the harnesses, quietly unless it fails."""
+    targets = [f"fuzz_{harness}" for harness in HARNESSES]
+    for command in (["--preset", preset], ["--build", "--preset", preset, "--target", *targets]):
+        done = subprocess.run(["cmake", *command], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(done.stdout + done.stderr)
+
+
+def program(harness: str, folder: Path = BUILD) -> Path:
+    """The program that a harness was built to."""
+    return folder / "cpp" / "fuzz" / f"fuzz_{harness}"
+
+
+def unpack(harness: str) -> Path:
+    """The corpus of a harness as a folder of files."""
+    folder = BUILD / "corpus" / harness
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    packed = CORPUS / f"{harness}.tar.xz"
+    if packed.exists():
+        shutil.unpack_archive(packed, folder)
+    return folder
+
+
+def pack(harness: str, folder: Path) -> None:
+    """Replaces the corpus of a harness. The same files give the same bytes."""
+    CORPUS.mkdir(exist_ok=True)
+    with tarfile.open(CORPUS / f"{harness}.tar.xz", "w:xz") as archive:
+        for path in sorted(folder.iterdir()):
+            entry = tarfile.TarInfo(path.name)
+            entry.size = path.stat().st_size
+            archive.addfile(entry, io.BytesIO(path.read_bytes()))
+
+
+def fuzz(harness: str, seconds: int) -> int:
+    """Runs a harness, keeps the smallest corpus that reaches as much, and tells the executions."""
+    found, kept = unpack(harness), BUILD / "kept" / harness
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    artifacts = f"-artifact_prefix={BUILD}/{harness}-"
+    command = [str(program(harness)), *LIMITS, artifacts, "-print_final_stats=1"]
+    done = subprocess.run(
+        [*command, f"-max_total_time={seconds}", str(found)], capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(done.stderr[-8000:] + f"\nfuzz_{harness} failed: see above")
+    merge = [command[0], *LIMITS, "-merge=1", "-use_counters=0", str(kept), str(found)]
+    subprocess.run(merge, check=True, capture_output=True)
+    pack(harness, kept)
+    executions = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+    assert executions is not None
+    return int(executions[1])
+
+
+def line_coverage() -> dict[str, tuple[int, int]]:
+    """Lines of each header of the core that the corpus runs, and lines that there are."""
+    build("coverage")
+    for harness in HARNESSES:
+        profile = {"LLVM_PROFILE_FILE": str(COVERAGE / f"{harness}.profraw")}
+        command = [str(program(harness, COVERAGE)), str(unpack(harness))]
+        subprocess.run(command, env=os.environ | profile, check=True, stdout=subprocess.DEVNULL)
+    merged = COVERAGE / "all.profdata"
+    raw = [COVERAGE / f"{harness}.profraw" for harness in HARNESSES]
+    run_llvm("llvm-profdata", "merge", "-o", merged, *raw)
+    first, *others = [str(program(harness, COVERAGE)) for harness in HARNESSES]
+    objects = [first, *(f"-object={other}" for other in others)]
+    headers = sorted((ROOT / "cpp" / "include" / "torchac").iterdir())
+    options = ["-summary-only", f"-instr-profile={merged}"]
+    report = json.loads(run_llvm("llvm-cov", "export", *options, *objects, *headers))
+    lines = {Path(f["filename"]).name: f["summary"]["lines"] for f in report["data"][0]["files"]}
+    return {name: (count["covered"], count["count"]) for name, count in lines.items()}
+
+
+def run_llvm(name: str, *arguments: str | Path) -> str:
+    """Runs the tool that belongs to the compiler."""
+    command = ["clang++", f"--print-prog-name={name}"]
+    path = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run([path, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def print_table(title: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Prints a table in Markdown."""
+    title = list(title)
+    for row in (title, ["---"] * len(title), *rows):
+        print("| " + " | ".join(map(str, row)) + " |")
+
+
+def main() -> None:
+    """Fuzzes, and prints what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=60, help="for each harness")
+    seconds = parser.parse_args().seconds
+    build("fuzz")
+    rows = []
+    for harness in HARNESSES:
+        executions = fuzz(harness, seconds)
+        inputs = len(list(unpack(harness).iterdir()))
+        rows.append((f"`{harness}`", f"{seconds} s", f"{executions:,}", inputs))
+    print_table(("harness", "time", "executions", "inputs kept"), rows)
+    lines = line_coverage()
+    covered, count = (sum(numbers) for numbers in zip(*lines.values(), strict=True))
+    print(f"\nThe corpus runs {covered} of {count} lines of the core.")
+    for name, (its_covered, its_count) in lines.items():
+        if its_covered < its_count:
+            print(f"{name}: {its_covered} of {its_count}")
+
+
+if __name__ == "__main__":
+    main()

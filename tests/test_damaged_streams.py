@@ -1,0 +1,91 @@
+"""The streams of the torchac 0.9.3 release, cut off at every byte and changed in every one."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_reference import CASES, VECTORS, load
+
+import torchac
+from torchac import CorruptStreamError
+
+
+def stream_of(case: dict[str, Any]) -> bytes:
+    return bytes(VECTORS[case["name"] + "/stream"].tobytes())
+
+
+def short(cases: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    return [case for case in cases if len(stream_of(case)) <= most]
+
+
+def decoded(cdf: torch.Tensor, stream: bytes) -> torch.Tensor | None:
+    """The symbols, or None if the stream is found to be corrupt. Anything else is an error."""
+    try:
+        return torchac.decode_int16_normalized_cdf(cdf, stream)
+    except CorruptStreamError:
+        return None
+
+
+def unnoticed_cuts(case: dict[str, Any]) -> int:
+    """How many cuts leave a stream of other symbols: never one of these."""
+    cdf, sym, stream = load(case, "cdf_int16"), load(case, "sym"), stream_of(case)
+    unnoticed = 0
+    for length in range(len(stream)):
+        symbols = decoded(cdf, stream[:length])
+        if symbols is None:
+            continue
+        unnoticed += 1
+        assert not symbols.equal(sym)
+        assert len(torchac.encode_int16_normalized_cdf(cdf, symbols)) <= length
+    return unnoticed
+
+
+def test_a_cut_is_noticed_or_leaves_a_stream_of_other_symbols() -> None:
+    cases = short(CASES, 300)
+    cuts = sum(len(stream_of(case)) for case in cases)
+    assert (sum(map(unnoticed_cuts, cases)), cuts) == (43, 3250)  # docs/trust.md tells this
+
+
+def lost_last_bytes_unnoticed(pmf: list[float]) -> float:
+    """The share of streams of 500 symbols that decode without their last byte."""
+    rng = np.random.default_rng(1)
+    cdf = torchac.cdf.from_pmf(np.array(pmf))
+    rows = torchac.quantize_cdf(torch.from_numpy(cdf).expand(500, -1))
+    symbols = np.searchsorted(cdf[1:], rng.random((1000, 500)))
+    streams = [torchac.encode_int16_normalized_cdf(rows, s) for s in torch.from_numpy(symbols)]
+    return sum(decoded(rows, stream[:-1]) is not None for stream in streams) / 1000
+
+
+def test_how_often_a_lost_byte_is_noticed_depends_on_the_rows() -> None:
+    """docs/trust.md tells this."""
+    assert lost_last_bytes_unnoticed([1 / 256] * 256) == 0
+    assert 0.05 < lost_last_bytes_unnoticed([0.005, 0.99, 0.005]) < 0.12
+
+
+@pytest.mark.parametrize("case", short(CASES, 300), ids=lambda case: case["name"])
+def test_unused_bits_and_bytes_behind_them_change_nothing(case: dict[str, Any]) -> None:
+    cdf, sym, stream = load(case, "cdf_int16"), load(case, "sym"), stream_of(case)
+    decoder = torchac.Decoder(stream)
+    assert decoder.decode(cdf).equal(sym)
+    unused = 8 * len(stream) - decoder.num_bits_consumed
+    assert 0 <= unused < 8
+    changed = bytearray(stream)
+    changed[-1] ^= (1 << unused) - 1
+    for end in (b"", b"\xff", b"\0" * 9):
+        symbols = decoded(cdf, bytes(changed) + end)
+        assert symbols is not None
+        assert symbols.equal(sym)
+
+
+@pytest.mark.parametrize("case", short(CASES, 30), ids=lambda case: case["name"])
+def test_a_changed_byte_is_noticed_or_gives_symbols(case: dict[str, Any]) -> None:
+    cdf, stream = load(case, "cdf_int16"), stream_of(case)
+    for position in range(len(stream)):
+        changed = bytearray(stream)
+        for change in range(1, 256):
+            changed[position] = stream[position] ^ change
+            symbols = decoded(cdf, bytes(changed))
+            if symbols is not None and symbols.numel() > 0:
+                assert symbols.min() >= 0
+                assert symbols.max() <= cdf.shape[-1] - 2

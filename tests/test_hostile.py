@@ -1,0 +1,425 @@
+"""Any arguments for any function: an exception that says what is wrong, or a proper result."""
+
+import copy
+import inspect
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+import torchac
+from torchac import _core, _tensors, errors
+
+CDF = torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.0, 0.1, 0.9, 1.0], [0.0, 0.0, 0.0, 1.0]])
+SYM = torch.tensor([0, 1, 2])
+INTEGERS = torchac.quantize_cdf(CDF)
+STREAM = torchac.encode_float_cdf(CDF, SYM)
+STREAMS = torchac.encode_batch(CDF, SYM)
+RANGE = {"low": -1, "high": 2}
+
+
+class Call(NamedTuple):
+    """A public function, arguments that it takes, and what its results are like."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    check: Callable[..., None]  # of the result and the arguments
+
+
+def check_stream(stream: Any, **arguments: Any) -> None:
+    assert type(stream) is bytes
+    assert len(stream) > 0
+
+
+def check_streams(streams: Any, **arguments: Any) -> None:
+    for stream in streams:
+        check_stream(stream)
+
+
+def check_symbols(symbols: Any, cdf: Any, index: Any = None, **arguments: Any) -> None:
+    if isinstance(symbols, list):
+        for item, its_symbols in enumerate(symbols):
+            its_cdf = cdf[item] if isinstance(cdf, (list, tuple)) or index is None else cdf
+            check_symbols(its_symbols, its_cdf, None if index is None else index[item])
+        return
+    assert isinstance(symbols, torch.Tensor) == isinstance(cdf, torch.Tensor)
+    assert symbols.dtype in (torch.int16, np.int16)
+    assert tuple(symbols.shape) == tuple(cdf.shape[:-1] if index is None else index.shape)
+    assert ((symbols >= 0) & (symbols <= cdf.shape[-1] - 2)).all()
+
+
+def check_float_symbols(symbols: Any, cdf_float: Any, **arguments: Any) -> None:
+    check_symbols(symbols, cdf_float, arguments.get("index"))
+
+
+def check_int_symbols(symbols: Any, cdf_int: Any, **arguments: Any) -> None:
+    check_symbols(symbols, cdf_int, arguments.get("index"))
+
+
+def check_integers(integers: Any, cdf_float: Any, **arguments: Any) -> None:
+    assert integers.dtype in (torch.int16, np.int16)
+    assert integers.shape == cdf_float.shape
+
+
+def check_bits(bits: Any, sym: Any, **arguments: Any) -> None:
+    assert tuple(bits.shape) == tuple(sym.shape)
+    assert ((bits >= 0) & (bits <= 16)).all()
+
+
+def check_rows(rows: Any, **arguments: Any) -> None:
+    assert (rows[..., 0] == 0).all()
+    assert (rows[..., -1] == 1).all()
+    assert (rows[..., 1:] >= rows[..., :-1]).all()
+
+
+def check_shifted(symbols: Any, x: Any, low: Any, high: Any) -> None:
+    assert symbols.shape == x.shape
+    assert ((symbols >= 0) & (symbols <= int(high) - int(low))).all()
+
+
+def check_unshifted(integers: Any, symbols: Any, low: Any) -> None:
+    assert integers.shape == symbols.shape
+    assert (integers >= int(low)).all()
+
+
+def encode_step(**arguments: Any) -> bytes:
+    """A failed step leaves nothing behind."""
+    encoder = torchac.Encoder()
+    encoder.encode(CDF, SYM)
+    fork = copy.copy(encoder)
+    try:
+        encoder.encode(**arguments)
+    except Exception:
+        assert encoder.finish() == fork.finish()
+        raise
+    return encoder.finish()
+
+
+def decode_step(byte_stream: Any, **arguments: Any) -> Any:
+    decoder = torchac.Decoder(byte_stream)
+    before = decoder.num_bits_consumed
+    try:
+        return decoder.decode(**arguments)
+    except Exception:
+        assert decoder.num_bits_consumed == before
+        raise
+
+
+class Wrong(torch.distributions.Distribution):
+    """Has no support and no cdf."""
+
+
+FLAGS = {"needs_normalization": True}
+ENCODE = {"sym": SYM, "index": None, "check_input_bounds": None}
+DECODE = {"index": None}
+BATCH = {"num_threads": 2}
+NORMAL = {"loc": torch.zeros(2), "scale": 1.0, **RANGE}
+CALLS = {
+    "encode_float_cdf": Call(
+        torchac.encode_float_cdf, {"cdf_float": CDF, **ENCODE, **FLAGS}, check_stream
+    ),
+    "decode_float_cdf": Call(
+        torchac.decode_float_cdf,
+        {"cdf_float": CDF, "byte_stream": STREAM, **DECODE, **FLAGS},
+        check_float_symbols,
+    ),
+    "encode_int16_normalized_cdf": Call(
+        torchac.encode_int16_normalized_cdf,
+        {"cdf_int": INTEGERS, "sym": SYM, "index": None},
+        check_stream,
+    ),
+    "decode_int16_normalized_cdf": Call(
+        torchac.decode_int16_normalized_cdf,
+        {"cdf_int": INTEGERS, "byte_stream": STREAM, **DECODE},
+        check_int_symbols,
+    ),
+    "encode_batch": Call(
+        torchac.encode_batch, {"cdf": CDF, **ENCODE, **FLAGS, **BATCH}, check_streams
+    ),
+    "decode_batch": Call(
+        torchac.decode_batch,
+        {"cdf": CDF, "byte_streams": STREAMS, **DECODE, **FLAGS, **BATCH},
+        check_symbols,
+    ),
+    "Encoder": Call(encode_step, {"cdf": CDF, **ENCODE, **FLAGS}, check_stream),
+    "Decoder": Call(
+        decode_step, {"byte_stream": STREAM, "cdf": CDF, **DECODE, **FLAGS}, check_symbols
+    ),
+    "estimate_bits": Call(
+        torchac.estimate_bits, {"cdf": CDF, "sym": SYM, "index": None, **FLAGS}, check_bits
+    ),
+    "quantize_cdf": Call(torchac.quantize_cdf, {"cdf_float": CDF, **FLAGS}, check_integers),
+    "shift_symbols": Call(
+        torchac.shift_symbols, {"x": torch.tensor([-1.0, 2.0]), **RANGE}, check_shifted
+    ),
+    "unshift_symbols": Call(torchac.unshift_symbols, {"symbols": SYM, "low": -1}, check_unshifted),
+    "from_pmf": Call(torchac.cdf.from_pmf, {"pmf": torch.ones(2, 3)}, check_rows),
+    "from_logits": Call(torchac.cdf.from_logits, {"logits": torch.ones(2, 3)}, check_rows),
+    "from_counts": Call(torchac.cdf.from_counts, {"counts": SYM}, check_rows),
+    "bernoulli": Call(torchac.cdf.bernoulli, {"probs": torch.rand(3)}, check_rows),
+    "normal": Call(torchac.cdf.normal, NORMAL, check_rows),
+    "laplace": Call(torchac.cdf.laplace, NORMAL, check_rows),
+    "logistic": Call(torchac.cdf.logistic, NORMAL, check_rows),
+    "mixture": Call(torchac.cdf.mixture, {"weights": torch.ones(3), "cdfs": CDF}, check_rows),
+    "from_distribution": Call(
+        torchac.cdf.from_distribution,
+        {"distribution": torch.distributions.Normal(0.0, 1.0), **RANGE},
+        check_rows,
+    ),
+}
+
+
+def test_every_public_function_is_called_with_all_its_arguments() -> None:
+    names = set(torchac.__all__) - {"CorruptStreamError", "cdf", "torchac"}
+    assert CALLS.keys() == names | set(torchac.cdf.__all__)
+    for name, call in CALLS.items():
+        if inspect.isfunction(call.function) and name not in ("Encoder", "Decoder"):
+            assert call.arguments.keys() == inspect.signature(call.function).parameters.keys()
+
+
+def tensors() -> Iterator[tuple[str, Any]]:
+    """Tensors and arrays of every dtype, of many shapes, contents and layouts."""
+    for name in sorted(
+        name for name in dir(torch) if isinstance(getattr(torch, name), torch.dtype)
+    ):
+        dtype = getattr(torch, name)
+        if dtype in (torch.qint8, torch.quint8, torch.qint32):
+            yield f"torch {name}", torch.quantize_per_tensor(torch.zeros(3, 4), 1.0, 0, dtype)
+            continue
+        try:
+            yield f"torch {name}", torch.zeros(3, 4).to(dtype)
+        except (RuntimeError, TypeError):  # a dtype for storage only
+            yield f"torch {name}", torch.empty(3, 4, dtype=dtype)
+    for name in (
+        "?",
+        "i1",
+        "u2",
+        "u4",
+        "i8",
+        "f2",
+        "f8",
+        "g",
+        "F",
+        ">f4",
+        ">i2",
+        "O",
+        "U3",
+        "M8[s]",
+    ):
+        yield f"numpy {name}", np.zeros((3, 4), name)
+    shapes: list[tuple[int, ...]] = [(), (0,), (1,), (3,), (4,), (0, 4), (3, 0), (1, 2), (3, 1)]
+    shapes += [(2, 3, 4), (3, 0, 4), (3, 32769), (1,) * 40]
+    for shape in shapes:
+        yield f"floats {shape}", torch.rand(shape).cumsum(-1) if shape else torch.rand(shape)
+        yield f"integers {shape}", torch.zeros(shape, dtype=torch.int16)
+        yield f"array {shape}", np.zeros(shape[:32], np.float32)
+    yield "Lp of 32770", torch.zeros(1).expand(3, 32770)
+    for value in (np.nan, np.inf, -np.inf, -1.0, 0.5, 2.0, 65536.0, 1e30, -1e30, 3e38, 1e-40):
+        yield f"full of {value}", torch.full((3, 4), value)
+        yield f"vector of {value}", torch.full((3,), value)
+    for value in (-1, 2, 3, 2**15, 2**31, 2**63 - 1, -(2**63)):
+        yield f"vector of {value}", torch.full((3,), value)
+    yield "vector of 2**64 - 1", np.full(3, 2**64 - 1, np.uint64)
+    yield from layouts()
+
+
+def layouts() -> Iterator[tuple[str, Any]]:
+    array = CDF.numpy()
+    yield "reversed", array[::-1, ::-1]
+    yield "reversed symbols", SYM.numpy()[::-1]
+    yield "transposed", array.copy().T
+    yield "transposed tensor", CDF.clone().T
+    yield "values apart", torch.zeros(3, 8)[:, ::2]
+    yield "overlapping", np.lib.stride_tricks.as_strided(np.zeros(6, np.float32), (3, 4), (4, 4))
+    yield "overlapping tensor", torch.zeros(6).as_strided((3, 4), (1, 1))
+    yield "unaligned", np.frombuffer(bytes(49), np.uint8)[1:].view(np.float32).reshape(3, 4)
+    frozen = array.copy()
+    frozen.flags.writeable = False
+    yield "read-only", frozen
+    yield "read-only symbols", np.frombuffer(bytes(24), np.int64)
+    yield "masked", np.ma.masked_array(array, array > 0.5)
+    yield "matrix", np.asmatrix(array) if hasattr(np, "asmatrix") else array
+    yield "records", np.zeros(3, [("a", "f4"), ("b", "i2")])
+    yield "parameter", torch.nn.Parameter(CDF.clone())
+    yield "in a graph", CDF.clone().requires_grad_() * 1
+    yield "negated lazily", torch._neg_view(CDF)
+    yield "conjugate", torch.complex(CDF, CDF).conj().imag
+    yield "on meta", CDF.to("meta")
+    yield "sparse", CDF.to_sparse()
+    yield "sparse rows", CDF.to_sparse_csr()
+    yield "mkldnn", CDF.to_mkldnn()
+    yield "nested", torch.nested.nested_tensor([CDF[0], CDF[0, :2]])
+    yield "fake", FakeTensorMode().from_tensor(CDF)
+    yield "uninitialized", torch.nn.parameter.UninitializedParameter()
+    for left in (0, 8):
+        freed = CDF.clone()
+        freed.untyped_storage().resize_(left)
+        yield f"of which {left} bytes are left", freed
+    yield "with a distribution", Wrong(validate_args=False)
+
+
+def objects() -> Iterator[tuple[str, Any]]:
+    values: list[Any] = [None, True, False, 0, -1, 5, 32767, 2**70, -(2**70), 10**400]
+    values += [0.0, -0.5, 1.5, np.nan, np.inf, 1j, np.float16(0.5), np.complex64(1j), np.int8(-1)]
+    values += ["", "text", [], [1, 2, 3], [[0.0, 1.0]], (), {}, {1: 2}, object(), torch, len]
+    values += [[CDF[0]] * 3, [CDF] * 3, [SYM[0]] * 3, (SYM, None, 7), [None] * 3, [STREAM] * 3]
+    values += [b"", b"\0", b"\xff" * 9, bytearray(), bytearray(b"\x40" * 9)]
+    for number, value in enumerate(values):
+        yield f"{type(value).__name__} {number}", value
+    yield "memoryview of shorts", memoryview(b"\x55" * 8).cast("H")
+    yield "memoryview with gaps", memoryview(b"\x55" * 9)[::-2]
+    yield "memoryview of nothing", np.zeros((0, 3), np.uint8).data
+    yield "memoryview of one", np.zeros((), np.float64).data
+    yield "memoryview of a matrix", np.zeros((3, 4), ">f4").T.data
+    released = memoryview(b"\x55")
+    released.release()
+    yield "memoryview of no more", released
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch warns of what is new or old in it
+    HOSTILE = dict([*tensors(), *objects()])
+
+
+def outcome(function: Callable[..., Any], **arguments: Any) -> Any:
+    """The result, or what was raised, which is to be of two kinds."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return function(**arguments)
+    except (TypeError, ValueError) as error:
+        return error
+
+
+def check_error(error: Exception) -> None:
+    """It is meant for users: in words for them."""
+    assert type(error) in (TypeError, ValueError, torchac.CorruptStreamError)
+    assert len(str(error)) > 10
+    assert "incompatible function arguments" not in str(error)
+    assert "incompatible constructor arguments" not in str(error)
+
+
+def run(call: Call, arguments: dict[str, Any]) -> None:
+    result = outcome(call.function, **arguments)
+    if isinstance(result, Exception):
+        check_error(result)
+    else:
+        call.check(result, **arguments)
+
+
+def failure(call: Call, arguments: dict[str, Any]) -> str | None:
+    try:
+        run(call, arguments)
+    except Exception as error:
+        return repr(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"), [(name, a) for name, call in CALLS.items() for a in call.arguments]
+)
+def test_one_hostile_argument(name: str, argument: str) -> None:
+    call = CALLS[name]
+    failures = {k: failure(call, call.arguments | {argument: v}) for k, v in HOSTILE.items()}
+    assert {kind: text for kind, text in failures.items() if text} == {}
+
+
+@given(st.data())
+@settings(max_examples=1000)
+def test_several_hostile_arguments(data: st.DataObject) -> None:
+    call = CALLS[data.draw(st.sampled_from(sorted(CALLS)))]
+    arguments = dict(call.arguments)
+    for argument in data.draw(st.sets(st.sampled_from(sorted(arguments)))):
+        arguments[argument] = HOSTILE[data.draw(st.sampled_from(sorted(HOSTILE)))]
+    run(call, arguments)
+
+
+@pytest.mark.parametrize("name", ["encode_float_cdf", "decode_int16_normalized_cdf", "from_pmf"])
+def test_rows_longer_than_memory(name: str) -> None:
+    call = CALLS[name]
+    argument = next(iter(call.arguments))
+    rows = torch.zeros(1, dtype=call.arguments[argument].dtype).expand(3, 2**40)
+    with pytest.raises(ValueError, match=rf"^{argument} has shape \(3, 1099511627776\): expected"):
+        call.function(**call.arguments | {argument: rows})
+
+
+def test_arguments_that_share_memory() -> None:
+    """Nothing that is read is written to, so copies give the same."""
+    memory = np.arange(200, dtype=np.int16)
+    cdf, sym = memory.reshape(20, 10), memory[:9]
+    shared = torchac.encode_int16_normalized_cdf(cdf, sym, index=sym)
+    assert shared == torchac.encode_int16_normalized_cdf(cdf.copy(), sym.copy(), index=sym.copy())
+    decoded = torchac.decode_int16_normalized_cdf(cdf, memory.data)
+    copies = torchac.decode_int16_normalized_cdf(cdf.copy(), memory.tobytes())
+    assert (decoded == copies).all()
+
+
+def test_a_stream_keeps_its_size_while_it_is_decoded() -> None:
+    stream = bytearray(STREAM)
+    decoder = torchac.Decoder(stream)
+    with pytest.raises(BufferError):
+        stream.clear()
+    assert decoder.decode(CDF).tolist() == SYM.tolist()
+    del decoder
+    stream.clear()
+
+
+CHANGES = [("cdf", False), ("sym", False), ("stream", False)]
+CHANGES += [("cdf", True), ("sym", True), ("stream", True), ("index", True)]
+
+
+@pytest.mark.parametrize(("changed", "shared"), CHANGES)
+def test_arguments_that_change_while_they_are_coded(changed: str, shared: bool) -> None:
+    """Another thread writes to one of them: nobody knows the result, but it is one."""
+    rng = np.random.default_rng(1)
+    count, tables, symbols = 5000, 20, 16
+    index = rng.integers(0, tables, count)
+    cdf = np.sort(rng.random((tables if shared else count, symbols + 1)).astype(np.float32))
+    sym = rng.integers(0, symbols, count)
+    kwargs: dict[str, Any] = {"index": index} if shared else {}
+    stream = bytearray(torchac.encode_float_cdf(cdf, sym, **kwargs))
+    memory: dict[str, npt.NDArray[Any]] = {"cdf": cdf, "sym": sym, "index": index}
+    memory["stream"] = np.frombuffer(stream, np.uint8)
+    target = memory[changed]
+    contents = [target.copy(), rng.permutation(target.ravel()).reshape(target.shape)]
+    contents.append(target + target.dtype.type(100))
+    done = threading.Event()
+
+    def change() -> None:
+        while not done.is_set():
+            for content in contents:
+                target[...] = content
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    try:
+        for check in (None, True, False) * 30:
+            encoded = outcome(
+                torchac.encode_float_cdf, cdf_float=cdf, sym=sym, check_input_bounds=check, **kwargs
+            )
+            assert isinstance(encoded, (bytes, ValueError))
+            decoded = outcome(torchac.decode_float_cdf, cdf_float=cdf, byte_stream=stream, **kwargs)
+            if not isinstance(decoded, ValueError):
+                check_symbols(decoded, cdf, **kwargs)
+    finally:
+        done.set()
+        changer.join()
+
+
+def test_what_was_wrong_may_be_right_when_it_is_looked_at() -> None:
+    cdf, index = np.zeros((2, 3), np.int16), np.array([1])
+    rows = _tensors.int16_rows(cdf, index)
+    sym = np.array([0])
+    report = _core.Encoder().encode(rows.view(), sym, check=False, clamp=False)
+    assert report is not None
+    index[0] = 7
+    with pytest.raises(ValueError, match=r"were changed while they were coded$"):
+        raise errors.explain(report, rows, sym)
