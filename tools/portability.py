@@ -164,7 +164,8 @@ def check_machine(machine: Machine) -> Done:
         *compiler(),
         *("-target", machine.target, *flags.split(), "-o", str(program)),
         *("-I", str(ROOT / "cpp" / "include"), "-isystem", str(headers)),
-        *sorted((ROOT / "cpp" / "tests").glob("*.cpp")),
+        *sorted((ROOT / "cpp").glob("src/*.cpp")),
+        *sorted((ROOT / "cpp").glob("tests/*.cpp")),
     )
     command = [machine.emulator, program] if machine.emulator else [program]
     wine = {"WINEPREFIX": str(BUILD / "wine"), "WINEDEBUG": "-all"}
