@@ -1,6 +1,5 @@
 // Many streams at once, on any number of threads, are coded as each is alone, and of several
 // problems the first is reported.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "harness.hpp"
 #include "input.hpp"
 #include "reference.hpp"
+#include "torchac/coding.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/report.hpp"

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "array.hpp"
@@ -199,7 +199,7 @@ Style any_style(Input& input) {
 }
 
 Cdf any_cdf(Input& input, const Style& style) {
-  const bool thirds = style.type == RowType::kInt16 && input.one_in(3);
+  const bool thirds = style.type == RowType::kInt16 && input.one_in(2);
   const Kind kind{style.type, style.normalize, thirds ? 3 : any_alphabet(input)};
   const std::int64_t most = std::max<std::int64_t>(kMostValues / (kind.symbols + 1), 1);
   const bool shared = input.one_in(2);
@@ -208,7 +208,7 @@ Cdf any_cdf(Input& input, const Style& style) {
              : any_sizes(input, most, kind.symbols);
   sizes.push_back(kind.symbols + 1);
   const auto value_size = static_cast<std::int64_t>(test::bit_fields(kind.type).bytes());
-  Cdf cdf{kind, any_array(input, sizes, value_size), std::nullopt, nullptr};
+  Cdf cdf{kind, any_array(input, sizes, value_size), std::nullopt, nullptr, 0};
   const auto replaced_in = input.one_of<std::uint64_t>({0, 0, 0, 1000, 20, 1});
   for (std::int64_t row = 0; row < cdf.num_rows() && !thirds; ++row)
     fill_row(input, cdf, row, replaced_in);
@@ -232,7 +232,7 @@ Cdf sharing_tables(Input& input, const Cdf& cdf) {
 IntegerArray any_symbols(Input& input, const Cdf& cdf) {
   IntegerArray symbols = any_integers(input, sizes_of(cdf.shape()));
   const auto hostile_in = input.one_of<std::uint64_t>({0, 0, 1000, 20});
-  const bool repeated = input.one_in(3);
+  const bool repeated = input.one_in(2);
   for (std::int64_t i = 0; i < symbols.array.count(); ++i) {
     const std::optional<std::int64_t> row = cdf.row_of(i);
     std::uint64_t symbol = 0;

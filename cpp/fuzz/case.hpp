@@ -33,8 +33,8 @@ struct Cdf {
   Kind kind;
   Array values;  // the last dimension is along a row
   std::optional<IntegerArray> index;
-  std::shared_ptr<const std::vector<Row>> rows{};  // what the values are by the definition
-  std::int64_t first_row = 0;                      // among these
+  std::shared_ptr<const std::vector<Row>> rows;  // what the values are by the definition
+  std::int64_t first_row;                        // among these
 
   [[nodiscard]] AnyRowFormat format() const;
   [[nodiscard]] Rows source() const;

@@ -14,6 +14,7 @@
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/report.hpp"
+#include "torchac/sources.hpp"
 
 namespace torchac::fuzz {
 

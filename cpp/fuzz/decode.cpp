@@ -1,7 +1,6 @@
 // Any bytes, decoded with any rows, are what the definition makes of them; and the symbols that
 // come out are those of a stream.
 #include <cstddef>
-#include <cstdint>
 
 #include "case.hpp"
 #include "coding.hpp"

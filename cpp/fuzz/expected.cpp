@@ -12,6 +12,7 @@
 #include "definition.hpp"
 #include "reference.hpp"
 #include "torchac/coding.hpp"
+#include "torchac/interval.hpp"
 #include "torchac/report.hpp"
 
 namespace torchac::fuzz {
@@ -132,7 +133,7 @@ bool ascends(const Cdf& cdf) {
 
 void expect(bool condition, const char* what) {
   if (condition) return;
-  std::fprintf(stderr, "not so: %s\n", what);
+  (void)std::fprintf(stderr, "not so: %s\n", what);
   std::abort();
 }
 

@@ -1,7 +1,6 @@
 // Symbols in any pieces, with rows of any kinds after each other, are the stream of all of them; a
 // piece that cannot be coded leaves nothing behind; and the stream is read in any other pieces.
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/report.hpp"
+#include "torchac/strided.hpp"
 
 namespace torchac::fuzz {
 namespace {

@@ -1,9 +1,9 @@
 // Runs a harness on the files of a folder: inputs that a fuzzer found, for any compiler.
-#include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <ios>
+#include <iostream>
 #include <iterator>
 #include <vector>
 
@@ -21,17 +21,17 @@ std::vector<std::uint8_t> contents(const std::filesystem::path& path) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::fputs("usage: PROGRAM FOLDER\n", stderr);
+    std::cerr << "usage: PROGRAM FOLDER\n";
     return 2;
   }
-  std::size_t count = 0;
+  int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(argv[1])) {
-    std::puts(entry.path().filename().string().c_str());  // the last one is to blame for an end
-    std::fflush(stdout);
+    // The last one named is to blame for an end.
+    std::cout << entry.path().filename().string() << '\n' << std::flush;
     const std::vector<std::uint8_t> bytes = contents(entry.path());
     torchac::fuzz::run(torchac::fuzz::Input(bytes));
     ++count;
   }
-  std::printf("%zu inputs\n", count);
+  std::cout << count << " inputs\n";
   return count > 0 ? 0 : 1;
 }

@@ -1,8 +1,5 @@
 // Any symbols, encoded with any rows, are the stream that the definition asks for, or the problem
 // that is there; and rows that ascend give the symbols back.
-#include <cstddef>
-#include <cstdint>
-
 #include "case.hpp"
 #include "coding.hpp"
 #include "expected.hpp"

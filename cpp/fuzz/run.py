@@ -27,7 +27,7 @@ BUILD = ROOT / "build" / "fuzz"
 COVERAGE = ROOT / "build" / "coverage"
 HARNESSES = ("batch", "decode", "incremental", "round_trip")
 # Inputs are short: what they leave out, a generator makes of them.
-LIMITS = ("-max_len=400", "-len_control=0", "-timeout=20")
+LIMITS = ("-max_len=400", "-len_control=0")
 
 
 def build(preset: str) -> None:
