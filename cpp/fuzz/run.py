@@ -86,7 +86,7 @@ def fuzz(harness: str, seconds: int) -> int:
 
 
 def line_coverage() -> dict[str, tuple[int, int]]:
-    """Lines of each header of the core that the corpus runs, and lines that there are."""
+    """Lines of each file of the core that the corpus runs, and lines that there are."""
     build("coverage")
     for harness in HARNESSES:
         profile = {"LLVM_PROFILE_FILE": str(COVERAGE / f"{harness}.profraw")}
@@ -97,9 +97,9 @@ def line_coverage() -> dict[str, tuple[int, int]]:
     run_llvm("llvm-profdata", "merge", "-o", merged, *raw)
     first, *others = [str(program(harness, COVERAGE)) for harness in HARNESSES]
     objects = [first, *(f"-object={other}" for other in others)]
-    headers = sorted((ROOT / "cpp" / "include" / "torchac").iterdir())
+    files = sorted((ROOT / "cpp").glob("include/torchac/*")) + sorted((ROOT / "cpp").glob("src/*"))
     options = ["-summary-only", f"-instr-profile={merged}"]
-    report = json.loads(run_llvm("llvm-cov", "export", *options, *objects, *headers))
+    report = json.loads(run_llvm("llvm-cov", "export", *options, *objects, *files))
     lines = {Path(f["filename"]).name: f["summary"]["lines"] for f in report["data"][0]["files"]}
     return {name: (count["covered"], count["count"]) for name, count in lines.items()}
 

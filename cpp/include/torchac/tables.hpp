@@ -70,10 +70,6 @@ class TableFormat {
     return row_offset() + (symbols_ + kRowEnd + 3) / 4 * 4 * sizeof(std::uint16_t);
   }
 
-  [[nodiscard]] Interval interval(const std::byte* table, std::uint32_t symbol) const {
-    return {at(table, symbol), symbol + 1 == symbols_ ? kWhole : at(table, symbol + 1)};
-  }
-
   // Where a table has the entry for a quantile, in bytes.
   template <class Word>
   [[nodiscard]] TORCHAC_INLINE Word entry_offset(Word quantile) const {
