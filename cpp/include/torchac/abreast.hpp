@@ -18,13 +18,13 @@
 #include "torchac/range.hpp"
 #include "torchac/strided.hpp"
 #include "torchac/tables.hpp"
+#include "torchac/vectors.hpp"
 #include "torchac/words.hpp"
 
 namespace torchac {
 
 // Streams go abreast in groups, each as many as a register of AVX2 holds words: up to three groups,
 // whose registers a processor works on while it waits for the others'.
-inline constexpr std::size_t kGroup = 4;
 inline constexpr std::size_t kMostAbreast = 3 * kGroup;
 
 // The most symbols of each stream that are coded before anything else is looked at: as many as
@@ -37,10 +37,8 @@ using Stretch = std::array<std::array<T, kStreams>, kStretch>;
 
 #ifdef TORCHAC_HAS_VECTORS
 
-using Word = Vector<std::uint64_t, kGroup>;
-
 template <class T>
-using Square = std::array<Vector<T, kGroup>, kGroup>;
+using Square = std::array<Group<T>, kGroup>;
 
 // Makes columns of the rows. Twice, what is in the upper half of the rows comes between what is in
 // the lower half.
@@ -51,8 +49,8 @@ TORCHAC_INLINE void transpose(Square<T>& rows) {
     const Square<T> old = rows;
     TORCHAC_UNROLL
     for (std::size_t k = 0; k < kGroup / 2; ++k) {
-      const Vector<T, kGroup> a = old[k];
-      const Vector<T, kGroup> b = old[k + kGroup / 2];
+      const Group<T> a = old[k];
+      const Group<T> b = old[k + kGroup / 2];
       rows[2 * k] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
       rows[2 * k + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
     }
@@ -106,6 +104,7 @@ template <std::size_t kStreams>
 TORCHAC_INLINE void encode_stretch(
     const std::array<const std::uint32_t*, kStreams>& packed_intervals, std::size_t count,
     std::array<Encoder, kStreams>& encoders) {
+  using Word = Words<kStreams>;
   Stretch<std::uint32_t, kStreams> intervals;
   interleave(packed_intervals, count, intervals);
 
@@ -116,52 +115,56 @@ TORCHAC_INLINE void encode_stretch(
   static_assert(kNumberBits + 2 * kMaxDoublings + 1 <= 64);
   std::array<std::array<std::uint64_t, kStreams>, (kStretch + 1) / 2> moved;
 
-  std::array<EncoderRange<Word>, kStreams / kGroup> ranges;
-  for (std::size_t k = 0; k < kStreams; ++k) {
-    ranges[k / kGroup].low[k % kGroup] = encoders[k].range.low;
-    ranges[k / kGroup].span[k % kGroup] = encoders[k].range.span;
-  }
+  EncoderRange<Word> range{words_of<kStreams>([&](auto k) { return encoders[k].range.low; }),
+                           words_of<kStreams>([&](auto k) { return encoders[k].range.span; })};
   for (std::size_t i = 0; i < count; i += 2) {
-    TORCHAC_UNROLL
-    for (std::size_t g = 0; g < ranges.size(); ++g) {
-      EncoderRange<Word>& range = ranges[g];
-      const auto narrow = [&](std::size_t symbol) {
-        const auto packed = load_words<Word>(&intervals[symbol][g * kGroup]);
-        return range.narrow(packed_low(packed), packed_high(packed));
-      };
-      Word number = narrow(i);
-      Word bits = range.take_out();
-      if (i + 1 < count) {
-        const Word more = narrow(i + 1);
-        bits = (bits << more) + range.take_out();
-        number += more;
-      }
-      store_words(bits << kNumberBits | number, &moved[i / 2][g * kGroup]);
+    const auto first = load_words<kStreams>(intervals[i].data());
+    Word number = range.narrow(packed_low(first), packed_high(first));
+    Word bits = range.take_out();
+    if (i + 1 < count) {
+      const auto second = load_words<kStreams>(intervals[i + 1].data());
+      const Word more = range.narrow(packed_low(second), packed_high(second));
+      bits = (bits << more) + range.take_out();
+      number += more;
     }
+    store_words(bits << kNumberBits | number, moved[i / 2].data());
   }
-  for (std::size_t k = 0; k < kStreams; ++k) {
-    const EncoderRange<Word>& range = ranges[k / kGroup];
-    encoders[k].range = {range.low[k % kGroup], range.span[k % kGroup]};
-    Output output = encoders[k].output;
+  const auto lows = to_array(range.low);
+  const auto spans = to_array(range.span);
+  for (std::size_t k = 0; k < kStreams; ++k) encoders[k].range = {lows[k], spans[k]};
+  // As many at a time as there are registers for.
+  constexpr std::size_t kAtOnce = 2;
+  for (std::size_t first = 0; first < kStreams; first += kAtOnce) {
+    std::array<Output, kAtOnce> outputs;
+    for (std::size_t k = 0; k < kAtOnce; ++k) outputs[k] = encoders[first + k].output;
     for (std::size_t i = 0; i < count; i += 2) {
-      const std::uint64_t bits = moved[i / 2][k];
-      output.append(bits >> kNumberBits, bits & ((1u << kNumberBits) - 1));
+      TORCHAC_UNROLL
+      for (std::size_t k = 0; k < kAtOnce; ++k) {
+        const std::uint64_t bits = moved[i / 2][first + k];
+        outputs[k].append(bits >> kNumberBits, bits & ((1u << kNumberBits) - 1));
+      }
     }
-    encoders[k].output = output;
+    for (std::size_t k = 0; k < kAtOnce; ++k) encoders[first + k].output = outputs[k];
   }
 }
 
-// Replaces entries that do not settle it.
-TORCHAC_INLINE TableEntry<Word> find_beyond(const TableFormat& format, const std::byte* tables,
-                                            Word places, TableEntry<Word> entries, Word beyond,
-                                            Word quantiles) {
-  Word found = entries.bits();
-  for (std::size_t k = 0; k < kGroup; ++k) {
+// The entries, where they do not settle it others that do.
+template <std::size_t kStreams>
+TORCHAC_INLINE TableEntry<Words<kStreams>> find_beyond(const TableFormat& format,
+                                                       const std::byte* tables,
+                                                       const Words<kStreams>& table_places,
+                                                       TableEntry<Words<kStreams>> entries,
+                                                       const Words<kStreams>& all_quantiles) {
+  const auto beyond = to_array(entries.beyond(all_quantiles));
+  const auto places = to_array(table_places);
+  const auto quantiles = to_array(all_quantiles);
+  auto found = to_array(entries.bits());
+  for (std::size_t k = 0; k < kStreams; ++k) {
     if (beyond[k] == 0) continue;
     const TableEntry<std::uint64_t> entry(found[k]);
     found[k] = format.find_beyond(tables + places[k], entry, quantiles[k]).bits();
   }
-  return TableEntry(found);
+  return TableEntry(load_words<kStreams>(found.data()));
 }
 
 // Decodes `count` symbols of each stream, at most kStretch, each with the table at its place. False
@@ -171,62 +174,48 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
                                    const std::array<const std::uint32_t*, kStreams>& table_places,
                                    std::size_t count, std::array<Decoder, kStreams>& decoders,
                                    const std::array<std::int16_t*, kStreams>& to) {
-  constexpr std::size_t kGroups = kStreams / kGroup;
+  using Word = Words<kStreams>;
   Stretch<std::uint32_t, kStreams> places;
   interleave(table_places, count, places);
   Stretch<std::int16_t, kStreams> symbols;
 
-  std::array<DecoderRange<Word>, kGroups> ranges;
-  for (std::size_t k = 0; k < kStreams; ++k) {
-    ranges[k / kGroup].low[k % kGroup] = decoders[k].range.low;
-    ranges[k / kGroup].span[k % kGroup] = decoders[k].range.span;
-    ranges[k / kGroup].offset[k % kGroup] = decoders[k].range.offset;
-    ranges[k / kGroup].width[k % kGroup] = decoders[k].range.width;
-    ranges[k / kGroup].shift[k % kGroup] = decoders[k].range.shift;
-  }
+  auto range = DecoderRange<Word>::at(
+      words_of<kStreams>([&](auto k) { return decoders[k].range.low; }),
+      words_of<kStreams>([&](auto k) { return decoders[k].range.span; }),
+      words_of<kStreams>([&](auto k) { return decoders[k].range.offset; }));
   Word contradicted{};
   for (std::size_t i = 0; i < count;) {
     // So many symbols' bits are read at once.
     constexpr std::size_t kRead = Input::kShown / kMaxDoublings;
-    std::array<std::uint64_t, kStreams> shown;
-    for (std::size_t k = 0; k < kStreams; ++k) shown[k] = decoders[k].input.peek();
-    std::array<Word, kGroups> next;
-    std::array<Word, kGroups> moved{};
-    for (std::size_t g = 0; g < kGroups; ++g) next[g] = load_words<Word>(&shown[g * kGroup]);
+    auto next = words_of<kStreams>([&](auto k) { return decoders[k].input.peek(); });
+    Word moved{};
     for (const std::size_t end = std::min(i + kRead, count); i < end; ++i) {
-      TORCHAC_UNROLL
-      for (std::size_t g = 0; g < kGroups; ++g) {
-        DecoderRange<Word>& range = ranges[g];
-        const Word quantile = range.quantile();
-        const Word place = load_words<Word>(&places[i][g * kGroup]) * Tables::kPlace;
-        const Word offset = place + format.entry_offset(quantile);
-        TableEntry entry(make_words<Word>(
-            [&](std::size_t k) { return load<std::uint64_t>(tables + offset[k]); }));
-        const Word beyond = entry.is_beyond(quantile);
-        if (any(beyond)) [[unlikely]]
-          entry = find_beyond(format, tables, place, entry, beyond, quantile);
-        const Word is_next = entry.is_next(quantile);
-        const Word low_part = scale(range.span, entry.low(is_next));
-        const Word high_part = scale(range.span, entry.high(is_next));
-        contradicted |= is_greater(low_part, range.offset);
-        const Word shift = range.narrow(low_part, high_part, next[g]);
-        next[g] <<= shift;
-        moved[g] += shift;
-        store_words(entry.symbol(is_next), &symbols[i][g * kGroup]);
-      }
+      const Word quantile = range.quantile();
+      const Word place = load_words<kStreams>(places[i].data()) * Tables::kPlace;
+      TableEntry entry(load_words(tables, place + format.entry_offset(quantile)));
+      if (any_above_half(entry.beyond(quantile))) [[unlikely]]
+        entry = find_beyond(format, tables, place, entry, quantile);
+      const Word is_next = entry.next(quantile);
+      const Word low_part = scale(range.span, entry.low(is_next));
+      const Word high_part = scale(range.span, entry.high(is_next));
+      contradicted |= range.offset - low_part;
+      const Word shift = range.narrow(low_part, high_part, next);
+      next <<= shift;
+      moved += shift;
+      store_words(entry.symbol(is_next), symbols[i].data());
     }
-    for (std::size_t k = 0; k < kStreams; ++k)
-      decoders[k].input.skip(moved[k / kGroup][k % kGroup]);
+    const auto skipped = to_array(moved);
+    for (std::size_t k = 0; k < kStreams; ++k) decoders[k].input.skip(skipped[k]);
   }
+  const auto lows = to_array(range.low);
+  const auto spans = to_array(range.span);
+  const auto offsets = to_array(range.offset);
   bool truncated = false;
   for (std::size_t k = 0; k < kStreams; ++k) {
-    const DecoderRange<Word>& range = ranges[k / kGroup];
-    const std::size_t at = k % kGroup;
-    decoders[k].range = {range.low[at], range.span[at], range.offset[at], range.width[at],
-                         range.shift[at]};
+    decoders[k].range = Target::at(lows[k], spans[k], offsets[k]);
     truncated |= decoders[k].truncated();
   }
-  if (truncated || any(contradicted)) return false;
+  if (truncated || any_above_half(contradicted)) return false;
   separate(symbols, count, to);
   return true;
 }

@@ -23,6 +23,7 @@ template <class Format>
 class RowIntervals {
  public:
   static constexpr bool kGoesAbreast = false;
+  static constexpr bool kIsChecked = false;  // whether what is readable is codable
 
   // `check` asks for a check of every value of every row, not only of those that coding needs.
   RowIntervals(const Format& format, Rows rows, Integers symbols, bool check)
@@ -83,17 +84,22 @@ class RowIntervals {
 class TableIntervals {
  public:
   static constexpr bool kGoesAbreast = true;
+  static constexpr bool kIsChecked = true;
 
   TableIntervals(const IntervalTables& tables, Integers index, Integers symbols)
       : tables_(&tables), index_(std::move(index)), symbols_(std::move(symbols)) {}
 
   [[nodiscard]] Readable read(std::size_t count) {
     std::array<std::uint32_t, kBlock> index{};
+    std::array<std::uint32_t, kBlock> symbols{};
     Readable readable = {count};
     readable.cut(index_.read(readable.count, index.data()), {Problem::kIndex});
-    readable.cut(symbols_.read(readable.count, block_symbols_.data()), {Problem::kSymbol});
-    for (std::size_t i = 0; i < readable.count; ++i)
-      block_[i] = tables_->packed(index[i], block_symbols_[i]);
+    readable.cut(symbols_.read(readable.count, symbols.data()), {Problem::kSymbol});
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      block_[i] = tables_->packed(index[i], symbols[i]);
+      if (block_[i] == kPackedEmpty) [[unlikely]]
+        readable.cut(i, {Problem::kInterval, symbols[i]});
+    }
     return readable;
   }
 
@@ -103,27 +109,15 @@ class TableIntervals {
     [[nodiscard]] TORCHAC_INLINE Interval interval(std::size_t i) const {
       return {packed_low(intervals[i]), packed_high(intervals[i])};
     }
-
-    // Whether the next `count` are all codable.
-    [[nodiscard]] bool codable(std::size_t count) const {
-      bool codable = true;
-      for (std::size_t i = 0; i < count; ++i) codable &= intervals[i] != kPackedEmpty;
-      return codable;
-    }
   };
 
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const { return {&block_[first]}; }
-
-  [[nodiscard]] Fault why_not_codable(std::size_t i) const {
-    return {Problem::kInterval, block_symbols_[i]};
-  }
 
  private:
   const IntervalTables* tables_;
   Integers index_;
   Integers symbols_;
   std::array<std::uint32_t, kBlock> block_{};
-  std::array<std::uint32_t, kBlock> block_symbols_{};
 };
 
 }  // namespace torchac

@@ -80,32 +80,21 @@ class EncodeLane : public Lane {
     cpu_has_avx2() ? code_for_avx2(lanes, count) : code_for_any(lanes, count);
   }
 
-  // The same for lanes abreast, as long as all is well; the rest one by one.
+  // The same for lanes abreast.
   template <std::size_t kLanes>
   static void code(const Abreast<kLanes>& abreast, const std::array<EncodeLane*, kLanes>& lanes,
                    std::size_t count)
-    requires(Intervals::kGoesAbreast)
+    requires(Intervals::kGoesAbreast && Intervals::kIsChecked)
   {
     std::array<Encoder, kLanes> encoders;
     for (std::size_t k = 0; k < kLanes; ++k) encoders[k] = lanes[k]->stream_->open(count);
-    std::size_t done = 0;
-    while (done < count) {
-      const std::size_t n = std::min(kStretch, count - done);
+    for (std::size_t done = 0; done < count; done += kStretch) {
       std::array<const std::uint32_t*, kLanes> intervals;
-      bool codable = true;
-      for (std::size_t k = 0; k < kLanes; ++k) {
-        const auto view = lanes[k]->intervals_.view(lanes[k]->next() + done);
-        intervals[k] = view.intervals;
-        codable &= view.codable(n);
-      }
-      if (!codable) break;
-      abreast.encode(intervals, n, encoders);
-      done += n;
+      for (std::size_t k = 0; k < kLanes; ++k)
+        intervals[k] = lanes[k]->intervals_.view(lanes[k]->next() + done).intervals;
+      abreast.encode(intervals, std::min(kStretch, count - done), encoders);
     }
-    for (std::size_t k = 0; k < kLanes; ++k) {
-      lanes[k]->close(encoders[k], done);
-      if (done < count) code<1>({lanes[k]}, count - done);
-    }
+    for (std::size_t k = 0; k < kLanes; ++k) lanes[k]->close(encoders[k], count);
   }
 
  private:
@@ -133,8 +122,10 @@ class EncodeLane : public Lane {
       TORCHAC_UNROLL
       for (std::size_t k = 0; k < kLanes; ++k) {
         const Interval interval = work[k].intervals.interval(i);
-        if (!interval.codable()) [[unlikely]]
-          return lanes[k]->refuse(i);
+        if constexpr (!Intervals::kIsChecked) {
+          if (!interval.codable()) [[unlikely]]
+            return lanes[k]->refuse(i);
+        }
         work[k].encoder.encode(interval);
       }
     }
@@ -170,7 +161,7 @@ class DecodeLane : public Lane {
     cpu_has_avx2() ? code_for_avx2(lanes, count) : code_for_any(lanes, count);
   }
 
-  // As EncodeLane::code.
+  // The same for lanes abreast, as long as all is well; the rest one by one.
   template <std::size_t kLanes>
   static void code(const Abreast<kLanes>& abreast, const std::array<DecodeLane*, kLanes>& lanes,
                    std::size_t count)

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "torchac/cpu.hpp"
 #include "torchac/report.hpp"
 #include "torchac/strided.hpp"
 
@@ -53,12 +54,18 @@ class Integers {
   // Reads the next `count`, each once, and tells how many come before the first that is not in
   // range.
   std::size_t read(std::size_t count, std::uint32_t* to) {
+    return cpu_has_avx2() ? read_for_avx2(count, to) : read_for_any(count, to);
+  }
+
+ private:
+  TORCHAC_INLINE std::size_t read_for_any(std::size_t count, std::uint32_t* to) {
     for (std::size_t done = 0; done < count;) {
       const std::size_t n = std::min(count - done, static_cast<std::size_t>(walk_.run()));
       read_run(n, to + done);
       walk_.advance(static_cast<std::int64_t>(n));
       done += n;
     }
+    prefetch(count);
     std::uint32_t largest = 0;
     for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, to[i]);
     if (largest < limit_) return count;
@@ -66,8 +73,18 @@ class Integers {
         std::find_if(to, to + count, [&](auto x) { return x >= limit_; }) - to);
   }
 
- private:
-  void read_run(std::size_t n, std::uint32_t* to) const {
+  TORCHAC_FOR_AVX2 std::size_t read_for_avx2(std::size_t count, std::uint32_t* to) {
+    return read_for_any(count, to);
+  }
+
+  // Asks memory for the next `count`: of two blocks of a stream others may come between.
+  TORCHAC_INLINE void prefetch(std::size_t count) const {
+    constexpr std::size_t kInLine = 64 / sizeof(std::int64_t);  // at least, if there are no gaps
+    for (std::size_t i = 0; i < count; i += kInLine)
+      prefetch_line(walk_.at(), static_cast<std::ptrdiff_t>(i) * walk_.stride());
+  }
+
+  TORCHAC_INLINE void read_run(std::size_t n, std::uint32_t* to) const {
     switch (type_) {
       case IntegerType::kInt8:
         return read_as<std::int8_t>(n, to);
@@ -89,7 +106,7 @@ class Integers {
   }
 
   template <class T>
-  void read_as(std::size_t n, std::uint32_t* to) const {
+  TORCHAC_INLINE void read_as(std::size_t n, std::uint32_t* to) const {
     const std::byte* from = walk_.at();
     const std::ptrdiff_t stride = walk_.stride();
     if (clamp_) {

@@ -31,17 +31,17 @@ class TableEntry {
 
   [[nodiscard]] TORCHAC_INLINE Word bits() const { return bits_; }
 
-  // Whether a quantile lies in s + 2 or beyond.
-  [[nodiscard]] TORCHAC_INLINE Word is_beyond(Word quantile) const {
-    return is_greater(quantile, bits_ >> 48);
+  // All ones if a quantile lies in s + 2 or beyond, else 0.
+  [[nodiscard]] TORCHAC_INLINE Word beyond(Word quantile) const {
+    return ones_if_greater(quantile, bits_ >> 48);
   }
 
-  // Otherwise, whether it lies in s + 1. From here on a shift and no conditional expression, of
-  // which compilers make a branch on data.
-  [[nodiscard]] TORCHAC_INLINE Word is_next(Word quantile) const {
-    return is_greater(quantile, (bits_ >> 32) & 0xFFFF);
+  // Otherwise all ones if it lies in s + 1, else 0. From here on a shift and no conditional
+  // expression, of which compilers make a branch on data.
+  [[nodiscard]] TORCHAC_INLINE Word next(Word quantile) const {
+    return ones_if_greater(quantile, (bits_ >> 32) & 0xFFFF);
   }
-  [[nodiscard]] TORCHAC_INLINE Word symbol(Word next) const { return (bits_ & 0xFFFF) + next; }
+  [[nodiscard]] TORCHAC_INLINE Word symbol(Word next) const { return (bits_ & 0xFFFF) - next; }
   // Of the symbol, where it starts and where it ends.
   [[nodiscard]] TORCHAC_INLINE Word low(Word next) const { return (starts(next) + 1) & 0xFFFF; }
   [[nodiscard]] TORCHAC_INLINE Word high(Word next) const {
@@ -49,7 +49,7 @@ class TableEntry {
   }
 
  private:
-  [[nodiscard]] TORCHAC_INLINE Word starts(Word next) const { return bits_ >> 16 >> (next * 16); }
+  [[nodiscard]] TORCHAC_INLINE Word starts(Word next) const { return bits_ >> 16 >> (next & 16); }
 
   Word bits_;
 };
@@ -79,9 +79,9 @@ class TableFormat {
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* table, const Target& target) const {
     const std::uint64_t quantile = target.quantile();
     TableEntry entry(load<std::uint64_t>(table + entry_offset(quantile)));
-    if (entry.is_beyond(quantile)) [[unlikely]]
+    if (entry.beyond(quantile) != 0) [[unlikely]]
       entry = find_beyond(table, entry, quantile);
-    const std::uint64_t next = entry.is_next(quantile);
+    const std::uint64_t next = entry.next(quantile);
     return {static_cast<std::uint32_t>(entry.symbol(next)),
             {static_cast<std::uint32_t>(entry.low(next)),
              static_cast<std::uint32_t>(entry.high(next))}};
@@ -91,7 +91,7 @@ class TableFormat {
   [[nodiscard]] TORCHAC_COLD TableEntry<std::uint64_t> find_beyond(const std::byte* table,
                                                                    TableEntry<std::uint64_t> entry,
                                                                    std::uint64_t quantile) const {
-    std::uint64_t symbol = entry.symbol(2);
+    std::uint64_t symbol = entry.symbol(0) + 2;
     while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
     return TableEntry(entry_from(table, symbol));
   }
