@@ -107,11 +107,12 @@ class RowFormat {
     const auto limit = static_cast<Quick>(quantile);
     Quick all = 0;
     Index last = 0;
-    for (std::uint32_t j = 0; j < symbols_; ++j) {
+    Index index = 0;  // j, in as many bits as what it goes with
+    for (std::uint32_t j = 0; j < symbols_; ++j, ++index) {
       const Quick value =
-          value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), j);
+          value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), index);
       all |= value;
-      last = std::max(last, value <= limit ? static_cast<Index>(j) : Index{0});
+      last = std::max(last, value <= limit ? index : Index{0});
     }
     return Value::out_of_range(all) ? scan_slowly(row, quantile) : static_cast<std::uint32_t>(last);
   }
@@ -139,7 +140,7 @@ class RowFormat {
     return bad == 0 && real(row, 0) >= 0 && real(row, symbols_) <= 1 &&
            !Value::out_of_range(
                value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(symbols_ - 1) * stride),
-                            symbols_ - 1));
+                            static_cast<Value::Index>(symbols_ - 1)));
   }
 
   [[nodiscard]] Fault first_fault(const std::byte* row) const {

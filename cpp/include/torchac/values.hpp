@@ -26,7 +26,7 @@ struct Integer16 {
 
   bool operator==(const Integer16&) const = default;
   [[nodiscard]] std::uint32_t convert(Stored value, std::uint32_t) const { return value; }
-  [[nodiscard]] Quick quick(Stored value, std::uint32_t) const { return value; }
+  [[nodiscard]] Quick quick(Stored value, Index) const { return value; }
   [[nodiscard]] static bool out_of_range(Quick) { return false; }
 };
 
@@ -133,8 +133,8 @@ struct WidenedFloat : FloatValue<Real> {
   [[nodiscard]] TORCHAC_INLINE std::uint32_t convert(Stored value, std::uint32_t j) const {
     return this->convert_real(real(value), j);
   }
-  [[nodiscard]] TORCHAC_INLINE Quick quick(Stored value, std::uint32_t j) const {
-    return this->quick_real(real(value), static_cast<Index>(j));
+  [[nodiscard]] TORCHAC_INLINE Quick quick(Stored value, Index j) const {
+    return this->quick_real(real(value), j);
   }
 };
 
