@@ -179,10 +179,10 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
   interleave(table_places, count, places);
   Stretch<std::int16_t, kStreams> symbols;
 
-  auto range = DecoderRange<Word>::at(
-      words_of<kStreams>([&](auto k) { return decoders[k].range.low; }),
-      words_of<kStreams>([&](auto k) { return decoders[k].range.span; }),
-      words_of<kStreams>([&](auto k) { return decoders[k].range.offset; }));
+  auto range =
+      DecoderRange<Word>::at(words_of<kStreams>([&](auto k) { return decoders[k].range.low; }),
+                             words_of<kStreams>([&](auto k) { return decoders[k].range.span; }),
+                             words_of<kStreams>([&](auto k) { return decoders[k].range.offset; }));
   Word contradicted{};
   for (std::size_t i = 0; i < count;) {
     // So many symbols' bits are read at once.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
@@ -44,6 +45,19 @@ class RowFormat {
     if (symbols_ == 2) return find_of_two(row, target);
     const std::uint32_t symbol = symbols_ == 1 ? 0 : symbol_at(row, target);
     return {symbol, interval(row, symbol)};
+  }
+
+  // Converts all values but the last to integers of 16 bits. False if one is not finite.
+  [[nodiscard]] bool convert(const std::byte* row, std::byte* to) const {
+    typename Value::Quick all = 0;
+    typename Value::Index index = 0;
+    for (std::uint32_t j = 0; j < symbols_; ++j, ++index) {
+      const auto value =
+          value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_), index);
+      put(static_cast<std::uint16_t>(value), to, j);
+      all |= value;
+    }
+    return !Value::out_of_range(all) || convert_slowly(row, to);
   }
 
   // Asks memory for the bounds of a symbol, which lie in one line of it, or at the end of one.
@@ -122,6 +136,18 @@ class RowFormat {
     std::uint32_t symbol = symbols_ - 1;
     while (symbol > 0 && at(row, symbol) > quantile) --symbol;
     return symbol;
+  }
+
+  [[nodiscard]] TORCHAC_COLD bool convert_slowly(const std::byte* row, std::byte* to) const {
+    for (std::uint32_t j = 0; j < symbols_; ++j) {
+      if (at(row, j) == kNotFinite) return false;
+      put(static_cast<std::uint16_t>(at(row, j)), to, j);
+    }
+    return true;
+  }
+
+  static void put(std::uint16_t value, std::byte* to, std::uint32_t j) {
+    std::memcpy(to + j * sizeof value, &value, sizeof value);
   }
 
   [[nodiscard]] auto real(const std::byte* row, std::uint32_t j) const {

@@ -102,15 +102,7 @@ class TableFormat {
   template <class Value>
   [[nodiscard]] bool prepare(const RowFormat<Value>& format, const std::byte* row,
                              std::byte* table) const {
-    std::uint32_t before = 0;
-    for (std::uint32_t j = 0; j < symbols_; ++j) {
-      const std::uint32_t value = format.interval(row, j).low;
-      if (value < before || value == kNotFinite) return false;
-      if (j == 1 && value == before && value > 0) return false;
-      const auto stored = static_cast<std::uint16_t>(value);
-      std::memcpy(table + row_offset() + j * sizeof stored, &stored, sizeof stored);
-      before = value;
-    }
+    if (!format.convert(row, table + row_offset()) || !searchable(table)) return false;
     fill_lookup(table);
     return true;
   }
@@ -130,6 +122,14 @@ class TableFormat {
     return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
   }
 
+  // Whether the converted row is one that `prepare` takes.
+  [[nodiscard]] bool searchable(const std::byte* table) const {
+    std::uint16_t falls = 0;
+    for (std::uint32_t j = 0; j + 1 < symbols_; ++j)
+      falls |= at(table, j) > at(table, j + 1) ? std::uint16_t{1} : std::uint16_t{0};
+    return falls == 0 && (at(table, 0) == 0 || symbols_ == 1 || at(table, 0) < at(table, 1));
+  }
+
   // An entry that begins with a symbol.
   [[nodiscard]] TORCHAC_INLINE std::uint64_t entry_from(const std::byte* table,
                                                         std::uint64_t symbol) const {
@@ -139,13 +139,26 @@ class TableFormat {
     return symbol | start(symbol) << 16 | start(symbol + 1) << 32 | start(symbol + 2) << 48;
   }
 
+  // Each symbol's entry goes to the first bucket that begins in it or behind it, where a later
+  // symbol may replace it, and from there to the buckets that follow and have none.
   void fill_lookup(std::byte* table) const {
-    std::uint32_t symbol = 0;
-    for (std::uint32_t quantile = 0; quantile < kWhole; quantile += 1u << shift_) {
-      while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
-      const std::uint64_t entry = entry_from(table, symbol);
-      std::memcpy(table + entry_offset(quantile), &entry, sizeof entry);
+    const std::uint32_t buckets = kWhole >> shift_;
+    put_entry(table, 0, entry_from(table, 0));  // also for quantiles before it
+    for (std::uint32_t symbol = 1; symbol < symbols_; ++symbol) {
+      const std::uint32_t bucket = (at(table, symbol) + (1u << shift_) - 1) >> shift_;
+      if (bucket == buckets) break;  // like all symbols after it, it begins within the last one
+      put_entry(table, bucket, entry_from(table, symbol));
     }
+    std::uint64_t entry = 0;  // is none: where the symbol is 0, the start of the next less 1 is not
+    for (std::uint32_t bucket = 0; bucket < buckets; ++bucket) {
+      const auto here = load<std::uint64_t>(table + bucket * sizeof entry);
+      entry = here == 0 ? entry : here;
+      put_entry(table, bucket, entry);
+    }
+  }
+
+  static void put_entry(std::byte* table, std::uint32_t bucket, std::uint64_t entry) {
+    std::memcpy(table + bucket * sizeof entry, &entry, sizeof entry);
   }
 
   std::uint32_t symbols_ = 0;

@@ -42,13 +42,13 @@ class Numbers {
     for (auto& group : groups) group = Group<T>{} + all;
   }
 
-#define TORCHAC_OPERATOR(op)                                                     \
-  TORCHAC_INLINE friend Numbers operator op(Numbers a, const Numbers& b) {       \
-    TORCHAC_UNROLL                                                               \
+#define TORCHAC_OPERATOR(op)                                                            \
+  TORCHAC_INLINE friend Numbers operator op(Numbers a, const Numbers& b) {              \
+    TORCHAC_UNROLL                                                                      \
     for (std::size_t g = 0; g < kGroups; ++g) a.groups[g] = a.groups[g] op b.groups[g]; \
-    return a;                                                                    \
-  }                                                                              \
-  TORCHAC_INLINE Numbers& operator op##=(const Numbers& b) { return *this = *this op b; }
+    return a;                                                                           \
+  }                                                                                     \
+  TORCHAC_INLINE Numbers& operator op## = (const Numbers& b) { return *this = *this op b; }
   TORCHAC_OPERATOR(+)
   TORCHAC_OPERATOR(-)
   TORCHAC_OPERATOR(*)
@@ -99,8 +99,8 @@ TORCHAC_INLINE Words<kCount> ones_if_greater(const Words<kCount>& a, const Words
   Words<kCount> result;
   TORCHAC_UNROLL
   for (std::size_t g = 0; g < kCount / kGroup; ++g)
-    result.groups[g] = std::bit_cast<Group<std::uint64_t>>(
-        std::bit_cast<Signed>(a.groups[g]) > std::bit_cast<Signed>(b.groups[g]));
+    result.groups[g] = std::bit_cast<Group<std::uint64_t>>(std::bit_cast<Signed>(a.groups[g]) >
+                                                           std::bit_cast<Signed>(b.groups[g]));
   return result;
 }
 
