@@ -3,7 +3,8 @@
     python cpp/fuzz/run.py --seconds 1200
 
 Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
-the corpus in cpp/fuzz/corpus and runs for so many seconds. What then reaches all code that was
+the corpus in cpp/fuzz/corpus and runs for so many seconds, beside others if there are processors
+for them. What then reaches all code that was
 reached replaces the corpus, which the C++ tests replay. An input that ends a harness, because
 a sanitizer or a check of ours said no, is left in build/fuzz, and ends this program too; run the
 harness with that file to see why.
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +84,7 @@ def fuzz(harness: str, seconds: int) -> int:
     pack(harness, kept)
     executions = re.search(r"number_of_executed_units: (\d+)", done.stderr)
     assert executions is not None
+    print(f"fuzz_{harness} has run", file=sys.stderr)
     return int(executions[1])
 
 
@@ -124,11 +127,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="for each harness")
     seconds = parser.parse_args().seconds
     build("fuzz")
-    rows = []
-    for harness in HARNESSES:
-        executions = fuzz(harness, seconds)
-        inputs = len(list(unpack(harness).iterdir()))
-        rows.append((f"`{harness}`", f"{seconds} s", f"{executions:,}", inputs))
+    print(f"fuzzing, {seconds} s for each harness", file=sys.stderr)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        executions = list(pool.map(fuzz, HARNESSES, [seconds] * len(HARNESSES)))
+    inputs = [len(list(unpack(harness).iterdir())) for harness in HARNESSES]
+    rows = [
+        (f"`{harness}`", f"{seconds} s", f"{runs:,}", kept)
+        for harness, runs, kept in zip(HARNESSES, executions, inputs, strict=True)
+    ]
     print_table(("harness", "time", "executions", "inputs kept"), rows)
     lines = line_coverage()
     covered, count = (sum(numbers) for numbers in zip(*lines.values(), strict=True))
