@@ -166,7 +166,7 @@ class RowFormat {
     return bad == 0 && real(row, 0) >= 0 && real(row, symbols_) <= 1 &&
            !Value::out_of_range(
                value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(symbols_ - 1) * stride),
-                            static_cast<Value::Index>(symbols_ - 1)));
+                            static_cast<typename Value::Index>(symbols_ - 1)));
   }
 
   [[nodiscard]] Fault first_fault(const std::byte* row) const {
