@@ -8,6 +8,9 @@
 
 #include "random.hpp"
 #include "random_cdf.hpp"
+#include "reference.hpp"
+#include "shared.hpp"
+#include "stored_cdf.hpp"
 #include "streams.hpp"
 #include "torchac/coding.hpp"
 
@@ -64,6 +67,44 @@ TEST_CASE("a batch makes and reads the streams of its items") {
     const std::vector<Symbols> expected = batch.symbols;
     REQUIRE(batch.decode(bytes, threads).ok());
     CHECK(batch.symbols == expected);
+  });
+}
+
+TEST_CASE("a batch with shared tables makes and reads the streams of its items") {
+  for_seeds(50, [](Random& random) {
+    const StoredCdf tables = random_cdf(random, 3);
+    std::vector<Shared> items;
+    std::vector<Symbols> symbols;
+    for (std::uint64_t left = 1 + random.below(40); left > 0; --left) {
+      items.emplace_back(random, tables, tables.kind(), random.below(600));
+      symbols.emplace_back();
+      for (std::int64_t i = 0; i < items.back().count(); ++i) {
+        const auto symbol = random.between(0, tables.kind().symbols - 1);
+        symbols.back().push_back(static_cast<std::int16_t>(symbol));
+      }
+    }
+    const std::size_t threads = 1 + random.below(4);
+
+    std::vector<EncodedStream> streams(items.size());
+    std::vector<EncodeItem> encode_items;
+    for (std::size_t i = 0; i < items.size(); ++i)
+      encode_items.push_back(items[i].encode_item(streams[i], symbols[i]));
+    REQUIRE(torchac::encode(encode_items, threads).ok());
+    std::vector<Bytes> bytes;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      bytes.push_back(finished(streams[i]));
+      CHECK(bytes.back() == reference::encode(items[i].reference_rows, symbols[i]).bytes);
+    }
+
+    std::vector<Decoder> decoders(bytes.begin(), bytes.end());
+    std::vector<DecodeItem> decode_items;
+    const std::vector<Symbols> expected = symbols;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      symbols[i].assign(symbols[i].size(), -1);
+      decode_items.push_back(items[i].decode_item(decoders[i], symbols[i]));
+    }
+    REQUIRE(torchac::decode(decode_items, threads).ok());
+    CHECK(symbols == expected);
   });
 }
 
