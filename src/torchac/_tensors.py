@@ -16,6 +16,7 @@ Array: TypeAlias = torch.Tensor | NDArray
 ArrayT = TypeVar("ArrayT", torch.Tensor, NDArray)
 Stream: TypeAlias = bytes | bytearray | memoryview
 
+META = torch.device("meta")
 MIN_LP = 2
 MAX_LP = 32769  # the symbols 0 … 32767 are what an int16 result can hold
 
@@ -208,7 +209,7 @@ def _has_elements(tensor: torch.Tensor) -> bool:
     try:
         storage = tensor.untyped_storage()
         # A fake tensor says that it is elsewhere than its memory, and warns if asked where.
-        address = 0 if storage.device.type == "meta" else tensor.data_ptr()
+        address = 0 if storage.device == META else tensor.data_ptr()
     except RuntimeError:  # torch.vmap and the like; some devices say nothing of their memory
         return not tensor.is_cpu
     # Memory may have been given back, all of it or the end, as sharded models do.
