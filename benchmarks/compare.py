@@ -77,7 +77,7 @@ def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Times torchac and its peers.")
     parser.add_argument("--quick", action="store_true", help="less than a minute, and no files")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each is timed")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each is timed")
     folder = HERE / "torchac-0.9.3"
     parser.add_argument("--old", type=Path, default=folder, help=f"where {OLD} is installed")
     parser.add_argument("--json", type=Path, default=HERE / "compare.json", help="results go there")

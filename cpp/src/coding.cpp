@@ -8,7 +8,9 @@
 
 #include "torchac/intervals.hpp"
 #include "torchac/lanes.hpp"
+#include "torchac/report.hpp"
 #include "torchac/searches.hpp"
+#include "torchac/sources.hpp"
 #include "torchac/tables.hpp"
 #include "torchac/turns.hpp"
 

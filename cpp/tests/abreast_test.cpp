@@ -42,7 +42,7 @@ std::vector<Abreast<kStreams>> processors() {
 // Streams of random lengths that share tables.
 std::vector<Shared> random_streams(Random& random, const StoredCdf& tables) {
   std::vector<Shared> streams;
-  const std::int64_t longest = random.one_of<std::int64_t>({1, 10, 100, 300});
+  const auto longest = random.one_of<std::int64_t>({1, 10, 100, 300});
   for (std::size_t k = 0; k < kStreams; ++k) {
     const auto count = static_cast<std::size_t>(random.between(1, longest));
     streams.emplace_back(random, tables, tables.kind(), count);

@@ -178,8 +178,8 @@ class DecodeLane : public Lane {
         places[k] = lanes[k]->search_.view(lanes[k]->next() + done).places;
         symbols[k] = lanes[k]->symbols_ + done;
       }
-      const auto view = lanes[0]->search_.view(0);  // the tables are the same for all
-      std::array<Decoder, kLanes> after = decoders;
+      const auto view = lanes[0]->search_.view(0);   // the tables are the same for all
+      std::array<Decoder, kLanes> after = decoders;  // NOLINT(misc-const-correctness)
       if (!abreast.decode(view.format, view.tables, places, n, after, symbols)) break;
       decoders = after;
       done += n;

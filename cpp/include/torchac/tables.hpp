@@ -67,7 +67,7 @@ class TableFormat {
 
   // Bytes from one table to the next.
   [[nodiscard]] std::size_t size() const {
-    return row_offset() + (symbols_ + kRowEnd + 3) / 4 * 4 * sizeof(std::uint16_t);
+    return row_offset() + std::size_t{symbols_ + kRowEnd + 3} / 4 * 4 * sizeof(std::uint16_t);
   }
 
   // Where a table has the entry for a quantile, in bytes.

@@ -37,7 +37,8 @@ class Numbers {
   static_assert(kCount % kGroup == 0);
 
   Numbers() = default;
-  TORCHAC_INLINE Numbers(T all) {  // NOLINT(google-explicit-constructor): a number for all
+  // NOLINTNEXTLINE(misc-explicit-constructor): operators take a number for all, too
+  TORCHAC_INLINE Numbers(T all) {
     TORCHAC_UNROLL
     for (auto& group : groups) group = Group<T>{} + all;
   }
