@@ -254,7 +254,7 @@ def layouts() -> Iterator[tuple[str, Any]]:
     yield "on meta", CDF.to("meta")
     yield "sparse", CDF.to_sparse()
     yield "sparse rows", CDF.to_sparse_csr()
-    if torch.backends.mkldnn.is_available():
+    if getattr(torch._C, "_has_mkldnn", False):  # torch 2.0 has another name for it
         yield "mkldnn", CDF.to_mkldnn()
     if hasattr(torch, "quantize_per_tensor"):
         yield "quantized", torch.quantize_per_tensor(CDF, 0.5, 0, torch.quint8)
