@@ -46,7 +46,6 @@ INSTALL = {
     TORCH_ANS: BENCH,
 }
 IMAGE = 512 * 512 * 3  # symbols of an RGB image
-CALLS = 1000  # timed together where each is short
 
 
 def main() -> None:
@@ -117,12 +116,11 @@ def measure(work: Work, workers: Sequence[Worker], count: int, rounds: int) -> R
     for worker in workers:
         worker.start("prepare", work, count)
     prepared = [worker.wait() for worker in workers]
-    calls = CALLS if work.single else 1
     seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(rounds):
         for worker, ready in zip(workers, prepared, strict=True):
             for label, operation in ready.operations:
-                took = worker.call("seconds", label, operation, calls)
+                took = worker.call("seconds", label, operation)
                 seconds[label][operation].append(took)
     streams = {label: stream for ready in prepared for label, stream in ready.streams.items()}
     if streams.get(OLD, streams[TORCHAC]) != streams[TORCHAC]:
