@@ -396,7 +396,7 @@ def test_rows_do_not_depend_on_the_batch(device: str, monkeypatch: pytest.Monkey
             assert function(slice(None)).equal(rows)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@needs_cuda
 def test_rows_of_another_device() -> None:
     exact = [4, 5, 6, 7]  # the others may differ, and hardly ever do
     pairs = zip(every_function(300, 257), every_function(300, 257, "cuda"), strict=True)
