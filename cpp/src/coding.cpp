@@ -1,5 +1,6 @@
 #include "torchac/coding.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "torchac/sources.hpp"
 #include "torchac/tables.hpp"
 #include "torchac/turns.hpp"
+#include "torchac/values.hpp"
 
 namespace torchac {
 namespace {
@@ -98,15 +100,35 @@ std::optional<Tables> prepare_tables(std::span<const DecodeItem> items) {
                     items.front().format);
 }
 
+template <class Search>
+Report decode_with(std::span<const DecodeItem> items, std::size_t threads) {
+  return code_all<DecodeLane<Search>>(items.size(), threads, [&](std::size_t i) {
+    const DecodeItem& item = items[i];
+    return DecodeLane(Search(std::get<typename Search::Format>(item.format), item.rows),
+                      item.symbols, item.count, *item.stream);
+  });
+}
+
+// Whether all items can be decoded with a search that not all formats have.
+template <class Search>
+bool fits(std::span<const DecodeItem> items) {
+  return std::ranges::all_of(items, [](const DecodeItem& item) {
+    return Search::fits(std::get<typename Search::Format>(item.format));
+  });
+}
+
 Report decode_rows(std::span<const DecodeItem> items, std::size_t threads) {
+#ifdef TORCHAC_HAS_VECTORS
+  const AnyRowFormat& first = items.front().format;
+  using IntegerWindows = WindowSearch<Integer16>;
+  using FloatWindows = WindowSearch<Float32>;
+  if (std::holds_alternative<IntegerWindows::Format>(first) && fits<IntegerWindows>(items))
+    return decode_with<IntegerWindows>(items, threads);
+  if (std::holds_alternative<FloatWindows::Format>(first) && fits<FloatWindows>(items))
+    return decode_with<FloatWindows>(items, threads);
+#endif
   return std::visit(
-      [&]<class Format>(const Format&) {
-        return code_all<DecodeLane<RowSearch<Format>>>(items.size(), threads, [&](std::size_t i) {
-          const DecodeItem& item = items[i];
-          return DecodeLane(RowSearch(std::get<Format>(item.format), item.rows), item.symbols,
-                            item.count, *item.stream);
-        });
-      },
+      [&]<class Format>(const Format&) { return decode_with<RowSearch<Format>>(items, threads); },
       items.front().format);
 }
 

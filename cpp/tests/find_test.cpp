@@ -2,8 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <variant>
 
 #include "random.hpp"
@@ -11,27 +14,35 @@
 #include "reference.hpp"
 #include "stored_cdf.hpp"
 #include "torchac/coding.hpp"
+#include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/range.hpp"
 #include "torchac/row.hpp"
 #include "torchac/sources.hpp"
 #include "torchac/tables.hpp"
+#include "torchac/values.hpp"
+#include "torchac/windows.hpp"
 
 namespace torchac::test {
 namespace {
 
-// `expected` is the row at `from` as integers that do not decrease.
-template <class Format>
-void check_find(const Format& format, const std::byte* from, const reference::Row& expected) {
+// All of the range is the row, and the target is in its part number `quantile`.
+Target target_at(std::int64_t quantile) {
+  const auto offset = static_cast<std::uint64_t>(quantile) << 16;
+  return Target(DecoderRange<std::uint64_t>::at(0, kFullSpan, offset));
+}
+
+// `find` looks for a target in a row, from quantile `least` on; `expected` is that row, as integers
+// that do not decrease.
+template <class Find>
+void check_find(const Find& find, const reference::Row& expected, std::int64_t least = 0) {
   for (const std::int64_t value : expected) {
     for (const std::int64_t quantile : {value - 1, value, value + 1}) {
-      if (quantile < 0 || quantile > 65535) continue;
+      if (quantile < least || quantile > 65535) continue;
       CAPTURE(quantile);
       const auto above = std::ranges::upper_bound(expected, quantile) - expected.begin();
       const auto symbol = static_cast<std::size_t>(std::max<std::ptrdiff_t>(above - 1, 0));
-      // All of the window is the row, and the target is in its part number `quantile`.
-      const Found found =
-          format.find(from, Target::at(0, kFullSpan, static_cast<std::uint64_t>(quantile) << 16));
+      const Found found = find(target_at(quantile));
       REQUIRE(found.symbol == symbol);
       REQUIRE(found.interval.low == expected[symbol]);
       REQUIRE(found.interval.high == expected[symbol + 1]);
@@ -56,13 +67,96 @@ TEST_CASE("quantiles around every value, in rows and in prepared tables") {
       REQUIRE(tables.has_value() == searchable);
       if (!searchable) return;
       for (std::size_t i = 0; i < expected.size(); ++i) {
-        check_find(format, cdf.row(static_cast<std::int64_t>(i)), expected[i]);
-        check_find(tables->format(), tables->data() + i * tables->size() * Tables::kPlace,
+        const std::byte* row = cdf.row(static_cast<std::int64_t>(i));
+        const std::byte* table = tables->data() + i * tables->size() * Tables::kPlace;
+        check_find([&](const Target& target) { return format.find(row, target); }, expected[i]);
+        check_find([&](const Target& target) { return tables->format().find(table, target); },
                    expected[i]);
       }
     };
     std::visit(check, cdf.format());
   });
 }
+
+#ifdef TORCHAC_HAS_VECTORS
+
+namespace {
+
+// A row of 64 to 256 symbols, its values one after the other.
+template <class Value>
+struct WindowsRow {
+  StoredCdf cdf;
+  reference::Row expected;
+  Windows<Value> windows;
+
+  explicit WindowsRow(StoredCdf stored)
+      : cdf(std::move(stored)),
+        expected(cdf.reference_row(0)),
+        windows(std::get<RowFormat<Value>>(cdf.format()).value(),
+                static_cast<std::uint32_t>(cdf.kind().symbols)) {}
+
+  [[nodiscard]] bool rises() const { return windows.rises(cdf.row(0)); }
+};
+
+StoredCdf contiguous(const StoredCdf& any) {
+  const Kind& kind = any.kind();
+  const std::int64_t size = bit_fields(kind.type).bytes();
+  StoredCdf result(kind, 1, {size * (kind.symbols + 1), size});
+  for (std::int64_t j = 0; j <= kind.symbols; ++j) result.set(0, j, any.bits(0, j));
+  return result;
+}
+
+template <class Value>
+void check_windows(const StoredCdf& cdf) {
+  const WindowsRow<Value> row(cdf);
+  REQUIRE(Windows<Value>::fit(static_cast<std::uint32_t>(cdf.kind().symbols)));
+  // Rows of random_cdf never decrease as they are stored. Without normalization, values may wrap.
+  if (!row.rises()) {
+    REQUIRE(cdf.kind().type == RowType::kFloat32);
+    REQUIRE_FALSE(cdf.kind().normalize);
+    return;
+  }
+  REQUIRE(std::ranges::is_sorted(row.expected));
+  const auto find = [&](const Target& target) {
+    return row.windows.find(row.cdf.row(0), row.windows.sample(row.cdf.row(0)), target);
+  };
+  check_find(find, row.expected, row.expected[0]);
+  if (row.expected[0] == 0) return;
+  const std::int64_t before = row.expected[0] - 1;
+  CHECK(find(target_at(before)).symbol == 0);
+  CHECK(find(target_at(before)).interval.low > before);
+}
+
+}  // namespace
+
+TEST_CASE("quantiles around every value, in windows") {
+  for_seeds(300, [](Random& random) {
+    const bool normalize = random.one_in(2);
+    const std::int64_t symbols = random.between(64, 256);
+    check_windows<Float32>(
+        contiguous(random_cdf(random, {RowType::kFloat32, normalize, symbols}, 1)));
+    check_windows<Integer16>(contiguous(random_cdf(random, {RowType::kInt16, false, symbols}, 1)));
+  });
+}
+
+TEST_CASE("a row does not rise if a single value is less than the one before or not finite") {
+  for_seeds(300, [](Random& random) {
+    const Kind kind{RowType::kFloat32, true, random.between(64, 256)};
+    StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
+    REQUIRE(WindowsRow<Float32>(cdf).rises());
+    const std::int64_t j = random.between(0, kind.symbols - 1);
+    const auto bad = random.one_of<float>({-2, 2, NAN, INFINITY, -INFINITY});
+    cdf.set(0, j, std::bit_cast<std::uint32_t>(bad));
+    CAPTURE(j);
+    CAPTURE(bad);
+    REQUIRE_FALSE(WindowsRow<Float32>(cdf).rises());
+    // The last value has no meaning.
+    StoredCdf same = contiguous(random_cdf(random, kind, 1));
+    same.set(0, kind.symbols, std::bit_cast<std::uint32_t>(bad));
+    REQUIRE(WindowsRow<Float32>(same).rises());
+  });
+}
+
+#endif
 
 }  // namespace torchac::test

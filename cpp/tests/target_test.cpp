@@ -11,10 +11,10 @@ namespace torchac::test {
 namespace {
 
 void check(std::uint64_t offset, std::uint64_t span) {
-  const Target target = Target::at(0, span, offset);
-  CAPTURE(target.offset);
-  CAPTURE(target.span);
-  const std::uint64_t quantile = ((target.offset + 1) * 65536 - 1) / target.span;
+  const Target target(DecoderRange<std::uint64_t>::at(0, span, offset));
+  CAPTURE(offset);
+  CAPTURE(span);
+  const std::uint64_t quantile = ((offset + 1) * 65536 - 1) / span;
   REQUIRE(target.quantile() == quantile);
   const auto c = static_cast<std::uint32_t>(quantile);
   REQUIRE(target.reaches(c));

@@ -162,7 +162,7 @@ TORCHAC_INLINE TableEntry<Words<kStreams>> find_beyond(const TableFormat& format
   for (std::size_t k = 0; k < kStreams; ++k) {
     if (beyond[k] == 0) continue;
     const TableEntry<std::uint64_t> entry(found[k]);
-    found[k] = format.find_beyond(tables + places[k], entry, quantiles[k]).bits();
+    found[k] = TableFormat::find_beyond(format, tables + places[k], entry, quantiles[k]).bits();
   }
   return TableEntry(load_words<kStreams>(found.data()));
 }
@@ -212,7 +212,7 @@ TORCHAC_INLINE bool decode_stretch(const TableFormat& format, const std::byte* t
   const auto offsets = to_array(range.offset);
   bool truncated = false;
   for (std::size_t k = 0; k < kStreams; ++k) {
-    decoders[k].range = Target::at(lows[k], spans[k], offsets[k]);
+    decoders[k].range = DecoderRange<std::uint64_t>::at(lows[k], spans[k], offsets[k]);
     truncated |= decoders[k].truncated();
   }
   if (truncated || any_above_half(contradicted)) return false;

@@ -12,6 +12,14 @@
 
 namespace torchac {
 
+// Where the quantile is in the bits of a quotient.
+inline constexpr std::uint32_t kQuantileBit = 32;
+
+template <class Word>
+TORCHAC_INLINE Word quantile_of(Real<Word> quotient) {
+  return (to_bits(quotient) >> kQuantileBit) & (kWhole - 1);
+}
+
 // The range of a decoder, or of several side by side, and where the stream's number lies in it.
 template <class Word>
 struct DecoderRange {
@@ -27,23 +35,19 @@ struct DecoderRange {
 
   // The largest CDF value c below kWhole whose part of the range starts at or before the number:
   // scale(span, c) <= offset says c * span < (offset + 1) * 2^16, so c is n / span rounded down
-  // with n = (offset + 1) * 2^16 - 1.
-  //
-  // That is also (n + 1/2) / span rounded down, and so it is (n + 1/2) / span - 1/2 =
-  // (2 n + 1 - span) / (2 span) rounded to the nearest. The numerator is exact. What is rounded
-  // lies 1 / (2 span) >= 2^-33 or more away from where it would be rounded to another integer,
-  // which is more than the error of a product below 2^16 with two roundings, 2^-36.
-  [[nodiscard]] TORCHAC_INLINE Word quantile() const {
-    constexpr std::uint64_t kPositive = 2 * kFullSpan;  // keeps the numerator from below 0
-    const Word numerator = ((offset + 1) << (kPrecision + 1)) - 1 - span + kPositive;
-    // The width is known before the span is: that gives a division the time that it takes.
-    const Real<Word> inverse = 0.5 / real(width) * power(shift);
-    return nearest<Word>(real(numerator, -static_cast<double>(kPositive)) * inverse);
-  }
+  // with n = (offset + 1) * 2^16 - 1. That is also (n + 1/4) / span rounded down.
+  [[nodiscard]] TORCHAC_INLINE Word quantile() const { return quantile_of<Word>(quotient()); }
 
-  // Whether the part of the range that starts at the CDF value c starts at or before the number.
-  [[nodiscard]] TORCHAC_INLINE bool reaches(std::uint32_t c) const {
-    return scale(span, c) <= offset;
+  // 2^20 + (n + 1/4) / span, a double whose mantissa counts units of 2^-32: the quantile is its
+  // bits from kQuantileBit on. For that, it must not be rounded to another integer. The quotient
+  // lies 1 / (4 span) >= 2^-34 or more above the last integer, which is more than the error of a
+  // product below 2^16 with two roundings, 2^-36; and 3 / (4 span) >= 3/4 of a unit or more below
+  // the next integer, so that even with that error it is rounded to one unit below, not to none.
+  [[nodiscard]] TORCHAC_INLINE Real<Word> quotient() const {
+    constexpr double kTwo20 = 1 << 20;
+    const Word numerator = ((offset + 1) << (kPrecision + 2)) - 3;
+    // The width is known before the shift is: that gives the division the time that it takes.
+    return real(numerator, shift) * (0.25 / real(width)) + kTwo20;
   }
 
   // Narrows it to the part low_part ... high_part, which holds the number, and moves the window on
@@ -59,8 +63,31 @@ struct DecoderRange {
   }
 };
 
-// What symbols are searched for.
-using Target = DecoderRange<std::uint64_t>;
+// What a symbol is searched for: the number in its range. Made as soon as the range is known, so
+// that the division is under way before anything else that a search does.
+class Target {
+ public:
+  Target() = default;
+  // Without a quantile where that is not asked for.
+  explicit Target(const DecoderRange<std::uint64_t>& range, bool with_quantile = true)
+      : span_(range.span), offset_(range.offset), quotient_(with_quantile ? range.quotient() : 0) {}
+
+  // As those of DecoderRange.
+  [[nodiscard]] TORCHAC_INLINE double quotient() const { return quotient_; }
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t quantile() const {
+    return static_cast<std::uint32_t>(quantile_of<std::uint64_t>(quotient_));
+  }
+
+  // Whether the part of the range that starts at the CDF value c starts at or before the number.
+  [[nodiscard]] TORCHAC_INLINE bool reaches(std::uint32_t c) const {
+    return scale(span_, c) <= offset_;
+  }
+
+ private:
+  std::uint64_t span_ = 0;
+  std::uint64_t offset_ = 0;
+  double quotient_ = 0;
+};
 
 struct Decoder {
   DecoderRange<std::uint64_t> range = DecoderRange<std::uint64_t>::at(0, kFullSpan, 0);
@@ -88,10 +115,12 @@ struct Decoder {
   }
 
   // Bits of the shortest stream that holds what was decoded so far.
-  [[nodiscard]] std::uint64_t num_bits() const { return input.position() - kWindowBits + kEndBits; }
+  [[nodiscard]] TORCHAC_INLINE std::uint64_t num_bits() const {
+    return input.position() - kWindowBits + kEndBits;
+  }
 
   // Whether the stream ended before what was decoded so far.
-  [[nodiscard]] bool truncated() const { return num_bits() > input.size(); }
+  [[nodiscard]] TORCHAC_INLINE bool truncated() const { return num_bits() > input.size(); }
 };
 
 }  // namespace torchac

@@ -24,7 +24,7 @@ class Input {
   [[nodiscard]] TORCHAC_INLINE std::uint64_t peek() const {
     const std::uint64_t byte = position_ / 8;
     const std::uint64_t bits =
-        byte + 8 <= stream_.size() ? load_big_endian(&stream_[byte]) : peek_end(byte);
+        byte + 8 <= stream_.size() ? load_big_endian(&stream_[byte]) : peek_end(stream_, byte);
     return bits << position_ % 8;
   }
 
@@ -37,10 +37,12 @@ class Input {
   [[nodiscard]] std::uint64_t size() const { return std::uint64_t{stream_.size()} * 8; }
 
  private:
-  [[nodiscard]] TORCHAC_COLD std::uint64_t peek_end(std::uint64_t byte) const {
+  // Static, as with the address of an object compilers would keep its copies in memory.
+  [[nodiscard]] TORCHAC_COLD static std::uint64_t peek_end(std::span<const std::uint8_t> stream,
+                                                           std::uint64_t byte) {
     std::uint64_t bits = 0;
     for (std::uint64_t i = byte; i < byte + 8; ++i)
-      bits = bits << 8 | (i < stream_.size() ? stream_[i] : 0u);
+      bits = bits << 8 | (i < stream.size() ? stream[i] : 0u);
     return bits;
   }
 

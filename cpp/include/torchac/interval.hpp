@@ -30,6 +30,12 @@ struct Interval {
   [[nodiscard]] TORCHAC_INLINE bool codable() const { return high - low - 1 < kWhole; }
 };
 
+// A symbol and its interval.
+struct Found {
+  std::uint32_t symbol;
+  Interval interval;
+};
+
 // An interval in 32 bits, 16 for each bound: low, and high less 1. One that is not codable is
 // packed as 65535 ... 1, which is not codable either.
 inline constexpr std::uint32_t kPackedEmpty = 65535;

@@ -194,11 +194,15 @@ class DecodeLane : public Lane {
   // As EncodeLane::Work.
   struct Work {
     Decoder decoder;
+    Target target;
     typename Search::View search;
     std::int16_t* symbols;
   };
 
-  TORCHAC_INLINE Work open() { return {*stream_, search_.view(next()), symbols_}; }
+  TORCHAC_INLINE Work open() {
+    const auto search = search_.view(next());
+    return {*stream_, search.target(stream_->range), search, symbols_};
+  }
 
   TORCHAC_INLINE void close(const Decoder& decoder, std::size_t count) {
     *stream_ = decoder;
@@ -215,9 +219,10 @@ class DecodeLane : public Lane {
       TORCHAC_UNROLL
       for (std::size_t k = 0; k < kLanes; ++k) {
         Work& w = work[k];
-        const Found found = w.search.find(i, w.decoder.range);
+        const Found found = w.search.find(i, w.target);
         if (!w.decoder.consume(found.interval)) [[unlikely]]
           return lanes[k]->refuse(i, found.symbol, w.decoder.truncated());
+        w.target = w.search.target(w.decoder.range);
         w.symbols[i] = static_cast<std::int16_t>(found.symbol);
       }
     }

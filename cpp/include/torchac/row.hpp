@@ -16,12 +16,6 @@
 
 namespace torchac {
 
-// A symbol and its interval.
-struct Found {
-  std::uint32_t symbol;
-  Interval interval;
-};
-
 // What the rows of a CDF have in common. The methods take the address of a row's first value.
 template <class Value>
 class RowFormat {
@@ -34,10 +28,17 @@ class RowFormat {
 
   bool operator==(const RowFormat&) const = default;
 
+  [[nodiscard]] const Value& value() const { return value_; }
   [[nodiscard]] std::uint32_t symbols() const { return symbols_; }
+  [[nodiscard]] bool contiguous() const { return stride_ == sizeof(Stored); }
 
   [[nodiscard]] TORCHAC_INLINE Interval interval(const std::byte* row, std::uint32_t symbol) const {
     return {at(row, symbol), symbol + 1 == symbols_ ? kWhole : at(row, symbol + 1)};
+  }
+
+  // What a symbol is searched for. Where there are two, `find` asks for no quantile.
+  [[nodiscard]] TORCHAC_INLINE Target target(const DecoderRange<std::uint64_t>& range) const {
+    return Target(range, symbols_ != 2);
   }
 
   // The largest symbol whose interval starts at or before the target, or 0.
@@ -45,6 +46,11 @@ class RowFormat {
     if (symbols_ == 2) return find_of_two(row, target);
     const std::uint32_t symbol = symbols_ == 1 ? 0 : symbol_at(row, target);
     return {symbol, interval(row, symbol)};
+  }
+
+  // The same, out of the way of a loop that rarely needs it.
+  [[nodiscard]] TORCHAC_FOR_AVX2 Found find_apart(const std::byte* row, Target target) const {
+    return find(row, target);
   }
 
   // Converts all values but the last to integers of 16 bits. False if one is not finite.
@@ -78,9 +84,7 @@ class RowFormat {
   // Checks the whole row as `check_input_bounds=True` promises.
   [[nodiscard]] Fault check(const std::byte* row) const {
     if constexpr (Value::kIsFloat) {
-      if (stride_ == sizeof(Stored) ? plainly_good(row, sizeof(Stored))
-                                    : plainly_good(row, stride_))
-        return {};
+      if (contiguous() ? plainly_good(row, sizeof(Stored)) : plainly_good(row, stride_)) return {};
       return first_fault(row);
     } else {
       return {};
@@ -102,8 +106,8 @@ class RowFormat {
 
   [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol_at(const std::byte* row,
                                                        const Target& target) const {
-    const auto quantile = static_cast<std::uint32_t>(target.quantile());
-    if (stride_ != sizeof(Stored)) return scan(row, quantile, stride_);
+    const auto quantile = target.quantile();
+    if (!contiguous()) return scan(row, quantile, stride_);
     return scan(row, quantile, sizeof(Stored));
   }
 
@@ -128,13 +132,15 @@ class RowFormat {
       all |= value;
       last = std::max(last, value <= limit ? index : Index{0});
     }
-    return Value::out_of_range(all) ? scan_slowly(row, quantile) : static_cast<std::uint32_t>(last);
+    return Value::out_of_range(all) ? scan_slowly(*this, row, quantile)
+                                    : static_cast<std::uint32_t>(last);
   }
 
-  [[nodiscard]] TORCHAC_COLD std::uint32_t scan_slowly(const std::byte* row,
-                                                       std::uint32_t quantile) const {
-    std::uint32_t symbol = symbols_ - 1;
-    while (symbol > 0 && at(row, symbol) > quantile) --symbol;
+  [[nodiscard]] TORCHAC_COLD static std::uint32_t scan_slowly(RowFormat format,
+                                                              const std::byte* row,
+                                                              std::uint32_t quantile) {
+    std::uint32_t symbol = format.symbols_ - 1;
+    while (symbol > 0 && format.at(row, symbol) > quantile) --symbol;
     return symbol;
   }
 

@@ -13,13 +13,15 @@
 #include "torchac/row.hpp"
 #include "torchac/sources.hpp"
 #include "torchac/tables.hpp"
+#include "torchac/windows.hpp"
 
 namespace torchac {
 
-template <class Format>
+template <class AnyFormat>
 class RowSearch {
  public:
   static constexpr bool kGoesAbreast = false;
+  using Format = AnyFormat;
 
   RowSearch(const Format& format, Rows rows) : format_(&format), rows_(std::move(rows)) {}
 
@@ -31,6 +33,10 @@ class RowSearch {
   struct View {
     Format format{};
     const std::byte* const* rows = nullptr;
+
+    [[nodiscard]] TORCHAC_INLINE Target target(const DecoderRange<std::uint64_t>& range) const {
+      return format.target(range);
+    }
 
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
       return format.find(rows[i], target);
@@ -53,6 +59,60 @@ class RowSearch {
   std::array<const std::byte*, kBlock> block_{};
 };
 
+#ifdef TORCHAC_HAS_VECTORS
+
+// The same for rows that Windows are for, which are quicker.
+template <class Value>
+class WindowSearch {
+ public:
+  static constexpr bool kGoesAbreast = false;
+  using Format = RowFormat<Value>;
+
+  // Whether it can be used.
+  [[nodiscard]] static bool fits(const Format& format) {
+    return cpu_has_avx2() && format.contiguous() && Windows<Value>::fit(format.symbols());
+  }
+
+  WindowSearch(const Format& format, Rows rows)
+      : search_(format, std::move(rows)),
+        format_(&format),
+        windows_(format.value(), format.symbols()) {}
+
+  [[nodiscard]] Readable read(std::size_t count) { return search_.read(count); }
+
+  struct View {
+    Windows<Value> windows;
+    const Format* format = nullptr;
+    const std::byte* const* rows = nullptr;
+
+    [[nodiscard]] TORCHAC_INLINE Target target(const DecoderRange<std::uint64_t>& range) const {
+      return Target(range);
+    }
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
+      const auto samples = windows.sample(rows[i]);
+      if (!windows.rises(rows[i])) [[unlikely]]
+        return format->find_apart(rows[i], target);
+      return windows.find(rows[i], samples, target);
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
+    return {windows_, format_, search_.view(first).rows};
+  }
+
+  [[nodiscard]] Fault why_contradicted(std::size_t i, std::uint32_t symbol) const {
+    return search_.why_contradicted(i, symbol);
+  }
+
+ private:
+  RowSearch<Format> search_;
+  const Format* format_;
+  Windows<Value> windows_;
+};
+
+#endif
+
 class TableSearch {
  public:
   static constexpr bool kGoesAbreast = true;
@@ -70,6 +130,10 @@ class TableSearch {
     TableFormat format;
     const std::byte* tables = nullptr;
     const std::uint32_t* places = nullptr;
+
+    [[nodiscard]] TORCHAC_INLINE Target target(const DecoderRange<std::uint64_t>& range) const {
+      return Target(range);
+    }
 
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
       return format.find(tables + std::size_t{places[i]} * Tables::kPlace, target);

@@ -80,7 +80,7 @@ class TableFormat {
     const std::uint64_t quantile = target.quantile();
     TableEntry entry(load<std::uint64_t>(table + entry_offset(quantile)));
     if (entry.beyond(quantile) != 0) [[unlikely]]
-      entry = find_beyond(table, entry, quantile);
+      entry = find_beyond(*this, table, entry, quantile);
     const std::uint64_t next = entry.next(quantile);
     return {static_cast<std::uint32_t>(entry.symbol(next)),
             {static_cast<std::uint32_t>(entry.low(next)),
@@ -88,12 +88,12 @@ class TableFormat {
   }
 
   // An entry that settles it, where one does not.
-  [[nodiscard]] TORCHAC_COLD TableEntry<std::uint64_t> find_beyond(const std::byte* table,
-                                                                   TableEntry<std::uint64_t> entry,
-                                                                   std::uint64_t quantile) const {
+  [[nodiscard]] TORCHAC_COLD static TableEntry<std::uint64_t> find_beyond(
+      TableFormat format, const std::byte* table, TableEntry<std::uint64_t> entry,
+      std::uint64_t quantile) {
     std::uint64_t symbol = entry.symbol(0) + 2;
-    while (symbol + 1 < symbols_ && at(table, symbol + 1) <= quantile) ++symbol;
-    return TableEntry(entry_from(table, symbol));
+    while (symbol + 1 < format.symbols_ && format.at(table, symbol + 1) <= quantile) ++symbol;
+    return TableEntry(format.entry_from(table, symbol));
   }
 
   // Converts a row into a table of zeros. False if it is not one that increases or stays, or if its

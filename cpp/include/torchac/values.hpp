@@ -14,6 +14,7 @@
 
 #include "torchac/cpu.hpp"
 #include "torchac/interval.hpp"
+#include "torchac/vectors.hpp"
 
 namespace torchac {
 
@@ -28,6 +29,9 @@ struct Integer16 {
   [[nodiscard]] std::uint32_t convert(Stored value, std::uint32_t) const { return value; }
   [[nodiscard]] Quick quick(Stored value, Index) const { return value; }
   [[nodiscard]] static bool out_of_range(Quick) { return false; }
+#ifdef TORCHAC_HAS_VECTORS
+  [[nodiscard]] TORCHAC_INLINE static Eight eight(Eight stored, Eight) { return stored; }
+#endif
 };
 
 // The bits of the IEEE formats as integers.
@@ -68,7 +72,8 @@ class FloatValue {
 
   [[nodiscard]] TORCHAC_INLINE std::uint32_t convert_real(Real value, std::uint32_t j) const {
     const Quick result = quick_real(value, static_cast<Index>(j));
-    return out_of_range(result) ? convert_unusual(value, j) : static_cast<std::uint32_t>(result);
+    return out_of_range(result) ? convert_unusual(*this, value, j)
+                                : static_cast<std::uint32_t>(result);
   }
 
   // The converted value, before it is taken modulo 2^16. Adding kRounder leaves no bits for a
@@ -82,6 +87,15 @@ class FloatValue {
     return static_cast<Quick>(std::bit_cast<Bits>(value * scale_ + kRounder) - rounder);
   }
 
+#ifdef TORCHAC_HAS_VECTORS
+  // Eight that are in range, modulo 2^16, where the bits of kRounder are zeros.
+  [[nodiscard]] TORCHAC_INLINE Eight eight(Vector<Real, kEight> values, Eight js) const {
+    using Bits = Vector<std::make_unsigned_t<Quick>, kEight>;
+    return __builtin_convertvector(std::bit_cast<Bits>(values * scale_ + kRounder), Eight) +
+           (js & static_cast<std::uint16_t>(counted_));
+  }
+#endif
+
   [[nodiscard]] static bool out_of_range(Quick all) { return all >> kPrecision != 0; }
 
  private:
@@ -89,12 +103,13 @@ class FloatValue {
       static_cast<Real>(std::uint64_t{3} << (Format<Real>::kMantissaBits - 1));
 
   // By the definition; fmod is exact.
-  [[nodiscard]] TORCHAC_COLD std::uint32_t convert_unusual(Real value, std::uint32_t j) const {
-    const Real product = value * scale_;
+  [[nodiscard]] TORCHAC_COLD static std::uint32_t convert_unusual(FloatValue format, Real value,
+                                                                  std::uint32_t j) {
+    const Real product = value * format.scale_;
     if (!std::isfinite(product)) return kNotFinite;
     const auto rest =
         static_cast<std::int32_t>(std::fmod(std::nearbyint(product), static_cast<Real>(kWhole)));
-    return (static_cast<std::uint32_t>(rest) + (counted_ == 0 ? 0 : j)) & (kWhole - 1);
+    return (static_cast<std::uint32_t>(rest) + (format.counted_ == 0 ? 0 : j)) & (kWhole - 1);
   }
 
   Real scale_ = 0;

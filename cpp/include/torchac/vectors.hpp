@@ -18,14 +18,22 @@ inline constexpr std::size_t kGroup = 4;
 
 #ifdef TORCHAC_HAS_VECTORS
 
-template <class T>
-struct GroupOf {
-  typedef T Type __attribute__((vector_size(sizeof(T) * kGroup)));  // NOLINT(modernize-use-using)
+template <class T, std::size_t kCount>
+struct VectorOf {
+  typedef T Type __attribute__((vector_size(sizeof(T) * kCount)));  // NOLINT(modernize-use-using)
 };
+
+// So many numbers in one vector.
+template <class T, std::size_t kCount>
+using Vector = typename VectorOf<T, kCount>::Type;
 
 // A group of numbers in one vector.
 template <class T>
-using Group = typename GroupOf<T>::Type;
+using Group = Vector<T, kGroup>;
+
+// Eight CDF values.
+inline constexpr std::size_t kEight = 8;
+using Eight = Vector<std::uint16_t, kEight>;
 
 // Numbers side by side, in groups. An operation does all groups before the next operation begins:
 // what a processor looks ahead over holds less than all that is done for one group, and so it finds

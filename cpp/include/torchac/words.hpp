@@ -38,22 +38,18 @@ TORCHAC_INLINE std::uint64_t ones_if_greater(std::uint64_t a, std::uint64_t b) {
 inline constexpr double kTwo52 = std::uint64_t{1} << 52;
 inline constexpr auto kTwo52Bits = std::bit_cast<std::uint64_t>(kTwo52);
 
-// x + `more`, which the result must have a place for: exactly, for x < 2^52.
+// x as a double, exactly, for x < 2^52.
+inline double real(std::uint64_t x) { return static_cast<double>(static_cast<std::int64_t>(x)); }
 template <class Word>
-TORCHAC_INLINE Real<Word> real(Word x, double more = 0) {
-  return from_bits(x | kTwo52Bits) - (kTwo52 - more);
+TORCHAC_INLINE Real<Word> real(Word x) {
+  return from_bits(x | kTwo52Bits) - kTwo52;
 }
 
-// 2^-x, for x < 1023.
+// x * 2^-s, exactly, for x < 2^52 and s < 52: in 2^(52-s) + x * 2^-s, too, x is the lowest 52 bits.
 template <class Word>
-TORCHAC_INLINE Real<Word> power(Word x) {
-  return from_bits((1023 - x) << 52);
-}
-
-// The last 16 bits of x rounded to the nearest integer, for |x| <= 2^16.
-template <class Word>
-TORCHAC_INLINE Word nearest(Real<Word> x) {
-  return to_bits(x + (kTwo52 + 0x10000)) & 0xFFFF;
+TORCHAC_INLINE Real<Word> real(Word x, Word s) {
+  const Word power = kTwo52Bits - (s << 52);
+  return from_bits(x | power) - from_bits(power);
 }
 
 }  // namespace torchac
