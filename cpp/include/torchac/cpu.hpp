@@ -4,6 +4,7 @@
 // TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
 // registers; compilers left to themselves call functions that several loops share.
 // TORCHAC_UNROLL: before a loop over lanes, so that each lane has registers of its own.
+// TORCHAC_UNROLL_2: before a loop that does twice as much in each round.
 // TORCHAC_COLD: what is rarely needed, and is kept out of the loops.
 // TORCHAC_FOR_AVX2, TORCHAC_FOR_AVX512: compiled for that instruction set, together with the inline
 // functions that it calls. Must only be called where `cpu_has_avx2`, `cpu_has_avx512`, and computes
@@ -31,8 +32,10 @@
 
 #if defined(__GNUC__)
 #define TORCHAC_UNROLL _Pragma("GCC unroll 8")
+#define TORCHAC_UNROLL_2 _Pragma("GCC unroll 2")
 #else
 #define TORCHAC_UNROLL
+#define TORCHAC_UNROLL_2
 #endif
 
 #if defined(__GNUC__) && defined(__x86_64__)

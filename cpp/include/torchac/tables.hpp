@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "torchac/cpu.hpp"
@@ -172,14 +173,16 @@ class IntervalTables {
   template <class Value>
   static std::optional<IntervalTables> prepare(const RowFormat<Value>& format,
                                                const TableView& view) {
-    IntervalTables tables(format.symbols());
-    tables.packed_.reserve(static_cast<std::size_t>(view.count) * format.symbols());
-    for (std::int64_t k = 0; k < view.count; ++k) {
-      for (std::uint32_t s = 0; s < format.symbols(); ++s) {
-        const Interval interval = format.interval(view.first + k * view.stride, s);
-        if (interval.low == kNotFinite || interval.high == kNotFinite) return std::nullopt;
-        tables.packed_.push_back(pack(interval));
-      }
+    const std::uint32_t last = format.symbols() - 1;
+    IntervalTables tables(format.symbols(), view.count);
+    std::vector<std::uint16_t> row(format.symbols());
+    std::uint32_t* packed = tables.packed_.data();
+    for (std::int64_t k = 0; k < view.count; ++k, packed += format.symbols()) {
+      if (!format.convert(view.first + k * view.stride,
+                          std::as_writable_bytes(std::span(row)).data()))
+        return std::nullopt;
+      for (std::uint32_t s = 0; s < last; ++s) packed[s] = pack({row[s], row[s + 1]});
+      packed[last] = pack({row[last], kWhole});
     }
     return tables;
   }
@@ -191,7 +194,8 @@ class IntervalTables {
   }
 
  private:
-  explicit IntervalTables(std::uint32_t symbols) : symbols_(symbols) {}
+  IntervalTables(std::uint32_t symbols, std::int64_t count)
+      : symbols_(symbols), packed_(static_cast<std::size_t>(count) * symbols) {}
 
   std::uint32_t symbols_;
   std::vector<std::uint32_t> packed_;
