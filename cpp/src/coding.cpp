@@ -109,23 +109,20 @@ Report decode_with(std::span<const DecodeItem> items, std::size_t threads) {
   });
 }
 
-// Whether all items can be decoded with a search that not all formats have.
+// Whether all items can be decoded with a search that not all rows can be.
 template <class Search>
 bool fits(std::span<const DecodeItem> items) {
   return std::ranges::all_of(items, [](const DecodeItem& item) {
-    return Search::fits(std::get<typename Search::Format>(item.format));
+    const auto* format = std::get_if<typename Search::Format>(&item.format);
+    return format != nullptr && Search::fits(*format);
   });
 }
 
 Report decode_rows(std::span<const DecodeItem> items, std::size_t threads) {
 #ifdef TORCHAC_HAS_VECTORS
-  const AnyRowFormat& first = items.front().format;
-  using IntegerWindows = WindowSearch<Integer16>;
-  using FloatWindows = WindowSearch<Float32>;
-  if (std::holds_alternative<IntegerWindows::Format>(first) && fits<IntegerWindows>(items))
-    return decode_with<IntegerWindows>(items, threads);
-  if (std::holds_alternative<FloatWindows::Format>(first) && fits<FloatWindows>(items))
-    return decode_with<FloatWindows>(items, threads);
+  if (fits<WindowSearch<Integer16>>(items))
+    return decode_with<WindowSearch<Integer16>>(items, threads);
+  if (fits<WindowSearch<Float32>>(items)) return decode_with<WindowSearch<Float32>>(items, threads);
 #endif
   return std::visit(
       [&]<class Format>(const Format&) { return decode_with<RowSearch<Format>>(items, threads); },

@@ -113,8 +113,9 @@ class Windows {
     };
     const std::size_t last = symbols_ - 1 - kStep;  // may overlap with the one before
     auto all = rise(0);
-    TORCHAC_UNROLL_2  // more takes longer to begin than it saves
-        for (std::size_t j = kStep; j < last; j += kStep) all &= rise(j);
+    // Unrolled more often, the loop takes longer to begin than that saves.
+    TORCHAC_UNROLL_2
+    for (std::size_t j = kStep; j < last; j += kStep) all &= rise(j);
     all &= rise(last);
     return (all[0] & all[1] & all[2] & all[3]) == UINT64_MAX &&
            !Value::out_of_range(quick(row, 0) | quick(row, symbols_ - 1));
