@@ -66,6 +66,23 @@ def test_tables_with_an_index(kind: str, threads: int) -> None:
     assert decoded.long().equal(sym)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_items_that_lie_backwards_and_among_each_other(shared: bool) -> None:
+    rng = np.random.default_rng(4)
+    sym = rng.integers(0, 17, (6, 10, 4)).transpose(2, 0, 1)[:, ::-1]
+    rows = tables(rng, "float32", 240, 18).numpy().reshape(10, 6, 4, 18).transpose(2, 1, 0, 3)[::-1]
+    index = rng.integers(0, 3, (10, 4, 6)).transpose(1, 2, 0)[::-1]
+    cdf = rows[0, 0, :3] if shared else rows
+    options: dict[str, Any] = {"index": index} if shared else {}
+    streams = torchac.encode_batch(cdf, sym, **options)
+    expanded = cdf[index] if shared else cdf
+    assert streams == [
+        torchac.encode_float_cdf(its_cdf.copy(), its_sym.copy())
+        for its_cdf, its_sym in zip(expanded, sym, strict=True)
+    ]
+    np.testing.assert_array_equal(torchac.decode_batch(cdf, streams, **options), sym)
+
+
 def test_tables_with_indices_of_different_shapes() -> None:
     """Tables for all items, and tables for each, of which one is a part of another."""
     cdf = tables(np.random.default_rng(3), "float32", 4, 18)

@@ -74,19 +74,19 @@ def test_threads_may_share_an_encoder_and_a_decoder() -> None:
     assert decoder.num_bits_consumed == encoder.num_bits
 
 
-NAMES = ["Encoder", "Decoder", "encode_batch", "decode_batch"]
+NAMES = ["Encoder", "Decoder", "encode_items", "decode_items"]
 
 
 def core_call(name: str, sym: NDArray) -> Callable[[], object]:
     """Returns a call into the compiled module, and nothing else, that codes zeros in an array."""
     row = np.linspace(0, 1, 257, dtype=np.float32)
     cdf = _core.Cdf(np.broadcast_to(row, (sym.size, 257)), _core.RowType.FLOAT32, True, None)
-    (stream,) = cast(list[bytes], _core.encode_batch([cdf], [sym], False, False, 1))
+    (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, False, 1))
     return {
         "Encoder": lambda: _core.Encoder().encode(cdf, sym, False, False),
         "Decoder": lambda: _core.Decoder(stream).decode(cdf, sym),
-        "encode_batch": lambda: _core.encode_batch([cdf], [sym], False, False, 1),
-        "decode_batch": lambda: _core.decode_batch([cdf], [stream], [sym], 1),
+        "encode_items": lambda: _core.encode_items([cdf], [sym], False, False, 1),
+        "decode_items": lambda: _core.decode_items([cdf], [stream], [sym], 1),
     }[name]
 
 

@@ -35,13 +35,43 @@ void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-const std::byte* first(const py::array& array) {
-  return static_cast<const std::byte*>(array.data());
-}
+// An array, or one item of a batch, which the array has along its first dimension. Python's own
+// slices take longer than it takes to code a few symbols.
+class Part {
+ public:
+  // NOLINTNEXTLINE(misc-explicit-constructor): an array is a part of itself
+  Part(py::array array) : array_(std::move(array)) {}
+  Part(const py::array& batch, py::ssize_t item)
+      : array_(batch), offset_(item * batch.strides(0)), skipped_(1) {}
 
-std::vector<Dimension> dimensions(const py::array& array, py::ssize_t count) {
-  std::vector<Dimension> result;
-  for (py::ssize_t i = 0; i < count; ++i) result.push_back({array.shape(i), array.strides(i)});
+  [[nodiscard]] const py::array& array() const { return array_; }
+
+  [[nodiscard]] const std::byte* first() const {
+    return static_cast<const std::byte*>(array_.data()) + offset_;
+  }
+  [[nodiscard]] std::byte* mutable_first() {
+    return static_cast<std::byte*>(array_.mutable_data()) + offset_;
+  }
+
+  // All, but for so many at the end.
+  [[nodiscard]] std::vector<Dimension> dimensions(py::ssize_t but = 0) const {
+    std::vector<Dimension> result;
+    for (py::ssize_t i = skipped_; i < array_.ndim() - but; ++i)
+      result.push_back({array_.shape(i), array_.strides(i)});
+    return result;
+  }
+
+ private:
+  py::array array_;
+  py::ssize_t offset_ = 0;
+  py::ssize_t skipped_ = 0;
+};
+
+// The items of a batch.
+std::vector<Part> items(const py::array& batch) {
+  require(batch.ndim() >= 1, "a batch expected");
+  std::vector<Part> result;
+  for (py::ssize_t i = 0; i < batch.shape(0); ++i) result.emplace_back(batch, i);
   return result;
 }
 
@@ -72,9 +102,9 @@ IntegerType integer_type(const py::dtype& dtype) {
   }
 }
 
-Integers integers(const py::array& array, std::int64_t limit, bool clamp) {
-  return {integer_type(array.dtype()), StridedWalk(first(array), dimensions(array, array.ndim())),
-          limit, clamp};
+Integers integers(const Part& part, std::int64_t limit, bool clamp) {
+  return {integer_type(part.array().dtype()), StridedWalk(part.first(), part.dimensions()), limit,
+          clamp};
 }
 
 py::ssize_t item_size(RowType type) {
@@ -91,54 +121,69 @@ py::ssize_t item_size(RowType type) {
 // A CDF as Python passes it: an array of rows, how to read them, and an index if they are shared.
 class Cdf {
  public:
-  Cdf(py::array rows, RowType type, bool normalize, std::optional<py::array> index)
-      : rows_(std::move(rows)), index_(std::move(index)), type_(type), normalize_(normalize) {
-    require(rows_.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols,
+  Cdf(const py::array& rows, RowType type, bool normalize, const std::optional<py::array>& index)
+      : rows_(rows), index_(index), type_(type), normalize_(normalize) {
+    require(rows.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols,
             "Lp out of range");
-    require(rows_.itemsize() == item_size(type), "wrong row type");
-    require(!index_ || rows_.ndim() == 2, "shared rows must have two dimensions");
+    require(rows.itemsize() == item_size(type), "wrong row type");
+    require(!index || rows.ndim() == 2, "shared rows must have two dimensions");
   }
 
-  [[nodiscard]] std::int64_t symbols() const { return rows_.shape(rows_.ndim() - 1) - 1; }
+  [[nodiscard]] std::int64_t symbols() const { return array().shape(array().ndim() - 1) - 1; }
 
   // The shape of the symbols.
   [[nodiscard]] std::vector<Dimension> shape() const {
-    return index_ ? dimensions(*index_, index_->ndim()) : dimensions(rows_, rows_.ndim() - 1);
+    return index_ ? index_->dimensions() : rows_.dimensions(1);
   }
 
   [[nodiscard]] AnyRowFormat format() const {
-    return row_format(type_, normalize_, symbols(), rows_.strides(rows_.ndim() - 1));
+    return row_format(type_, normalize_, symbols(), array().strides(array().ndim() - 1));
   }
 
   [[nodiscard]] Rows rows() const {
-    if (!index_) return Rows(StridedWalk(first(rows_), shape()));
-    return {{first(rows_), rows_.strides(0), rows_.shape(0)},
-            integers(*index_, rows_.shape(0), false)};
+    if (!index_) return Rows(StridedWalk(rows_.first(), shape()));
+    return {{rows_.first(), array().strides(0), array().shape(0)},
+            integers(*index_, array().shape(0), false)};
   }
 
   [[nodiscard]] bool same_type(const Cdf& other) const { return type_ == other.type_; }
 
+  // Those of the items, if it is that of a batch.
+  [[nodiscard]] std::vector<Cdf> items() const {
+    require(!shape().empty(), "a batch expected");
+    std::vector<Cdf> result;
+    for (const Part& part : torchac::items(index_ ? index_->array() : array())) {
+      result.push_back(*this);
+      (index_ ? *result.back().index_ : result.back().rows_) = part;
+    }
+    return result;
+  }
+
  private:
-  py::array rows_;
-  std::optional<py::array> index_;
+  [[nodiscard]] const py::array& array() const { return rows_.array(); }
+
+  Part rows_;
+  std::optional<Part> index_;
   RowType type_;
   bool normalize_;
 };
 
-EncodeItem encode_item(const Cdf& cdf, const py::array& symbols, bool check, bool clamp,
+EncodeItem encode_item(const Cdf& cdf, const Part& symbols, bool check, bool clamp,
                        EncodedStream& stream) {
   const auto shape = cdf.shape();
-  require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
+  require(same_shape(shape, symbols.dimensions()), "shapes do not match");
   return {cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), clamp),
           size(shape),  check,      &stream};
 }
 
 using Symbols = py::array_t<std::int16_t, py::array::c_style>;
 
-DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
+// `symbols` are of the type Symbols.
+DecodeItem decode_item(const Cdf& cdf, Part symbols, Decoder& stream) {
   const auto shape = cdf.shape();
-  require(same_shape(shape, dimensions(symbols, symbols.ndim())), "shapes do not match");
-  return {cdf.format(), cdf.rows(), symbols.mutable_data(), size(shape), &stream};
+  require(same_shape(shape, symbols.dimensions()), "shapes do not match");
+  return {cdf.format(), cdf.rows(), reinterpret_cast<std::int16_t*>(symbols.mutable_first()),
+          size(shape), &stream};
 }
 
 py::bytes to_bytes(EncodedStream& stream) {
@@ -198,7 +243,7 @@ class PyDecoder {
       : buffer_(other.buffer_), decoder_((std::scoped_lock(other.mutex_), other.decoder_)) {}
 
   // Decodes all of the symbols, or leaves the decoder where it is and tells why.
-  std::optional<Report> decode(const Cdf& cdf, Symbols& symbols) {
+  std::optional<Report> decode(const Cdf& cdf, const Symbols& symbols) {
     Decoder decoder;
     DecodeItem item = decode_item(cdf, symbols, decoder);
     const py::gil_scoped_release release;
@@ -226,10 +271,10 @@ void require_one_type(const std::vector<Cdf>& cdfs) {
 }
 
 // The streams, or a report on why there are none.
-std::variant<std::vector<py::bytes>, Report> encode_batch(const std::vector<Cdf>& cdfs,
-                                                          const std::vector<py::array>& symbols,
-                                                          bool check, bool clamp,
-                                                          std::size_t threads) {
+using Streams = std::variant<std::vector<py::bytes>, Report>;
+
+Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<Part>& symbols, bool check,
+                     bool clamp, std::size_t threads) {
   require(cdfs.size() == symbols.size(), "one CDF for each item expected");
   require_one_type(cdfs);
   std::vector<EncodedStream> streams(cdfs.size());
@@ -247,9 +292,9 @@ std::variant<std::vector<py::bytes>, Report> encode_batch(const std::vector<Cdf>
   return result;
 }
 
-std::optional<Report> decode_batch(const std::vector<Cdf>& cdfs,
+std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
                                    const std::vector<py::buffer>& streams,
-                                   std::vector<Symbols> symbols, std::size_t threads) {
+                                   const std::vector<Part>& symbols, std::size_t threads) {
   require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(),
           "one CDF for each item expected");
   require_one_type(cdfs);
@@ -262,6 +307,11 @@ std::optional<Report> decode_batch(const std::vector<Cdf>& cdfs,
     items.push_back(decode_item(cdfs[i], symbols[i], decoders[i]));
   const py::gil_scoped_release release;
   return unless_ok(torchac::decode(items, threads));
+}
+
+template <class Array>
+std::vector<Part> parts(const std::vector<Array>& arrays) {
+  return {arrays.begin(), arrays.end()};
 }
 
 }  // namespace
@@ -315,8 +365,29 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert())
       .def("num_bits", &PyDecoder::num_bits);
 
-  m.def("encode_batch", &encode_batch, py::arg("cdfs"), py::arg("symbols"), py::arg("check"),
-        py::arg("clamp"), py::arg("threads"));
-  m.def("decode_batch", &decode_batch, py::arg("cdfs"), py::arg("streams"), py::arg("symbols"),
-        py::arg("threads"));
+  m.def(
+      "encode_items",
+      [](const std::vector<Cdf>& cdfs, const std::vector<py::array>& symbols, bool check,
+         bool clamp,
+         std::size_t threads) { return encode_items(cdfs, parts(symbols), check, clamp, threads); },
+      py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("threads"));
+  m.def(
+      "encode_batch",
+      [](const Cdf& cdf, const py::array& symbols, bool check, bool clamp, std::size_t threads) {
+        return encode_items(cdf.items(), items(symbols), check, clamp, threads);
+      },
+      py::arg("cdf"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("threads"));
+  m.def(
+      "decode_items",
+      [](const std::vector<Cdf>& cdfs, const std::vector<py::buffer>& streams,
+         const std::vector<Symbols>& symbols,
+         std::size_t threads) { return decode_items(cdfs, streams, parts(symbols), threads); },
+      py::arg("cdfs"), py::arg("streams"), py::arg("symbols"), py::arg("threads"));
+  m.def(
+      "decode_batch",
+      [](const Cdf& cdf, const std::vector<py::buffer>& streams, const Symbols& symbols,
+         std::size_t threads) {
+        return decode_items(cdf.items(), streams, items(symbols), threads);
+      },
+      py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
 }

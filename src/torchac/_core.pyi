@@ -61,16 +61,22 @@ class Decoder:
     def decode(self, cdf: Cdf, symbols: npt.NDArray[np.int16]) -> Report | None: ...
     def num_bits(self) -> int: ...
 
-def encode_batch(
+def encode_items(
     cdfs: Sequence[Cdf],
     symbols: Sequence[npt.NDArray[Any]],
     check: bool,
     clamp: bool,
     threads: int,
 ) -> list[bytes] | Report: ...
-def decode_batch(
+def encode_batch(
+    cdf: Cdf, symbols: npt.NDArray[Any], check: bool, clamp: bool, threads: int
+) -> list[bytes] | Report: ...
+def decode_items(
     cdfs: Sequence[Cdf],
     streams: Sequence[Buffer],
     symbols: Sequence[npt.NDArray[np.int16]],
     threads: int,
+) -> Report | None: ...
+def decode_batch(
+    cdf: Cdf, streams: Sequence[Buffer], symbols: npt.NDArray[np.int16], threads: int
 ) -> Report | None: ...

@@ -63,15 +63,6 @@ class Rows(NamedTuple):
         index = None if self.table is None else view(self.table)
         return _core.Cdf(view(self.cdf), self.row_type, self.normalize, index)
 
-    def item_views(self) -> list[_core.Cdf]:
-        """The views of the items, if these are the rows of a batch."""
-        cdf = view(self.cdf)
-        if self.table is None:
-            return [_core.Cdf(rows, self.row_type, self.normalize, None) for rows in cdf]
-        table = view(self.table)
-        each = [table[item, ...] for item in range(len(table))]  # an array even of one number
-        return [_core.Cdf(cdf, self.row_type, self.normalize, its_table) for its_table in each]
-
 
 def float_rows(cdf: Array, needs_normalization: bool, index: Array | None) -> Rows:
     """Checks a CDF of floats."""

@@ -58,8 +58,15 @@ def encode_batch(
         True
     """
     check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
-    views, symbols = _encode_views(cdf, sym, index, needs_normalization, check)
-    streams = _core.encode_batch(views, symbols, bool(check), check is False, _threads(num_threads))
+    how = bool(check), check is False, _threads(num_threads)
+    batch = _batch_rows(cdf, index, needs_normalization)
+    if batch and _tensors.on_host(batch.cdf) and not isinstance(sym, Sequence):
+        _check_batch("sym", sym, batch.shape[0])
+        _tensors.check_symbols(sym, batch)
+        streams = _core.encode_batch(batch.view(), _tensors.view(sym), *how)
+    else:
+        views, symbols = _item_views(cdf, sym, index, needs_normalization, check)
+        streams = _core.encode_items(views, symbols, *how)
     if isinstance(streams, _core.Report):
         item = streams.item
         rows = _item_rows(cdf, index, needs_normalization)[item]
@@ -67,19 +74,14 @@ def encode_batch(
     return streams
 
 
-def _encode_views(
+def _item_views(
     cdf: Array | Sequence[Array],
     sym: Array | Sequence[Array],
     index: Array | Sequence[Array] | None,
     normalize: bool,
     check: bool | None,
 ) -> tuple[list[_core.Cdf], list[NDArray]]:
-    """What the core codes."""
-    batch = _batch_rows(cdf, index, normalize)
-    if batch and _tensors.on_host(batch.cdf) and not isinstance(sym, Sequence):
-        _check_batch("sym", sym, batch.shape[0])
-        _tensors.check_symbols(sym, batch)
-        return batch.item_views(), _items("sym", _tensors.view(sym))
+    """What the core codes, item by item."""
     rows = _item_rows(cdf, index, normalize)
     symbols = _items("sym", sym, len(rows))
     views = []
@@ -158,12 +160,13 @@ def decode_batch(
         with _naming(item):
             streams[item] = _tensors.check_stream(stream)
 
+    threads = _threads(num_threads)
     if batch:
-        views, whole = batch.item_views(), np.empty(batch.shape, np.int16)
-        symbols = _items("symbols", whole)
+        whole = np.empty(batch.shape, np.int16)
+        report = _core.decode_batch(batch.view(), streams, whole, threads)
     else:
-        views, symbols = [r.view() for r in rows], [np.empty(r.shape, np.int16) for r in rows]
-    report = _core.decode_batch(views, streams, symbols, _threads(num_threads))
+        symbols = [np.empty(r.shape, np.int16) for r in rows]
+        report = _core.decode_items([r.view() for r in rows], streams, symbols, threads)
     if report is not None:
         rows = rows or _item_rows(cdf, index, needs_normalization)
         raise errors.explain(report, rows[report.item], item=_name(report.item))
