@@ -74,19 +74,24 @@ def test_threads_may_share_an_encoder_and_a_decoder() -> None:
     assert decoder.num_bits_consumed == encoder.num_bits
 
 
-NAMES = ["Encoder", "Decoder", "encode_items", "decode_items"]
+NAMES = ["Encoder", "Decoder", "encode_items", "decode_items", "encode_batch", "decode_batch"]
 
 
 def core_call(name: str, sym: NDArray) -> Callable[[], object]:
     """Returns a call into the compiled module, and nothing else, that codes zeros in an array."""
     row = np.linspace(0, 1, 257, dtype=np.float32)
-    cdf = _core.Cdf(np.broadcast_to(row, (sym.size, 257)), _core.RowType.FLOAT32, True, None)
+    cdf, batch = (
+        _core.Cdf(np.broadcast_to(row, (*shape, 257)), _core.RowType.FLOAT32, True, None)
+        for shape in (sym.shape, (1, *sym.shape))
+    )
     (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, False, 1))
     return {
         "Encoder": lambda: _core.Encoder().encode(cdf, sym, False, False),
         "Decoder": lambda: _core.Decoder(stream).decode(cdf, sym),
         "encode_items": lambda: _core.encode_items([cdf], [sym], False, False, 1),
         "decode_items": lambda: _core.decode_items([cdf], [stream], [sym], 1),
+        "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, False, 1),
+        "decode_batch": lambda: _core.decode_batch(batch, [stream], sym[np.newaxis], 1),
     }[name]
 
 

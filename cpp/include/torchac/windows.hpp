@@ -131,6 +131,7 @@ class Windows {
     // last one. That ends with the row.
     const std::uint32_t first =
         std::min(count_twice(samples.begins <= quantile) * (kSize / 2), last_);
+    static_assert(kSize == 4 * kEight);
     const std::array<Eight, kSize / kEight> window = {
         eight(row, first), eight(row, first + 8), eight(row, first + 16), eight(row, first + 24)};
     // Differences wrap: those of values on the other side of the quantile are the larger ones.
