@@ -125,8 +125,8 @@ def test_threads_end_with_the_call() -> None:
 
 
 def test_many_python_threads_at_once() -> None:
-    cdf = tables(np.random.default_rng(4), "float32", 8 * 500, 65).view(8, 500, 65)
-    sym = torch.randint(64, (8, 500))
+    cdf = tables(np.random.default_rng(4), "float32", 8 * 2000, 65).view(8, 2000, 65)
+    sym = torch.randint(64, (8, 2000))
     expected = [encode(c, s) for c, s in zip(cdf, sym, strict=True)]
     results: list[bool] = []
 

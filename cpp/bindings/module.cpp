@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "torchac/coding.hpp"
+#include "torchac/crew.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/interval.hpp"
@@ -213,7 +214,8 @@ class PyEncoder {
     const py::gil_scoped_release release;
     const std::scoped_lock lock(mutex_);
     const auto before = stream_.checkpoint();
-    const Report report = torchac::encode({&item, 1}, 1);
+    Crew alone(1);
+    const Report report = torchac::encode({&item, 1}, alone);
     if (!report.ok()) stream_.restore(before);
     return unless_ok(report);
   }
@@ -249,7 +251,8 @@ class PyDecoder {
     const py::gil_scoped_release release;
     const std::scoped_lock lock(mutex_);
     decoder = decoder_;
-    const Report report = torchac::decode({&item, 1}, 1);
+    Crew alone(1);
+    const Report report = torchac::decode({&item, 1}, alone);
     if (report.ok()) decoder_ = decoder;
     return unless_ok(report);
   }
@@ -270,6 +273,15 @@ void require_one_type(const std::vector<Cdf>& cdfs) {
           "rows of different types");
 }
 
+// Of so many threads those that are worth their start, which takes as long as coding some thousands
+// of symbols: less than this many if they have rows of their own, more if they share tables.
+std::size_t worthwhile(std::size_t threads, const std::vector<Cdf>& cdfs) {
+  constexpr std::int64_t kSymbolsForThread = 4096;
+  std::int64_t symbols = 0;
+  for (const Cdf& cdf : cdfs) symbols += size(cdf.shape());
+  return std::min(threads, static_cast<std::size_t>(symbols / kSymbolsForThread));
+}
+
 // The streams, or a report on why there are none.
 using Streams = std::variant<std::vector<py::bytes>, Report>;
 
@@ -277,6 +289,8 @@ Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<Part>& symb
                      bool clamp, std::size_t threads) {
   require(cdfs.size() == symbols.size(), "one CDF for each item expected");
   require_one_type(cdfs);
+  Crew crew(
+      worthwhile(threads, cdfs));  // first, so that its threads can end while the bytes are made
   std::vector<EncodedStream> streams(cdfs.size());
   std::vector<EncodeItem> items;
   for (std::size_t i = 0; i < cdfs.size(); ++i)
@@ -284,7 +298,7 @@ Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<Part>& symb
   Report report;
   {
     const py::gil_scoped_release release;
-    report = torchac::encode(items, threads);
+    report = torchac::encode(items, crew);
   }
   if (!report.ok()) return report;
   std::vector<py::bytes> result;
@@ -298,6 +312,7 @@ std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
   require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(),
           "one CDF for each item expected");
   require_one_type(cdfs);
+  Crew crew(worthwhile(threads, cdfs));
   std::vector<py::buffer_info> buffers;
   for (const py::buffer& stream : streams) buffers.push_back(stream.request());
   std::vector<Decoder> decoders;
@@ -306,7 +321,7 @@ std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
   for (std::size_t i = 0; i < cdfs.size(); ++i)
     items.push_back(decode_item(cdfs[i], symbols[i], decoders[i]));
   const py::gil_scoped_release release;
-  return unless_ok(torchac::decode(items, threads));
+  return unless_ok(torchac::decode(items, crew));
 }
 
 template <class Array>

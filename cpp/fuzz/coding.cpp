@@ -11,6 +11,7 @@
 #include "input.hpp"
 #include "reference.hpp"
 #include "torchac/coding.hpp"
+#include "torchac/crew.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/report.hpp"
@@ -29,7 +30,8 @@ DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
 }
 
 Report encode(std::vector<EncodeItem> items, std::size_t threads) {
-  return torchac::encode(items, threads);
+  Crew crew(threads);
+  return torchac::encode(items, crew);
 }
 
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream) {
@@ -40,7 +42,8 @@ Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stre
 }
 
 Report decode(const std::vector<DecodeItem>& items, std::size_t threads) {
-  return torchac::decode(items, threads);
+  Crew crew(threads);
+  return torchac::decode(items, crew);
 }
 
 Bytes finished(EncodedStream stream) {

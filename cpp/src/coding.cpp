@@ -7,6 +7,7 @@
 #include <span>
 #include <variant>
 
+#include "torchac/crew.hpp"
 #include "torchac/intervals.hpp"
 #include "torchac/lanes.hpp"
 #include "torchac/report.hpp"
@@ -68,23 +69,21 @@ std::optional<IntervalTables> prepare_tables(std::span<const EncodeItem> items) 
       items.front().format);
 }
 
-Report encode_rows(std::span<const EncodeItem> items, std::size_t threads) {
+Report encode_rows(std::span<const EncodeItem> items, Crew& crew) {
   return std::visit(
       [&]<class Format>(const Format&) {
-        return code_all<EncodeLane<RowIntervals<Format>>>(
-            items.size(), threads, [&](std::size_t i) {
-              const EncodeItem& item = items[i];
-              return EncodeLane(
-                  RowIntervals(std::get<Format>(item.format), item.rows, item.symbols, item.check),
-                  item.count, *item.stream);
-            });
+        return code_all<EncodeLane<RowIntervals<Format>>>(items.size(), crew, [&](std::size_t i) {
+          const EncodeItem& item = items[i];
+          return EncodeLane(
+              RowIntervals(std::get<Format>(item.format), item.rows, item.symbols, item.check),
+              item.count, *item.stream);
+        });
       },
       items.front().format);
 }
 
-Report encode_tables(std::span<const EncodeItem> items, const IntervalTables& tables,
-                     std::size_t threads) {
-  return code_all<EncodeLane<TableIntervals>>(items.size(), threads, [&](std::size_t i) {
+Report encode_tables(std::span<const EncodeItem> items, const IntervalTables& tables, Crew& crew) {
+  return code_all<EncodeLane<TableIntervals>>(items.size(), crew, [&](std::size_t i) {
     const EncodeItem& item = items[i];
     return EncodeLane(TableIntervals(tables, *item.rows.index(), item.symbols), item.count,
                       *item.stream);
@@ -101,8 +100,8 @@ std::optional<Tables> prepare_tables(std::span<const DecodeItem> items) {
 }
 
 template <class Search>
-Report decode_with(std::span<const DecodeItem> items, std::size_t threads) {
-  return code_all<DecodeLane<Search>>(items.size(), threads, [&](std::size_t i) {
+Report decode_with(std::span<const DecodeItem> items, Crew& crew) {
+  return code_all<DecodeLane<Search>>(items.size(), crew, [&](std::size_t i) {
     const DecodeItem& item = items[i];
     return DecodeLane(Search(std::get<typename Search::Format>(item.format), item.rows),
                       item.symbols, item.count, *item.stream);
@@ -118,19 +117,19 @@ bool fits(std::span<const DecodeItem> items) {
   });
 }
 
-Report decode_rows(std::span<const DecodeItem> items, std::size_t threads) {
+Report decode_rows(std::span<const DecodeItem> items, Crew& crew) {
 #ifdef TORCHAC_HAS_VECTORS
   if (fits<WindowSearch<Integer16>>(items))
-    return decode_with<WindowSearch<Integer16>>(items, threads);
-  if (fits<WindowSearch<Float32>>(items)) return decode_with<WindowSearch<Float32>>(items, threads);
+    return decode_with<WindowSearch<Integer16>>(items, crew);
+  if (fits<WindowSearch<Float32>>(items)) return decode_with<WindowSearch<Float32>>(items, crew);
 #endif
   return std::visit(
-      [&]<class Format>(const Format&) { return decode_with<RowSearch<Format>>(items, threads); },
+      [&]<class Format>(const Format&) { return decode_with<RowSearch<Format>>(items, crew); },
       items.front().format);
 }
 
-Report decode_tables(std::span<const DecodeItem> items, const Tables& tables, std::size_t threads) {
-  return code_all<DecodeLane<TableSearch>>(items.size(), threads, [&](std::size_t i) {
+Report decode_tables(std::span<const DecodeItem> items, const Tables& tables, Crew& crew) {
+  return code_all<DecodeLane<TableSearch>>(items.size(), crew, [&](std::size_t i) {
     const DecodeItem& item = items[i];
     return DecodeLane(TableSearch(tables, *item.rows.index()), item.symbols, item.count,
                       *item.stream);
@@ -139,18 +138,18 @@ Report decode_tables(std::span<const DecodeItem> items, const Tables& tables, st
 
 }  // namespace
 
-Report encode(std::span<EncodeItem> items, std::size_t threads) {
+Report encode(std::span<EncodeItem> items, Crew& crew) {
   if (items.empty()) return {};
   const Report report = check_tables(items);
   if (!report.ok()) return report;
   const auto tables = prepare_tables(std::span<const EncodeItem>(items));
-  return tables ? encode_tables(items, *tables, threads) : encode_rows(items, threads);
+  return tables ? encode_tables(items, *tables, crew) : encode_rows(items, crew);
 }
 
-Report decode(std::span<const DecodeItem> items, std::size_t threads) {
+Report decode(std::span<const DecodeItem> items, Crew& crew) {
   if (items.empty()) return {};
   const auto tables = prepare_tables(items);
-  Report report = tables ? decode_tables(items, *tables, threads) : decode_rows(items, threads);
+  Report report = tables ? decode_tables(items, *tables, crew) : decode_rows(items, crew);
   for (std::size_t i = 0; report.ok() && i < items.size(); ++i) {
     // Where no symbols were asked for, nobody has looked yet whether the stream has its end.
     if (items[i].stream->truncated())

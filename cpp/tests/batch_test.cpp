@@ -13,6 +13,7 @@
 #include "stored_cdf.hpp"
 #include "streams.hpp"
 #include "torchac/coding.hpp"
+#include "torchac/crew.hpp"
 
 namespace torchac::test {
 namespace {
@@ -33,7 +34,8 @@ struct Batch {
     for (std::size_t i = 0; i < cdfs.size(); ++i) {
       items.push_back(encode_item(streams[i], cdfs[i], 0, symbols[i]));
     }
-    return torchac::encode(items, threads);
+    Crew crew(threads);
+    return torchac::encode(items, crew);
   }
 
   [[nodiscard]] Report decode(const std::vector<Bytes>& streams, std::size_t threads) {
@@ -43,7 +45,8 @@ struct Batch {
       symbols[i].assign(symbols[i].size(), -1);
       items.push_back(decode_item(decoders[i], cdfs[i], 0, symbols[i]));
     }
-    return torchac::decode(items, threads);
+    Crew crew(threads);
+    return torchac::decode(items, crew);
   }
 
   std::vector<StoredCdf> cdfs;
@@ -83,13 +86,13 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
         symbols.back().push_back(static_cast<std::int16_t>(symbol));
       }
     }
-    const std::size_t threads = 1 + random.below(4);
+    Crew crew(1 + random.below(4));
 
     std::vector<EncodedStream> streams(items.size());
     std::vector<EncodeItem> encode_items;
     for (std::size_t i = 0; i < items.size(); ++i)
       encode_items.push_back(items[i].encode_item(streams[i], symbols[i]));
-    REQUIRE(torchac::encode(encode_items, threads).ok());
+    REQUIRE(torchac::encode(encode_items, crew).ok());
     std::vector<Bytes> bytes;
     for (std::size_t i = 0; i < items.size(); ++i) {
       bytes.push_back(finished(streams[i]));
@@ -103,7 +106,7 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
       symbols[i].assign(symbols[i].size(), -1);
       decode_items.push_back(items[i].decode_item(decoders[i], symbols[i]));
     }
-    REQUIRE(torchac::decode(decode_items, threads).ok());
+    REQUIRE(torchac::decode(decode_items, crew).ok());
     CHECK(symbols == expected);
   });
 }

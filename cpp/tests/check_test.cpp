@@ -70,7 +70,8 @@ TEST_CASE("shared rows are all checked, also those that no symbol uses") {
   EncodeItem item = encode_item(stream, tables, 0, {}, Check::kYes);
   const Integers no_index(IntegerType::kUint8, StridedWalk(nullptr, {{0, 1}}), 2, false);
   item.rows = Rows({tables.row(0), 24, 2}, no_index);
-  const Report report = torchac::encode({&item, 1}, 1);
+  Crew alone(1);
+  const Report report = torchac::encode({&item, 1}, alone);
   CHECK(report.problem == Problem::kOutOfBounds);
   CHECK(report.table == 1);
   CHECK(report.column == 2);

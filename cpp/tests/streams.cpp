@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "torchac/coding.hpp"
+#include "torchac/crew.hpp"
 #include "torchac/sources.hpp"
 #include "torchac/strided.hpp"
 
@@ -31,13 +32,15 @@ DecodeItem decode_item(Decoder& stream, const StoredCdf& cdf, std::int64_t first
 Report encode(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<const std::int16_t> symbols, Check check) {
   EncodeItem item = encode_item(stream, cdf, first, symbols, check);
-  return torchac::encode({&item, 1}, 1);
+  Crew alone(1);
+  return torchac::encode({&item, 1}, alone);
 }
 
 Report decode(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<std::int16_t> symbols) {
   DecodeItem item = decode_item(stream, cdf, first, symbols);
-  return torchac::decode({&item, 1}, 1);
+  Crew alone(1);
+  return torchac::decode({&item, 1}, alone);
 }
 
 Bytes finished(EncodedStream stream) {

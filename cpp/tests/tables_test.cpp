@@ -15,6 +15,7 @@
 #include "stored_cdf.hpp"
 #include "streams.hpp"
 #include "torchac/coding.hpp"
+#include "torchac/crew.hpp"
 
 namespace torchac::test {
 TEST_CASE("shared rows decode as the reference decodes") {
@@ -27,7 +28,8 @@ TEST_CASE("shared rows decode as the reference decodes") {
     Decoder decoder(stream);
     Symbols symbols(shared.index.size());
     const DecodeItem item = shared.decode_item(decoder, symbols);
-    const Report report = torchac::decode({&item, 1}, 1);
+    Crew alone(1);
+    const Report report = torchac::decode({&item, 1}, alone);
     REQUIRE(report.problem == expected.problem);
     symbols.resize(expected.symbols.size());
     CHECK(symbols == expected.symbols);
@@ -44,7 +46,8 @@ TEST_CASE("shared rows encode as the reference encodes") {
 
     EncodedStream stream;
     EncodeItem item = shared.encode_item(stream, symbols);
-    const Report report = torchac::encode({&item, 1}, 1);
+    Crew alone(1);
+    const Report report = torchac::encode({&item, 1}, alone);
     REQUIRE(report.problem == expected.problem);
     if (report.ok()) {
       CHECK(finished(stream) == expected.bytes);
@@ -80,9 +83,10 @@ TEST_CASE("items of a batch have tables of their own, the same, or the same read
     }
     const bool ok = std::ranges::all_of(
         expected, [](const auto& item) { return item.problem == Problem::kNone; });
-    REQUIRE(torchac::decode(decode_items, 1).ok() == ok);
+    Crew alone(1);
+    REQUIRE(torchac::decode(decode_items, alone).ok() == ok);
     if (!ok) return;
-    REQUIRE(torchac::encode(encode_items, 1).ok());
+    REQUIRE(torchac::encode(encode_items, alone).ok());
     for (std::size_t i = 0; i < items.size(); ++i) {
       CHECK(symbols[i] == expected[i].symbols);
       CHECK(finished(encoded[i]) == reference::encode(items[i].reference_rows, symbols[i]).bytes);

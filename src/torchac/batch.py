@@ -37,8 +37,8 @@ def encode_batch(
         needs_normalization: As for `encode_float_cdf`; without effect on integers.
         index: The table of each symbol, of the shape of `sym`, or a sequence of `B` tensors.
         check_input_bounds: As for `encode_float_cdf`.
-        num_threads: Threads to code on; `torch.get_num_threads()` by default. None outlives the
-            call.
+        num_threads: The most threads to code on; `torch.get_num_threads()` by default. Few symbols
+            take fewer, as threads take longer to start. None outlives the call.
 
     Returns:
         `B` streams.

@@ -6,6 +6,7 @@
 #include <span>
 #include <variant>
 
+#include "torchac/crew.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/report.hpp"
@@ -57,9 +58,9 @@ struct DecodeItem {
 };
 
 // Encodes the items' symbols at the ends of their streams.
-Report encode(std::span<EncodeItem> items, std::size_t threads);
+Report encode(std::span<EncodeItem> items, Crew& crew);
 
 // Decodes the items' symbols from where their streams stand.
-Report decode(std::span<const DecodeItem> items, std::size_t threads);
+Report decode(std::span<const DecodeItem> items, Crew& crew);
 
 }  // namespace torchac

@@ -1,18 +1,15 @@
-// Many streams at once: on each thread several lanes in turn, and threads that share the streams.
+// Many streams at once: threads that share them, on each of them several lanes in turn.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
-#include <exception>
 #include <mutex>
 #include <optional>
-#include <thread>
-#include <vector>
 
 #include "torchac/abreast.hpp"
+#include "torchac/crew.hpp"
 #include "torchac/report.hpp"
 
 namespace torchac {
@@ -144,50 +141,21 @@ class Turns {
   std::array<AnyLane*, kMostLanes<AnyLane>> active_{};
 };
 
-// Waits awake for others that are about to be done: a thread that sleeps is woken up late.
-inline void await(const std::atomic<std::size_t>& busy) {
-  using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + std::chrono::microseconds(200);
-  while (busy.load(std::memory_order_relaxed) > 0 && Clock::now() < end) std::this_thread::yield();
-}
-
-// Codes the streams 0 ... count - 1 on this thread and `threads - 1` more, which end with the call.
+// Codes the streams 0 ... count - 1.
 template <class AnyLane, class Make>
-Report code_all(std::size_t count, std::size_t threads, const Make& make) {
+Report code_all(std::size_t count, Crew& crew, const Make& make) {
   Queue queue(count);
-  threads = std::clamp<std::size_t>(threads, 1, std::max<std::size_t>(count, 1));
+  const std::size_t threads = std::clamp<std::size_t>(count, 1, crew.size());
   // No thread takes more streams at a time than its share.
   const std::size_t lanes = std::min(most_lanes<AnyLane>(), (count + threads - 1) / threads);
-  std::vector<std::exception_ptr> failures(threads);
-  std::atomic<std::size_t> busy{0};  // of the other threads
-  const auto work = [&](std::size_t thread) {
+  crew.run(threads, [&] {
     try {
       Turns<AnyLane, Make>(queue, make, lanes).run();
     } catch (...) {
-      failures[thread] = std::current_exception();
       queue.stop();
+      throw;
     }
-  };
-
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads; ++i) {
-    ++busy;
-    try {
-      others.emplace_back([&, i] {
-        work(i);
-        --busy;
-      });
-    } catch (...) {  // the system has no more threads: fewer do the work
-      --busy;
-      break;
-    }
-  }
-  work(0);
-  await(busy);
-  for (std::thread& other : others) other.join();
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
+  });
   return queue.report();
 }
 
