@@ -72,21 +72,20 @@ std::optional<IntervalTables> prepare_tables(std::span<const EncodeItem> items) 
 Report encode_rows(std::span<const EncodeItem> items, Crew& crew) {
   return std::visit(
       [&]<class Format>(const Format&) {
-        return code_all<EncodeLane<RowIntervals<Format>>>(items.size(), crew, [&](std::size_t i) {
-          const EncodeItem& item = items[i];
-          return EncodeLane(
-              RowIntervals(std::get<Format>(item.format), item.rows, item.symbols, item.check),
-              item.count, *item.stream);
-        });
+        return code_all<EncodeLane<RowIntervals<Format>>>(
+            items.size(), crew, [&](auto& lane, std::size_t i) {
+              const EncodeItem& item = items[i];
+              lane.emplace(item.count, *item.stream, std::get<Format>(item.format), item.rows,
+                           item.symbols, item.check);
+            });
       },
       items.front().format);
 }
 
 Report encode_tables(std::span<const EncodeItem> items, const IntervalTables& tables, Crew& crew) {
-  return code_all<EncodeLane<TableIntervals>>(items.size(), crew, [&](std::size_t i) {
+  return code_all<EncodeLane<TableIntervals>>(items.size(), crew, [&](auto& lane, std::size_t i) {
     const EncodeItem& item = items[i];
-    return EncodeLane(TableIntervals(tables, *item.rows.index(), item.symbols), item.count,
-                      *item.stream);
+    lane.emplace(item.count, *item.stream, tables, *item.rows.index(), item.symbols);
   });
 }
 
@@ -101,10 +100,10 @@ std::optional<Tables> prepare_tables(std::span<const DecodeItem> items) {
 
 template <class Search>
 Report decode_with(std::span<const DecodeItem> items, Crew& crew) {
-  return code_all<DecodeLane<Search>>(items.size(), crew, [&](std::size_t i) {
+  return code_all<DecodeLane<Search>>(items.size(), crew, [&](auto& lane, std::size_t i) {
     const DecodeItem& item = items[i];
-    return DecodeLane(Search(std::get<typename Search::Format>(item.format), item.rows),
-                      item.symbols, item.count, *item.stream);
+    lane.emplace(item.symbols, item.count, *item.stream,
+                 std::get<typename Search::Format>(item.format), item.rows);
   });
 }
 
@@ -129,10 +128,9 @@ Report decode_rows(std::span<const DecodeItem> items, Crew& crew) {
 }
 
 Report decode_tables(std::span<const DecodeItem> items, const Tables& tables, Crew& crew) {
-  return code_all<DecodeLane<TableSearch>>(items.size(), crew, [&](std::size_t i) {
+  return code_all<DecodeLane<TableSearch>>(items.size(), crew, [&](auto& lane, std::size_t i) {
     const DecodeItem& item = items[i];
-    return DecodeLane(TableSearch(tables, *item.rows.index()), item.symbols, item.count,
-                      *item.stream);
+    lane.emplace(item.symbols, item.count, *item.stream, tables, *item.rows.index());
   });
 }
 

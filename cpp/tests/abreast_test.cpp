@@ -92,8 +92,8 @@ TEST_CASE("streams abreast encode as the reference encodes") {
       std::deque<EncodeLane<TableIntervals>> lanes;
       for (std::size_t k = 0; k < kStreams; ++k) {
         const Shared& stream = streams[k];
-        lanes.emplace_back(TableIntervals(*tables, stream.indices(), stream.source(symbols[k])),
-                           stream.count(), encoded[k]);
+        lanes.emplace_back(stream.count(), encoded[k], *tables, stream.indices(),
+                           stream.source(symbols[k]));
       }
       const std::size_t count = code(abreast, lanes);
       for (std::size_t k = 0; k < kStreams; ++k) {
@@ -128,8 +128,8 @@ TEST_CASE("streams abreast decode as the reference decodes") {
       std::deque<DecodeLane<TableSearch>> lanes;
       for (const Shared& stream : streams) symbols.emplace_back(stream.index.size());
       for (std::size_t k = 0; k < kStreams; ++k) {
-        lanes.emplace_back(TableSearch(*tables, streams[k].indices()), symbols[k].data(),
-                           streams[k].count(), decoders[k]);
+        lanes.emplace_back(symbols[k].data(), streams[k].count(), decoders[k], *tables,
+                           streams[k].indices());
       }
       const std::size_t count = code(abreast, lanes);
       for (std::size_t k = 0; k < kStreams; ++k) {

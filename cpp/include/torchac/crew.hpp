@@ -62,6 +62,7 @@ class Crew {
 
   // Waits awake for others that are about to be done: a thread that sleeps is woken up late.
   void await() {
+    if (busy_ == 0) return;
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::microseconds(200);
     while (busy_ > 0) {

@@ -2,6 +2,7 @@
 // from shared tables.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +35,8 @@ class RowIntervals {
     readable.cut(rows_.read(readable.count, block_rows_.data()), {Problem::kIndex});
     readable.cut(symbols_.read(readable.count, block_symbols_.data()), {Problem::kSymbol});
     if (check_) check(readable);
+    std::fill_n(&block_rows_[readable.count], kPrefetchDistance, nullptr);
+    std::fill_n(&block_symbols_[readable.count], kPrefetchDistance, 0);
     return readable;
   }
 
@@ -76,8 +79,8 @@ class RowIntervals {
   bool check_;
   const std::byte* checked_ = nullptr;
   // Behind the block are kPrefetchDistance more, which mean nothing.
-  std::array<const std::byte*, kBlock + kPrefetchDistance> block_rows_{};
-  std::array<std::uint32_t, kBlock + kPrefetchDistance> block_symbols_{};
+  std::array<const std::byte*, kBlock + kPrefetchDistance> block_rows_;
+  std::array<std::uint32_t, kBlock + kPrefetchDistance> block_symbols_;
 };
 
 // Intervals of tables that are at hand.
@@ -90,8 +93,8 @@ class TableIntervals {
       : tables_(&tables), index_(std::move(index)), symbols_(std::move(symbols)) {}
 
   [[nodiscard]] Readable read(std::size_t count) {
-    std::array<std::uint32_t, kBlock> index{};
-    std::array<std::uint32_t, kBlock> symbols{};
+    std::array<std::uint32_t, kBlock> index;
+    std::array<std::uint32_t, kBlock> symbols;
     Readable readable = {count};
     readable.cut(index_.read(readable.count, index.data()), {Problem::kIndex});
     readable.cut(symbols_.read(readable.count, symbols.data()), {Problem::kSymbol});
@@ -117,7 +120,7 @@ class TableIntervals {
   const IntervalTables* tables_;
   Integers index_;
   Integers symbols_;
-  std::array<std::uint32_t, kBlock> block_{};
+  std::array<std::uint32_t, kBlock> block_;
 };
 
 }  // namespace torchac

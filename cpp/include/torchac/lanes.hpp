@@ -68,9 +68,11 @@ class EncodeLane : public Lane {
  public:
   static constexpr bool kGoesAbreast = Intervals::kGoesAbreast;
 
-  // Encodes `count` symbols at the end of `stream`.
-  EncodeLane(Intervals intervals, std::int64_t count, EncodedStream& stream)
-      : Lane(count), intervals_(std::move(intervals)), stream_(&stream) {}
+  // Encodes `count` symbols at the end of `stream`. The others are what Intervals are made of:
+  // blocks are large, so they are made where they stay.
+  template <class... Arguments>
+  EncodeLane(std::int64_t count, EncodedStream& stream, Arguments&&... intervals)
+      : Lane(count), intervals_(std::forward<Arguments>(intervals)...), stream_(&stream) {}
 
   void fill() { read_block(intervals_); }
 
@@ -149,9 +151,14 @@ class DecodeLane : public Lane {
  public:
   static constexpr bool kGoesAbreast = Search::kGoesAbreast;
 
-  // Decodes `count` symbols from where `stream` stands to `symbols`.
-  DecodeLane(Search search, std::int16_t* symbols, std::int64_t count, Decoder& stream)
-      : Lane(count), search_(std::move(search)), symbols_(symbols), stream_(&stream) {}
+  // Decodes `count` symbols from where `stream` stands to `symbols`. The others are what a Search
+  // is made of.
+  template <class... Arguments>
+  DecodeLane(std::int16_t* symbols, std::int64_t count, Decoder& stream, Arguments&&... search)
+      : Lane(count),
+        search_(std::forward<Arguments>(search)...),
+        symbols_(symbols),
+        stream_(&stream) {}
 
   void fill() { read_block(search_); }
 

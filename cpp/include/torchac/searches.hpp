@@ -56,7 +56,7 @@ class RowSearch {
  private:
   const Format* format_;
   Rows rows_;
-  std::array<const std::byte*, kBlock> block_{};
+  std::array<const std::byte*, kBlock> block_;
 };
 
 #ifdef TORCHAC_HAS_VECTORS
@@ -151,7 +151,7 @@ class TableSearch {
  private:
   const Tables* tables_;
   Integers index_;
-  std::array<std::uint32_t, kBlock> block_{};
+  std::array<std::uint32_t, kBlock> block_;
 };
 
 }  // namespace torchac

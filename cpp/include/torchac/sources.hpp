@@ -179,7 +179,7 @@ class Rows {
   }
 
   std::size_t read_tables(std::size_t count, const std::byte** to) {
-    std::array<std::uint32_t, kBlock> index{};
+    std::array<std::uint32_t, kBlock> index;
     const std::size_t good = index_->read(count, index.data());
     for (std::size_t i = 0; i < good; ++i)
       to[i] = tables_->first + static_cast<std::ptrdiff_t>(index[i]) * tables_->stride;

@@ -56,12 +56,12 @@ class Queue {
   Report report_;
 };
 
-// Lanes that one thread codes in turn. `make(i)` makes the lane of stream i.
-template <class AnyLane, class Make>
+// Lanes that one thread codes in turn. `begin(lane, i)` makes a lane that of stream i.
+template <class AnyLane, class Begin>
 class Turns {
  public:
-  Turns(Queue& queue, const Make& make, std::size_t lanes)
-      : queue_(queue), make_(make), lanes_(lanes) {}
+  Turns(Queue& queue, const Begin& begin, std::size_t lanes)
+      : queue_(queue), begin_(begin), lanes_(lanes) {}
 
   void run() {
     for (std::size_t active = gather(); active > 0; active = gather())
@@ -70,6 +70,10 @@ class Turns {
 
  private:
   struct Slot {
+    // Not constexpr: where it is, compilers clear the lane's memory, which takes longer than coding
+    // a few symbols.
+    Slot() {}  // NOLINT(modernize-use-equals-default)
+
     std::optional<AnyLane> lane;
     std::size_t item = 0;
   };
@@ -96,7 +100,7 @@ class Turns {
       const auto item = queue_.next();
       if (!item) return false;
       slot.item = *item;
-      slot.lane.emplace(make_(*item));
+      begin_(slot.lane, *item);
     }
   }
 
@@ -135,22 +139,22 @@ class Turns {
   }
 
   Queue& queue_;
-  const Make& make_;
+  const Begin& begin_;
   std::size_t lanes_;
   std::array<Slot, kMostLanes<AnyLane>> slots_;
   std::array<AnyLane*, kMostLanes<AnyLane>> active_{};
 };
 
 // Codes the streams 0 ... count - 1.
-template <class AnyLane, class Make>
-Report code_all(std::size_t count, Crew& crew, const Make& make) {
+template <class AnyLane, class Begin>
+Report code_all(std::size_t count, Crew& crew, const Begin& begin) {
   Queue queue(count);
   const std::size_t threads = std::clamp<std::size_t>(count, 1, crew.size());
   // No thread takes more streams at a time than its share.
   const std::size_t lanes = std::min(most_lanes<AnyLane>(), (count + threads - 1) / threads);
   crew.run(threads, [&] {
     try {
-      Turns<AnyLane, Make>(queue, make, lanes).run();
+      Turns<AnyLane, Begin>(queue, begin, lanes).run();
     } catch (...) {
       queue.stop();
       throw;
