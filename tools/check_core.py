@@ -51,7 +51,7 @@ def main() -> None:
             shape = (*sym.shape, values.shape[-1])
             rows = np.broadcast_to(values.reshape(-1, values.shape[-1]), shape)
             normalize = rows.dtype != np.int16 and case["needs_normalization"]
-            cdf = core.Cdf(rows, core.RowType[rows.dtype.name.upper()], normalize, None)
+            cdf = core.Cdf(rows, getattr(core.RowType, rows.dtype.name.upper()), normalize, None)
             decoded = np.full_like(sym, -1)
             core.Decoder(stream).decode(cdf, decoded)
             check(np.array_equal(decoded, sym), f"{name}, decoded with its {part},")

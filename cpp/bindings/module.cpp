@@ -336,13 +336,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   using namespace torchac;
   m.doc() = "The arithmetic coder. Private: use the functions of torchac.";
 
-  py::native_enum<RowType>(m, "RowType", "enum.Enum")
+  // Not native_enum: each of its conversions takes as long as coding a few symbols.
+  py::enum_<RowType>(m, "RowType")
       .value("INT16", RowType::kInt16)
       .value("FLOAT16", RowType::kFloat16)
       .value("BFLOAT16", RowType::kBFloat16)
       .value("FLOAT32", RowType::kFloat32)
-      .value("FLOAT64", RowType::kFloat64)
-      .finalize();
+      .value("FLOAT64", RowType::kFloat64);
 
   py::native_enum<Problem>(m, "Problem", "enum.Enum")
       .value("SYMBOL", Problem::kSymbol)

@@ -13,11 +13,10 @@ def host_views(
 ) -> tuple[_core.Cdf, NDArray]:
     """What the core codes: rows and symbols as they are, or what another device makes of them."""
     _tensors.check_symbols(sym, rows)
-    gathered = None
     if not _tensors.on_host(rows.cdf):
-        gathered = _gather.gather(rows, sym, bool(check_input_bounds), check_input_bounds is False)
-    cdf, symbols = gathered or (rows, sym)
-    return cdf.view(), _tensors.view(symbols)
+        check, clamp = bool(check_input_bounds), check_input_bounds is False
+        rows, sym = _gather.gather(rows, sym, check, clamp) or (rows, sym)
+    return rows.view(), _tensors.view(sym)
 
 
 def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check_input_bounds: bool | None) -> None:

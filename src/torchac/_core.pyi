@@ -2,18 +2,18 @@
 
 import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
 
-class RowType(enum.Enum):
-    INT16 = 0
-    FLOAT16 = 1
-    BFLOAT16 = 2
-    FLOAT32 = 3
-    FLOAT64 = 4
+class RowType:
+    INT16: ClassVar[RowType]
+    FLOAT16: ClassVar[RowType]
+    BFLOAT16: ClassVar[RowType]
+    FLOAT32: ClassVar[RowType]
+    FLOAT64: ClassVar[RowType]
 
 class Problem(enum.Enum):
     SYMBOL = 1

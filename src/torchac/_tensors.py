@@ -16,7 +16,7 @@ Array: TypeAlias = torch.Tensor | NDArray
 ArrayT = TypeVar("ArrayT", torch.Tensor, NDArray)
 Stream: TypeAlias = bytes | bytearray | memoryview
 
-META = torch.device("meta")
+CPU, META = torch.device("cpu"), torch.device("meta")
 MIN_LP = 2
 MAX_LP = 32769  # the symbols 0 … 32767 are what an int16 result can hold
 
@@ -104,7 +104,7 @@ def _rows(
 def check_symbols(sym: Array, rows: Rows) -> None:
     """Checks the symbols to be coded with `rows`, except that they are in the alphabet."""
     _check_integers("sym", sym, "the CDF", rows.cdf)
-    if tuple(sym.shape) != rows.shape:
+    if sym.shape != rows.shape:
         whose = "rows of the CDF" if rows.table is None else "index"
         raise ValueError(
             f"shape of sym {tuple(sym.shape)} must match the {whose}: expected {rows.shape}"
@@ -134,7 +134,10 @@ def view(array: Array) -> NDArray:
         return array.view(np.ndarray)
     if array.dtype is torch.bfloat16:
         array = array.detach().view(torch.int16)
-    return array.numpy(force=True)
+    try:
+        return array.numpy()
+    except (RuntimeError, TypeError):  # it is in a graph, elsewhere, or negated lazily
+        return array.numpy(force=True)
 
 
 def as_tensor(array: Array) -> torch.Tensor:
@@ -178,9 +181,7 @@ def check_optional_flag(name: str, value: Any) -> bool | None:
 
 
 def _check_array(name: str, array: Any) -> None:
-    if isinstance(array, np.ndarray):
-        return
-    if not isinstance(array, torch.Tensor):
+    if not isinstance(array, (np.ndarray, torch.Tensor)):
         raise TypeError(
             f"{name} is of type {type(array).__name__}: expected a torch.Tensor or a numpy.ndarray"
         )
@@ -195,12 +196,13 @@ def check_elements(name: str, array: Array) -> None:
 
 
 def _has_elements(tensor: torch.Tensor) -> bool:
-    if tensor.is_meta or tensor.is_nested or tensor.layout is not torch.strided:
+    if tensor.is_nested or tensor.layout is not torch.strided:
         return False
     try:
         storage = tensor.untyped_storage()
-        # A fake tensor says that it is elsewhere than its memory, and warns if asked where.
-        address = 0 if storage.device == META else tensor.data_ptr()
+        if storage.device == META:  # a fake tensor says that it is elsewhere, and warns of data_ptr
+            return False
+        address = tensor.data_ptr()
     except RuntimeError:  # torch.vmap and the like; some devices say nothing of their memory
         return not tensor.is_cpu
     # Memory may have been given back, all of it or the end, as sharded models do.
@@ -236,4 +238,4 @@ def _check_integers(name: str, array: Array, cdf_name: str, cdf: Array) -> None:
 
 
 def _device(array: Array) -> torch.device:
-    return torch.device("cpu") if isinstance(array, np.ndarray) else array.device
+    return CPU if isinstance(array, np.ndarray) else array.device

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ import torch
 from torchac import _coding, _core, _tensors, errors
 from torchac._tensors import Array, ArrayT, NDArray, Rows, Stream
 from torchac.symbols import check_integer
+
+T = TypeVar("T")
 
 
 def encode_batch(
@@ -84,10 +86,8 @@ def _item_views(
     """What the core codes, item by item."""
     rows = _item_rows(cdf, index, normalize)
     symbols = _items("sym", sym, len(rows))
-    views = []
-    for item, its_rows in enumerate(rows):
-        with _naming(item):
-            views.append(_coding.host_views(its_rows, symbols[item], check))
+    with _naming(zip(rows, symbols, strict=True)) as each:
+        views = [_coding.host_views(its_rows, its_symbols, check) for its_rows, its_symbols in each]
     return [cdf_view for cdf_view, _ in views], [sym_view for _, sym_view in views]
 
 
@@ -155,10 +155,9 @@ def decode_batch(
     """
     batch = _batch_rows(cdf, index, needs_normalization)
     rows = [] if batch else _item_rows(cdf, index, needs_normalization)
-    streams = _items("byte_streams", byte_streams, batch.shape[0] if batch else len(rows))
-    for item, stream in enumerate(streams):
-        with _naming(item):
-            streams[item] = _tensors.check_stream(stream)
+    count = batch.shape[0] if batch else len(rows)
+    with _naming(_items("byte_streams", byte_streams, count)) as each:
+        streams = [_tensors.check_stream(stream) for stream in each]
 
     threads = _threads(num_threads)
     if batch:
@@ -205,10 +204,10 @@ def _item_rows(
             _items("cdf", cdf, len(indices)) if isinstance(cdf, Sequence) else [cdf] * len(indices)
         )
     rows: list[Rows] = []
-    for item, (its_cdf, its_index) in enumerate(zip(cdfs, indices, strict=True)):
-        with _naming(item):
+    with _naming(zip(cdfs, indices, strict=True)) as each:
+        for its_cdf, its_index in each:
             rows.append(_tensors.any_rows(its_cdf, normalize, its_index))
-            if rows[item].row_type is not rows[0].row_type:
+            if rows[-1].row_type is not rows[0].row_type:
                 raise ValueError(
                     f"cdf has dtype {its_cdf.dtype}: expected {cdfs[0].dtype}, as item 0 has"
                 )
@@ -250,9 +249,17 @@ def _name(item: int) -> str:
 
 
 @contextmanager
-def _naming(item: int) -> Iterator[None]:
-    """Names the item in what is raised about it."""
+def _naming(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Gives the items one by one, and names the one that something is raised about."""
+    number = -1
+
+    def each() -> Iterator[T]:
+        nonlocal number
+        for item in items:
+            number += 1
+            yield item
+
     try:
-        yield
+        yield each()
     except (TypeError, ValueError) as error:
-        raise type(error)(_name(item) + str(error)) from None
+        raise type(error)(_name(number) + str(error)) from None
