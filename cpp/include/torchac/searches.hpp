@@ -44,14 +44,20 @@ class RowSearch {
   };
 
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
-    return {*format_, &block_[first]};
+    return {format(), rows(first)};
   }
 
   // Why a target cannot lie in the symbol that was found for it.
   [[nodiscard]] Fault why_contradicted(std::size_t i, std::uint32_t symbol) const {
-    const Fault fault = format_->why_not_codable(block_[i], symbol);
+    const Fault fault = format().why_not_codable(*rows(i), symbol);
     return fault.problem == Problem::kNotFinite ? fault : Fault{Problem::kContradicted};
   }
+
+ protected:
+  [[nodiscard]] const Format& format() const { return *format_; }
+
+  // Of the block, from one of its symbols on.
+  [[nodiscard]] const std::byte* const* rows(std::size_t first) const { return &block_[first]; }
 
  private:
   const Format* format_;
@@ -63,9 +69,8 @@ class RowSearch {
 
 // The same for rows that Windows are for, which are quicker.
 template <class Value>
-class WindowSearch {
+class WindowSearch : public RowSearch<RowFormat<Value>> {
  public:
-  static constexpr bool kGoesAbreast = false;
   using Format = RowFormat<Value>;
 
   // Whether it can be used.
@@ -74,11 +79,7 @@ class WindowSearch {
   }
 
   WindowSearch(const Format& format, Rows rows)
-      : search_(format, std::move(rows)),
-        format_(&format),
-        windows_(format.value(), format.symbols()) {}
-
-  [[nodiscard]] Readable read(std::size_t count) { return search_.read(count); }
+      : RowSearch<Format>(format, std::move(rows)), windows_(format.value(), format.symbols()) {}
 
   struct View {
     Windows<Value> windows;
@@ -98,16 +99,10 @@ class WindowSearch {
   };
 
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
-    return {windows_, format_, search_.view(first).rows};
-  }
-
-  [[nodiscard]] Fault why_contradicted(std::size_t i, std::uint32_t symbol) const {
-    return search_.why_contradicted(i, symbol);
+    return {windows_, &this->format(), this->rows(first)};
   }
 
  private:
-  RowSearch<Format> search_;
-  const Format* format_;
   Windows<Value> windows_;
 };
 
