@@ -10,12 +10,14 @@
 #include "torchac/crew.hpp"
 #include "torchac/intervals.hpp"
 #include "torchac/lanes.hpp"
+#include "torchac/one_window.hpp"
 #include "torchac/report.hpp"
 #include "torchac/searches.hpp"
 #include "torchac/sources.hpp"
 #include "torchac/tables.hpp"
 #include "torchac/turns.hpp"
 #include "torchac/values.hpp"
+#include "torchac/windows.hpp"
 
 namespace torchac {
 namespace {
@@ -118,9 +120,14 @@ bool fits(std::span<const DecodeItem> items) {
 
 Report decode_rows(std::span<const DecodeItem> items, Crew& crew) {
 #ifdef TORCHAC_HAS_VECTORS
-  if (fits<WindowSearch<Integer16>>(items))
-    return decode_with<WindowSearch<Integer16>>(items, crew);
-  if (fits<WindowSearch<Float32>>(items)) return decode_with<WindowSearch<Float32>>(items, crew);
+  if (fits<WindowSearch<OneWindow<Integer16>>>(items))
+    return decode_with<WindowSearch<OneWindow<Integer16>>>(items, crew);
+  if (fits<WindowSearch<OneWindow<Float32>>>(items))
+    return decode_with<WindowSearch<OneWindow<Float32>>>(items, crew);
+  if (fits<WindowSearch<Windows<Integer16>>>(items))
+    return decode_with<WindowSearch<Windows<Integer16>>>(items, crew);
+  if (fits<WindowSearch<Windows<Float32>>>(items))
+    return decode_with<WindowSearch<Windows<Float32>>>(items, crew);
 #endif
   return std::visit(
       [&]<class Format>(const Format&) { return decode_with<RowSearch<Format>>(items, crew); },

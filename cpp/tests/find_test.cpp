@@ -16,6 +16,7 @@
 #include "torchac/coding.hpp"
 #include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
+#include "torchac/one_window.hpp"
 #include "torchac/range.hpp"
 #include "torchac/row.hpp"
 #include "torchac/sources.hpp"
@@ -82,17 +83,17 @@ TEST_CASE("quantiles around every value, in rows and in prepared tables") {
 
 namespace {
 
-// A row of 64 to 256 symbols, its values one after the other.
-template <class Value>
+// A row, its values one after the other, and the windows it is searched in.
+template <class Windows>
 struct WindowsRow {
   StoredCdf cdf;
   reference::Row expected;
-  Windows<Value> windows;
+  Windows windows;
 
   explicit WindowsRow(StoredCdf stored)
       : cdf(std::move(stored)),
         expected(cdf.reference_row(0)),
-        windows(std::get<RowFormat<Value>>(cdf.format()).value(),
+        windows(std::get<RowFormat<typename Windows::Value>>(cdf.format()).value(),
                 static_cast<std::uint32_t>(cdf.kind().symbols)) {}
 
   [[nodiscard]] bool rises() const { return windows.rises(cdf.row(0)); }
@@ -106,14 +107,22 @@ StoredCdf contiguous(const StoredCdf& any) {
   return result;
 }
 
-template <class Value>
-void check_windows(const StoredCdf& cdf) {
-  const WindowsRow<Value> row(cdf);
-  REQUIRE(Windows<Value>::fit(static_cast<std::uint32_t>(cdf.kind().symbols)));
+template <class Windows>
+std::int64_t random_size(Random& random) {
+  std::int64_t symbols = 0;
+  while (!Windows::fit(static_cast<std::uint32_t>(symbols))) symbols = random.between(1, 300);
+  return symbols;
+}
+
+template <class Windows>
+void check_windows(Random& random, RowType type, bool normalize) {
+  const Kind kind{type, normalize, random_size<Windows>(random)};
+  const StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
+  const WindowsRow<Windows> row(cdf);
   // Rows of random_cdf never decrease as they are stored. Without normalization, values may wrap.
   if (!row.rises()) {
-    REQUIRE(cdf.kind().type == RowType::kFloat32);
-    REQUIRE_FALSE(cdf.kind().normalize);
+    REQUIRE(type == RowType::kFloat32);
+    REQUIRE_FALSE(normalize);
     return;
   }
   REQUIRE(std::ranges::is_sorted(row.expected));
@@ -127,33 +136,39 @@ void check_windows(const StoredCdf& cdf) {
   CHECK(find(target_at(before)).interval.low > before);
 }
 
+template <class Windows>
+void check_rises(Random& random) {
+  const Kind kind{RowType::kFloat32, true, random_size<Windows>(random)};
+  StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
+  REQUIRE(WindowsRow<Windows>(cdf).rises());
+  const std::int64_t j = random.between(0, kind.symbols - 1);
+  const auto bad = random.one_of<float>({-2, 2, NAN, INFINITY, -INFINITY});
+  cdf.set(0, j, std::bit_cast<std::uint32_t>(bad));
+  CAPTURE(j);
+  CAPTURE(bad);
+  REQUIRE_FALSE(WindowsRow<Windows>(cdf).rises());
+  // The last value has no meaning.
+  StoredCdf same = contiguous(random_cdf(random, kind, 1));
+  same.set(0, kind.symbols, std::bit_cast<std::uint32_t>(bad));
+  REQUIRE(WindowsRow<Windows>(same).rises());
+}
+
 }  // namespace
 
 TEST_CASE("quantiles around every value, in windows") {
   for_seeds(300, [](Random& random) {
     const bool normalize = random.one_in(2);
-    const std::int64_t symbols = random.between(64, 256);
-    check_windows<Float32>(
-        contiguous(random_cdf(random, {RowType::kFloat32, normalize, symbols}, 1)));
-    check_windows<Integer16>(contiguous(random_cdf(random, {RowType::kInt16, false, symbols}, 1)));
+    check_windows<OneWindow<Float32>>(random, RowType::kFloat32, normalize);
+    check_windows<OneWindow<Integer16>>(random, RowType::kInt16, false);
+    check_windows<Windows<Float32>>(random, RowType::kFloat32, normalize);
+    check_windows<Windows<Integer16>>(random, RowType::kInt16, false);
   });
 }
 
 TEST_CASE("a row does not rise if a single value is less than the one before or not finite") {
   for_seeds(300, [](Random& random) {
-    const Kind kind{RowType::kFloat32, true, random.between(64, 256)};
-    StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
-    REQUIRE(WindowsRow<Float32>(cdf).rises());
-    const std::int64_t j = random.between(0, kind.symbols - 1);
-    const auto bad = random.one_of<float>({-2, 2, NAN, INFINITY, -INFINITY});
-    cdf.set(0, j, std::bit_cast<std::uint32_t>(bad));
-    CAPTURE(j);
-    CAPTURE(bad);
-    REQUIRE_FALSE(WindowsRow<Float32>(cdf).rises());
-    // The last value has no meaning.
-    StoredCdf same = contiguous(random_cdf(random, kind, 1));
-    same.set(0, kind.symbols, std::bit_cast<std::uint32_t>(bad));
-    REQUIRE(WindowsRow<Float32>(same).rises());
+    check_rises<OneWindow<Float32>>(random);
+    check_rises<Windows<Float32>>(random);
   });
 }
 

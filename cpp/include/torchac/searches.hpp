@@ -67,22 +67,22 @@ class RowSearch {
 
 #ifdef TORCHAC_HAS_VECTORS
 
-// The same for rows that Windows are for, which are quicker.
-template <class Value>
-class WindowSearch : public RowSearch<RowFormat<Value>> {
+// The same for rows that Windows, or OneWindow, are for, which are quicker.
+template <class Windows>
+class WindowSearch : public RowSearch<RowFormat<typename Windows::Value>> {
  public:
-  using Format = RowFormat<Value>;
+  using Format = RowFormat<typename Windows::Value>;
 
   // Whether it can be used.
   [[nodiscard]] static bool fits(const Format& format) {
-    return cpu_has_avx2() && format.contiguous() && Windows<Value>::fit(format.symbols());
+    return cpu_has_avx2() && format.contiguous() && Windows::fit(format.symbols());
   }
 
   WindowSearch(const Format& format, Rows rows)
       : RowSearch<Format>(format, std::move(rows)), windows_(format.value(), format.symbols()) {}
 
   struct View {
-    Windows<Value> windows;
+    Windows windows;
     const Format* format = nullptr;
     const std::byte* const* rows = nullptr;
 
@@ -103,7 +103,7 @@ class WindowSearch : public RowSearch<RowFormat<Value>> {
   }
 
  private:
-  Windows<Value> windows_;
+  Windows windows_;
 };
 
 #endif
