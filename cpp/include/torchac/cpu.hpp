@@ -79,12 +79,13 @@ inline bool cpu_has_avx512() {
 
 // Asks memory for what lies `offset` bytes from an address; does nothing else, so both may be
 // anything. Inline, because a compiler that calls it sees a function without effect, and drops the
-// call.
+// call. Locality 3 brings it to the fastest cache, 2 to the next.
+template <int kLocality = 3>
 TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
   const auto line = reinterpret_cast<std::uintptr_t>(address) + static_cast<std::uintptr_t>(offset);
 #if defined(__GNUC__)
   // NOLINTNEXTLINE(performance-no-int-to-ptr): nothing is read or written there
-  __builtin_prefetch(reinterpret_cast<const void*>(line));
+  __builtin_prefetch(reinterpret_cast<const void*>(line), 0, kLocality);
 #else
   (void)line;
 #endif

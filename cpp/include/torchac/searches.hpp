@@ -67,6 +67,9 @@ class RowSearch {
 
 #ifdef TORCHAC_HAS_VECTORS
 
+// Bytes in the smallest page of memory.
+inline constexpr std::ptrdiff_t kPage = 4096;
+
 // The same for rows that Windows, or OneWindow, are for, which are quicker.
 template <class Windows>
 class WindowSearch : public RowSearch<RowFormat<typename Windows::Value>> {
@@ -91,6 +94,8 @@ class WindowSearch : public RowSearch<RowFormat<typename Windows::Value>> {
     }
 
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
+      // A processor follows rows in order by itself, but stops at the end of a page.
+      prefetch_line<2>(rows[i], kPage);
       const auto samples = windows.sample(rows[i]);
       if (!windows.rises(rows[i])) [[unlikely]]
         return format->find_apart(rows[i], target);
