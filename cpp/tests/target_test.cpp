@@ -11,11 +11,13 @@ namespace torchac::test {
 namespace {
 
 void check(std::uint64_t offset, std::uint64_t span) {
-  const Target target(DecoderRange<std::uint64_t>::at(0, span, offset));
+  const auto range = DecoderRange<std::uint64_t>::at(0, span, offset);
+  const Target target(range);
   CAPTURE(offset);
   CAPTURE(span);
   const std::uint64_t quantile = ((offset + 1) * 65536 - 1) / span;
   REQUIRE(target.quantile() == quantile);
+  REQUIRE(Target::fused(range).quantile() == quantile);
   const auto c = static_cast<std::uint32_t>(quantile);
   REQUIRE(target.reaches(c));
   REQUIRE_FALSE(target.reaches(c + 1));

@@ -40,7 +40,7 @@
 
 #if defined(__GNUC__) && defined(__x86_64__)
 #define TORCHAC_HAS_VECTORS
-#define TORCHAC_FOR_AVX2 [[gnu::target("avx2,bmi,bmi2,lzcnt"), gnu::noinline]]
+#define TORCHAC_FOR_AVX2 [[gnu::target("avx2,fma,bmi,bmi2,lzcnt"), gnu::noinline]]
 #define TORCHAC_FOR_AVX512 \
   [[gnu::target("avx512f,avx512dq,avx512vl,bmi,bmi2,lzcnt"), gnu::noinline]]
 #else
@@ -58,8 +58,8 @@ inline bool cpu_has_avx2() {
     unsigned c = 0;
     unsigned d = 0;
     const bool has_lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
-    return has_lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2");
+    return has_lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
   }();
   return has;
 #else

@@ -90,7 +90,7 @@ class WindowSearch : public RowSearch<RowFormat<typename Windows::Value>> {
     const std::byte* const* rows = nullptr;
 
     [[nodiscard]] TORCHAC_INLINE Target target(const DecoderRange<std::uint64_t>& range) const {
-      return Target(range);
+      return Target::fused(range);
     }
 
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
