@@ -229,8 +229,7 @@ def test_flags_that_are_none() -> None:
 
 def test_no_symbols() -> None:
     """No position can be named."""
-    message = "the stream ends before its symbols do: 0 of 0 symbols are in it"
-    refused(torchac.CorruptStreamError, message, torchac.decode_float_cdf, CDF[:0], b"")
+    assert torchac.decode_float_cdf(CDF[:0], b"").shape == (0, 3)
     message = "CDF value 1.5 at index (0, 1) is outside [0, 1]"
     tables, nothing = torch.tensor([[0.0, 1.5, 1.0]]), SYM[:0]
     kwargs = {"index": nothing, "check_input_bounds": True}

@@ -35,7 +35,7 @@ def test_items_that_differ_in_shape(
     kind: str, shapes: list[tuple[int, ...]], lp: int, threads: int, seed: int
 ) -> None:
     cdfs, syms = random_batch(seed, kind, shapes, lp)
-    streams = torchac.encode_batch(cdfs, syms, check_input_bounds=True, num_threads=threads)
+    streams = torchac.encode_batch(cdfs, syms, check=True, num_threads=threads)
     assert streams == [encode(cdf, sym) for cdf, sym in zip(cdfs, syms, strict=True)]
     decoded = torchac.decode_batch(cdfs, streams, num_threads=threads)
     assert isinstance(decoded, list)

@@ -118,13 +118,15 @@ class Wrong(torch.distributions.Distribution):
 
 
 FLAGS = {"needs_normalization": True}
-ENCODE = {"sym": SYM, "index": None, "check_input_bounds": None}
+ENCODE = {"sym": SYM, "index": None, "check": True, "clamp": False}
 DECODE = {"index": None}
 BATCH = {"num_threads": 2}
 NORMAL = {"loc": torch.zeros(2), "scale": 1.0, **RANGE}
 CALLS = {
     "encode_float_cdf": Call(
-        torchac.encode_float_cdf, {"cdf_float": CDF, **ENCODE, **FLAGS}, check_stream
+        torchac.encode_float_cdf,
+        {"cdf_float": CDF, "sym": SYM, "index": None, "check_input_bounds": None, **FLAGS},
+        check_stream,
     ),
     "decode_float_cdf": Call(
         torchac.decode_float_cdf,

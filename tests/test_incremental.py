@@ -1,7 +1,11 @@
 """Coding in pieces: the stream of one call."""
 
 import copy
+import io
 import math
+import pickle
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +99,57 @@ def test_copies_fork() -> None:
     assert decoders[0].decode(CDF) == 1
     assert decoders[1].decode(CDF) == 2
     assert fork.decode(CDF.expand(2, 9)).tolist() == [2, 3]
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda coder: pickle.loads(pickle.dumps(coder)),
+    "torch.save": lambda coder: saved_and_loaded(coder),
+}
+
+
+def saved_and_loaded(coder: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(coder, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+class Counting(torchac.Encoder):
+    """Has an attribute of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = [1]
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_ways_to_copy(way: str) -> None:
+    encoder = Counting()
+    encoder.encode(CDF.expand(100, 9), torch.arange(100) % 8)
+    other = COPIES[way](encoder)
+    assert other.calls == [1]
+    assert (other.calls is encoder.calls) == (way == "copy")
+    encoder.encode(CDF, torch.tensor(7))
+    other.encode(CDF, torch.tensor(0))
+    streams = [encoder.finish(), other.finish()]
+    with pytest.raises(RuntimeError, match="has finished"):
+        COPIES[way](other).finish()
+
+    decoder = torchac.Decoder(memoryview(streams[1]))
+    decoder.decode(CDF.expand(60, 9))
+    other_decoder = COPIES[way](decoder)
+    assert other_decoder.num_bits_consumed == decoder.num_bits_consumed
+    for each in (decoder, other_decoder):
+        assert each.decode(CDF.expand(41, 9)).tolist() == [*(i % 8 for i in range(60, 100)), 0]
+
+
+def test_what_is_no_pickle() -> None:
+    core = torchac.Encoder()._core
+    for state in ((0, 0, 0, 8, b"", False), (0, 2**32, 0, 8, b"\1", False), (0, 2**32), "state"):
+        with pytest.raises((RuntimeError, TypeError, ValueError)):
+            type(core).__new__(type(core)).__setstate__(state)  # type: ignore[arg-type]
 
 
 def test_a_failed_call_encodes_nothing() -> None:

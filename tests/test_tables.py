@@ -64,13 +64,18 @@ def test_indices_of_any_dtype_and_layout(dtype: torch.dtype) -> None:
     assert decode(cdf, stream, index).long().equal(sym)
 
 
-def test_tables_that_decrease_somewhere_are_used_as_they_are() -> None:
-    """Such tables cannot be searched by a lookup; what has an interval of its own still decodes."""
-    cdf = torch.tensor([[0, 20000, 10000, 40000 - 65536, 0]], dtype=torch.int16)
-    index = torch.zeros(1000, dtype=torch.int64)
-    sym = torch.full((1000,), 3)
-    stream = encode(cdf, sym, index)
-    assert decode(cdf, stream, index).long().equal(sym)
+def test_tables_that_decrease_are_refused() -> None:
+    """Padding a shorter table with zeros makes one: its last symbol would overlap all others."""
+    cdf = torch.tensor([[0, 9, 99, 0], [0, 20000, 0, 0]], dtype=torch.int16)
+    message = r"^CDF value 0 at index \(1, 2\) converts to 0 of 65536, less than .* 20000, "
+    for count in (1, 50):
+        index = torch.ones(count, dtype=torch.int64)
+        with pytest.raises(ValueError, match=message):
+            encode(cdf, torch.zeros(count, dtype=torch.int64), index)
+        with pytest.raises(ValueError, match=message):
+            decode(cdf, b"\0" * 9, index)
+        with pytest.raises(ValueError, match=message):
+            torchac.estimate_bits(cdf, torch.zeros(count, dtype=torch.int64), index=index)
 
 
 def test_factorized_prior_with_a_table_per_channel() -> None:

@@ -7,25 +7,31 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string_view>
+#include <thread>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "torchac/checks.hpp"
 #include "torchac/coding.hpp"
 #include "torchac/crew.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/interval.hpp"
+#include "torchac/poll.hpp"
 #include "torchac/report.hpp"
 #include "torchac/sources.hpp"
 #include "torchac/strided.hpp"
+#include "torchac/turn.hpp"
 
 namespace py = pybind11;
 
@@ -169,13 +175,13 @@ class Cdf {
   bool normalize_;
 };
 
-EncodeItem encode_item(const Cdf& cdf, const Part& symbols, bool check, bool clamp,
-                       EncodedStream& stream) {
+EncodeItem encode_item(const Cdf& cdf, const Part& symbols, bool clamp, EncodedStream& stream) {
   const auto shape = cdf.shape();
   require(same_shape(shape, symbols.dimensions()), "shapes do not match");
-  return {cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), clamp),
-          size(shape),  check,      &stream};
+  return {cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), clamp), size(shape), &stream};
 }
+
+Check how_to_check(bool whole_rows) { return whole_rows ? Check::kAll : Check::kFew; }
 
 using Symbols = py::array_t<std::int16_t, py::array::c_style>;
 
@@ -187,10 +193,58 @@ DecodeItem decode_item(const Cdf& cdf, Part symbols, Decoder& stream) {
           size(shape), &stream};
 }
 
+// The stream as it would end now, which leaves it as it is.
 py::bytes to_bytes(EncodedStream& stream) {
-  const auto bytes = stream.finish();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  auto bytes = py::reinterpret_steal<py::bytes>(
+      PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(stream.size())));
+  if (!bytes) throw py::error_already_set();
+  stream.finish({reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(bytes.ptr())), stream.size()});
+  return bytes;
 }
+
+// Runs the handlers of signals that came. What they raise ends the call.
+void look_at_signals() {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+// Takes an object's turn while it lives. Waits without the GIL, which whoever has the turn may
+// need.
+class Exclusive {
+ public:
+  explicit Exclusive(Turn& turn) : turn_(turn) {
+    while (!taken()) {
+      {
+        const py::gil_scoped_release release;
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+      }
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    }
+  }
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+  ~Exclusive() { turn_.give_back(); }
+
+ private:
+  bool taken() {
+    switch (turn_.try_take()) {
+      case Turn::Result::kTaken:
+        return true;
+      case Turn::Result::kBusy:
+        return false;
+      case Turn::Result::kReentered:
+        throw std::runtime_error(
+            "this object is at work in the call that the signal handler interrupted: "
+            "use it when that is over");
+      case Turn::Result::kForked:
+        break;
+    }
+    throw std::runtime_error(
+        "this object was at work in another thread when the process forked: use a new one");
+  }
+
+  Turn& turn_;
+};
 
 std::span<const std::uint8_t> to_span(const py::buffer_info& buffer) {
   require(buffer.itemsize == 1 && buffer.ndim == 1 && (buffer.size < 2 || buffer.strides[0] == 1),
@@ -202,37 +256,68 @@ std::optional<Report> unless_ok(const Report& report) {
   return report.ok() ? std::nullopt : std::optional(report);
 }
 
-// An encoder that Python threads may share.
+// An encoder that Python threads may share. A call that fails, for whatever reason, changes
+// nothing.
 class PyEncoder {
  public:
   PyEncoder() = default;
-  PyEncoder(const PyEncoder& other) : stream_((std::scoped_lock(other.mutex_), other.stream_)) {}
+  PyEncoder(const PyEncoder& other) {
+    const Exclusive turn(other.turn_);
+    stream_ = other.stream_;
+    finished_ = other.finished_;
+  }
+  PyEncoder(EncodedStream stream, bool finished)
+      : stream_(std::move(stream)), finished_(finished) {}
 
   // Encodes all of the symbols, or none and tells why.
   std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp) {
-    EncodeItem item = encode_item(cdf, symbols, check, clamp, stream_);
+    const EncodeItem item = encode_item(cdf, symbols, clamp, stream_);
+    const Exclusive turn(turn_);
+    require_unfinished();
     const py::gil_scoped_release release;
-    const std::scoped_lock lock(mutex_);
-    const auto before = stream_.checkpoint();
-    Crew alone(1);
-    const Report report = torchac::encode({&item, 1}, alone);
-    if (!report.ok()) stream_.restore(before);
+    Undo undo(stream_);
+    Crew alone(1, Poll(look_at_signals));
+    const Report report = torchac::encode({&item, 1}, how_to_check(check), alone);
+    if (report.ok()) undo.keep();
     return unless_ok(report);
   }
 
   py::bytes finish() {
-    const std::scoped_lock lock(mutex_);
-    return to_bytes(stream_);
+    const Exclusive turn(turn_);
+    require_unfinished();
+    auto bytes = to_bytes(stream_);
+    finished_ = true;
+    return bytes;
   }
 
   std::uint64_t num_bits() const {
-    const std::scoped_lock lock(mutex_);
+    const Exclusive turn(turn_);
     return stream_.num_bits();
   }
 
+  py::tuple state() const {
+    const Exclusive turn(turn_);
+    const EncodedStream::State state = stream_.state();
+    const py::bytes bytes(reinterpret_cast<const char*>(state.bytes.data()), state.bytes.size());
+    return py::make_tuple(state.low, state.span, state.held, state.held_bits, bytes, finished_);
+  }
+
+  static PyEncoder from_state(std::uint64_t low, std::uint64_t span, std::uint64_t held,
+                              std::uint32_t held_bits, std::string_view bytes, bool finished) {
+    auto stream =
+        EncodedStream::from_state({low, span, held, held_bits, {bytes.begin(), bytes.end()}});
+    require(stream.has_value(), "not the state of an Encoder");
+    return {*std::move(stream), finished};
+  }
+
  private:
-  mutable std::mutex mutex_;
+  void require_unfinished() const {
+    if (finished_) throw std::runtime_error("this Encoder has finished its stream: use a new one");
+  }
+
+  mutable Turn turn_;
   EncodedStream stream_;
+  bool finished_ = false;
 };
 
 // A decoder that Python threads may share, and the buffer that it reads from.
@@ -241,29 +326,46 @@ class PyDecoder {
   explicit PyDecoder(const py::buffer& stream)
       : buffer_(std::make_shared<const py::buffer_info>(stream.request())),
         decoder_(to_span(*buffer_)) {}
-  PyDecoder(const PyDecoder& other)
-      : buffer_(other.buffer_), decoder_((std::scoped_lock(other.mutex_), other.decoder_)) {}
+  PyDecoder(const PyDecoder& other) : buffer_(other.buffer_) {
+    const Exclusive turn(other.turn_);
+    decoder_ = other.decoder_;
+  }
 
   // Decodes all of the symbols, or leaves the decoder where it is and tells why.
   std::optional<Report> decode(const Cdf& cdf, const Symbols& symbols) {
     Decoder decoder;
-    DecodeItem item = decode_item(cdf, symbols, decoder);
+    const DecodeItem item = decode_item(cdf, symbols, decoder);
+    const Exclusive turn(turn_);
     const py::gil_scoped_release release;
-    const std::scoped_lock lock(mutex_);
     decoder = decoder_;
-    Crew alone(1);
-    const Report report = torchac::decode({&item, 1}, alone);
+    Crew alone(1, Poll(look_at_signals));
+    const Report report = torchac::decode({&item, 1}, Check::kFew, alone);
     if (report.ok()) decoder_ = decoder;
     return unless_ok(report);
   }
 
   std::uint64_t num_bits() const {
-    const std::scoped_lock lock(mutex_);
+    const Exclusive turn(turn_);
     return decoder_.num_bits();
   }
 
+  py::tuple state() const {
+    const Exclusive turn(turn_);
+    const Decoder::State state = decoder_.state();
+    const auto stream = to_span(*buffer_);
+    const py::bytes bytes(reinterpret_cast<const char*>(stream.data()), stream.size());
+    return py::make_tuple(state.low, state.span, state.offset, state.position, bytes);
+  }
+
+  static PyDecoder from_state(std::uint64_t low, std::uint64_t span, std::uint64_t offset,
+                              std::uint64_t position, const py::bytes& stream) {
+    PyDecoder result(stream);
+    require(result.decoder_.restore({low, span, offset, position}), "not the state of a Decoder");
+    return result;
+  }
+
  private:
-  mutable std::mutex mutex_;
+  mutable Turn turn_;
   std::shared_ptr<const py::buffer_info> buffer_;
   Decoder decoder_;
 };
@@ -289,16 +391,16 @@ Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<Part>& symb
                      bool clamp, std::size_t threads) {
   require(cdfs.size() == symbols.size(), "one CDF for each item expected");
   require_one_type(cdfs);
-  Crew crew(
-      worthwhile(threads, cdfs));  // first, so that its threads can end while the bytes are made
+  // First, so that its threads can end while the bytes are made.
+  Crew crew(worthwhile(threads, cdfs), Poll(look_at_signals));
   std::vector<EncodedStream> streams(cdfs.size());
   std::vector<EncodeItem> items;
   for (std::size_t i = 0; i < cdfs.size(); ++i)
-    items.push_back(encode_item(cdfs[i], symbols[i], check, clamp, streams[i]));
+    items.push_back(encode_item(cdfs[i], symbols[i], clamp, streams[i]));
   Report report;
   {
     const py::gil_scoped_release release;
-    report = torchac::encode(items, crew);
+    report = torchac::encode(items, how_to_check(check), crew);
   }
   if (!report.ok()) return report;
   std::vector<py::bytes> result;
@@ -312,7 +414,7 @@ std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
   require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(),
           "one CDF for each item expected");
   require_one_type(cdfs);
-  Crew crew(worthwhile(threads, cdfs));
+  Crew crew(worthwhile(threads, cdfs), Poll(look_at_signals));
   std::vector<py::buffer_info> buffers;
   for (const py::buffer& stream : streams) buffers.push_back(stream.request());
   std::vector<Decoder> decoders;
@@ -321,7 +423,34 @@ std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
   for (std::size_t i = 0; i < cdfs.size(); ++i)
     items.push_back(decode_item(cdfs[i], symbols[i], decoders[i]));
   const py::gil_scoped_release release;
-  return unless_ok(torchac::decode(items, crew));
+  return unless_ok(torchac::decode(items, Check::kFew, crew));
+}
+
+using Bits = py::array_t<double, py::array::c_style>;
+
+// What each symbol costs.
+std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, Bits& bits) {
+  const auto shape = cdf.shape();
+  require(
+      same_shape(shape, Part(symbols).dimensions()) && same_shape(shape, Part(bits).dimensions()),
+      "shapes do not match");
+  const MeasureItem item{cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), false),
+                         size(shape), bits.mutable_data()};
+  const py::gil_scoped_release release;
+  Poll poll(look_at_signals);
+  return unless_ok(torchac::measure(item, Check::kFew, poll));
+}
+
+// Converts all values of rows.
+std::optional<Report> quantize_rows(const Cdf& cdf, Symbols& values) {
+  auto shape = Part(values).dimensions(1);
+  require(same_shape(cdf.shape(), shape) && values.shape(values.ndim() - 1) == cdf.symbols() + 1,
+          "shapes do not match");
+  const QuantizeItem item{cdf.format(), cdf.rows(), size(shape),
+                          reinterpret_cast<std::byte*>(values.mutable_data())};
+  const py::gil_scoped_release release;
+  Poll poll(look_at_signals);
+  return unless_ok(torchac::quantize(item, poll));
 }
 
 template <class Array>
@@ -372,13 +501,27 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("encode", &PyEncoder::encode, py::arg("cdf"), py::arg("symbols").noconvert(),
            py::arg("check"), py::arg("clamp"))
       .def("finish", &PyEncoder::finish)
-      .def("num_bits", &PyEncoder::num_bits);
+      .def("num_bits", &PyEncoder::num_bits)
+      .def(py::pickle([](const PyEncoder& self) { return self.state(); },
+                      [](const py::tuple& state) {
+                        return std::apply(
+                            PyEncoder::from_state,
+                            state.cast<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t,
+                                                  std::uint32_t, std::string_view, bool>>());
+                      }));
 
   py::class_<PyDecoder>(m, "Decoder")
       .def(py::init<const py::buffer&>(), py::arg("stream"))
       .def("__copy__", [](const PyDecoder& self) { return PyDecoder(self); })
       .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert())
-      .def("num_bits", &PyDecoder::num_bits);
+      .def("num_bits", &PyDecoder::num_bits)
+      .def(py::pickle([](const PyDecoder& self) { return self.state(); },
+                      [](const py::tuple& state) {
+                        return std::apply(
+                            PyDecoder::from_state,
+                            state.cast<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t,
+                                                  std::uint64_t, py::bytes>>());
+                      }));
 
   m.def(
       "encode_items",
@@ -405,4 +548,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         return decode_items(cdf.items(), streams, items(symbols), threads);
       },
       py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
+  m.def("measure", &measure_symbols, py::arg("cdf"), py::arg("symbols").noconvert(),
+        py::arg("bits").noconvert());
+  m.def("quantize", &quantize_rows, py::arg("cdf"), py::arg("values").noconvert());
 }

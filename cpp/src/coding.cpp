@@ -1,16 +1,22 @@
 #include "torchac/coding.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <variant>
+#include <vector>
 
+#include "torchac/checks.hpp"
 #include "torchac/crew.hpp"
+#include "torchac/interval.hpp"
 #include "torchac/intervals.hpp"
 #include "torchac/lanes.hpp"
 #include "torchac/one_window.hpp"
+#include "torchac/poll.hpp"
 #include "torchac/report.hpp"
 #include "torchac/searches.hpp"
 #include "torchac/sources.hpp"
@@ -40,45 +46,29 @@ std::optional<SharedTables> shared_tables(std::span<const Item> items) {
   return SharedTables{*view, symbols};
 }
 
-// Checks the tables of each item that asks for it, as a whole.
-Report check_tables(std::span<EncodeItem> items) {
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    EncodeItem& item = items[i];
-    if (!item.check || !item.rows.tables()) continue;
-    item.check = false;
-    const TableView& view = *item.rows.tables();
-    if (i > 0 && items[i - 1].rows.tables() == view && items[i - 1].format == item.format) continue;
-    for (std::int64_t k = 0; k < view.count; ++k) {
-      const std::byte* row = view.first + k * view.stride;
-      const Fault fault =
-          std::visit([&](const auto& format) { return format.check(row); }, item.format);
-      if (fault.problem != Problem::kNone)
-        return {fault.problem, static_cast<std::int64_t>(i), 0, fault.column, k};
-    }
-  }
-  return {};
-}
-
 // The shared tables' intervals, if there are more symbols than intervals to prepare.
-std::optional<IntervalTables> prepare_tables(std::span<const EncodeItem> items) {
+template <class Item>
+std::optional<IntervalTables> interval_tables(std::span<const Item> items, Poll& poll) {
   const auto shared = shared_tables(items);
   if (!shared) return std::nullopt;
   return std::visit(
       [&](const auto& format) -> std::optional<IntervalTables> {
         if (shared->symbols / format.symbols() < shared->view.count) return std::nullopt;
-        return IntervalTables::prepare(format, shared->view);
+        return IntervalTables::prepare(format, shared->view, poll);
       },
       items.front().format);
 }
 
-Report encode_rows(std::span<const EncodeItem> items, Crew& crew) {
+Report encode_rows(std::span<const EncodeItem> items, Check check, Crew& crew) {
   return std::visit(
       [&]<class Format>(const Format&) {
         return code_all<EncodeLane<RowIntervals<Format>>>(
             items.size(), crew, [&](auto& lane, std::size_t i) {
               const EncodeItem& item = items[i];
+              // Tables were checked as a whole.
+              const bool check_rows = check == Check::kAll && !item.rows.tables();
               lane.emplace(item.count, *item.stream, std::get<Format>(item.format), item.rows,
-                           item.symbols, item.check);
+                           item.symbols, check_rows);
             });
       },
       items.front().format);
@@ -92,11 +82,11 @@ Report encode_tables(std::span<const EncodeItem> items, const IntervalTables& ta
 }
 
 // The shared tables, prepared, if there are enough symbols for it to pay.
-std::optional<Tables> prepare_tables(std::span<const DecodeItem> items) {
+std::optional<Tables> lookup_tables(std::span<const DecodeItem> items, Poll& poll) {
   const auto shared = shared_tables(items);
   if (!shared || shared->symbols / Tables::kSymbolsThatPay < shared->view.count)
     return std::nullopt;
-  return std::visit([&](const auto& format) { return Tables::prepare(format, shared->view); },
+  return std::visit([&](const auto& format) { return Tables::prepare(format, shared->view, poll); },
                     items.front().format);
 }
 
@@ -141,26 +131,98 @@ Report decode_tables(std::span<const DecodeItem> items, const Tables& tables, Cr
   });
 }
 
-}  // namespace
-
-Report encode(std::span<EncodeItem> items, Crew& crew) {
-  if (items.empty()) return {};
-  const Report report = check_tables(items);
-  if (!report.ok()) return report;
-  const auto tables = prepare_tables(std::span<const EncodeItem>(items));
-  return tables ? encode_tables(items, *tables, crew) : encode_rows(items, crew);
+// Bits of an interval of each width.
+const std::vector<double>& costs() {
+  static const std::vector<double> bits = [] {
+    std::vector<double> result(kWhole + 1);
+    for (std::uint32_t width = 1; width <= kWhole; ++width)
+      result[width] = kPrecision - std::log2(static_cast<double>(width));
+    return result;
+  }();
+  return bits;
 }
 
-Report decode(std::span<const DecodeItem> items, Crew& crew) {
-  if (items.empty()) return {};
-  const auto tables = prepare_tables(items);
-  Report report = tables ? decode_tables(items, *tables, crew) : decode_rows(items, crew);
-  for (std::size_t i = 0; report.ok() && i < items.size(); ++i) {
-    // Where no symbols were asked for, nobody has looked yet whether the stream has its end.
-    if (items[i].stream->truncated())
-      report = {Problem::kTruncated, static_cast<std::int64_t>(i), items[i].count};
+// The cost of the symbols that a source has intervals of.
+template <class Intervals>
+Report measure_all(Intervals& intervals, const MeasureItem& item, Poll& poll) {
+  const double* bits = costs().data();
+  for (std::int64_t done = 0; done < item.count;) {
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(item.count - done, kBlock));
+    const Readable readable = intervals.read(count);
+    const auto view = intervals.view(0);
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      const Interval interval = view.interval(i);
+      if constexpr (!Intervals::kIsChecked) {
+        if (!interval.codable()) [[unlikely]] {
+          const Fault fault = intervals.why_not_codable(i);
+          return {fault.problem, 0, done + static_cast<std::int64_t>(i), fault.column};
+        }
+      }
+      item.bits[done + static_cast<std::int64_t>(i)] = bits[interval.high - interval.low];
+    }
+    done += static_cast<std::int64_t>(readable.count);
+    if (readable.count < count) return {readable.fault.problem, 0, done, readable.fault.column};
+    poll.after(count);
   }
-  return report;
+  return {};
+}
+
+}  // namespace
+
+Report encode(std::span<const EncodeItem> items, Check check, Crew& crew) {
+  if (items.empty()) return {};
+  const Report report = RowChecks(items, check, crew.poll()).run();
+  if (!report.ok()) return report;
+  const auto tables = interval_tables(items, crew.poll());
+  return tables ? encode_tables(items, *tables, crew) : encode_rows(items, check, crew);
+}
+
+Report decode(std::span<const DecodeItem> items, Check check, Crew& crew) {
+  if (items.empty()) return {};
+  const Report report = RowChecks(items, check, crew.poll()).run();
+  if (!report.ok()) return report;
+  const auto tables = lookup_tables(items, crew.poll());
+  return tables ? decode_tables(items, *tables, crew) : decode_rows(items, crew);
+}
+
+Report measure(const MeasureItem& item, Check check, Poll& poll) {
+  const std::span<const MeasureItem> items(&item, 1);
+  const Report report = RowChecks(items, check, poll).run();
+  if (!report.ok() || item.count == 0) return report;
+  if (const auto tables = interval_tables(items, poll)) {
+    TableIntervals intervals(*tables, *item.rows.index(), item.symbols);
+    return measure_all(intervals, item, poll);
+  }
+  return std::visit(
+      [&](const auto& format) {
+        RowIntervals intervals(format, item.rows, item.symbols, false);
+        return measure_all(intervals, item, poll);
+      },
+      item.format);
+}
+
+Report quantize(const QuantizeItem& item, Poll& poll) {
+  return std::visit(
+      [&](const auto& format) -> Report {
+        const std::uint32_t values = format.symbols() + 1;
+        Rows rows = item.rows;
+        std::array<const std::byte*, kBlock> block;
+        std::byte* to = item.values;
+        for (std::int64_t done = 0; done < item.count;) {
+          const auto count =
+              static_cast<std::size_t>(std::min<std::int64_t>(item.count - done, kBlock));
+          rows.read(count, block.data());
+          for (std::size_t i = 0; i < count; ++i, to += values * sizeof(std::uint16_t)) {
+            if (!format.convert(block[i], values, to)) [[unlikely]]
+              return {Problem::kNotFinite, 0, done + static_cast<std::int64_t>(i),
+                      format.not_finite(block[i]).column};
+            poll.after(values);
+          }
+          done += static_cast<std::int64_t>(count);
+        }
+        return {};
+      },
+      item.format);
 }
 
 }  // namespace torchac

@@ -71,7 +71,8 @@ std::vector<T> first(const std::vector<T>& all, std::size_t count) {
 
 template <class Tables>
 auto prepare(const Shared& stream) {
-  return std::visit([&](const auto& format) { return Tables::prepare(format, stream.view); },
+  Poll never;
+  return std::visit([&](const auto& format) { return Tables::prepare(format, stream.view, never); },
                     stream.format);
 }
 

@@ -35,7 +35,7 @@ struct Batch {
       items.push_back(encode_item(streams[i], cdfs[i], 0, symbols[i]));
     }
     Crew crew(threads);
-    return torchac::encode(items, crew);
+    return torchac::encode(items, Check::kTouched, crew);
   }
 
   [[nodiscard]] Report decode(const std::vector<Bytes>& streams, std::size_t threads) {
@@ -46,7 +46,7 @@ struct Batch {
       items.push_back(decode_item(decoders[i], cdfs[i], 0, symbols[i]));
     }
     Crew crew(threads);
-    return torchac::decode(items, crew);
+    return torchac::decode(items, Check::kTouched, crew);
   }
 
   std::vector<StoredCdf> cdfs;
@@ -92,7 +92,7 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
     std::vector<EncodeItem> encode_items;
     for (std::size_t i = 0; i < items.size(); ++i)
       encode_items.push_back(items[i].encode_item(streams[i], symbols[i]));
-    REQUIRE(torchac::encode(encode_items, crew).ok());
+    REQUIRE(torchac::encode(encode_items, Check::kTouched, crew).ok());
     std::vector<Bytes> bytes;
     for (std::size_t i = 0; i < items.size(); ++i) {
       bytes.push_back(finished(streams[i]));
@@ -106,7 +106,7 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
       symbols[i].assign(symbols[i].size(), -1);
       decode_items.push_back(items[i].decode_item(decoders[i], symbols[i]));
     }
-    REQUIRE(torchac::decode(decode_items, crew).ok());
+    REQUIRE(torchac::decode(decode_items, Check::kTouched, crew).ok());
     CHECK(symbols == expected);
   });
 }

@@ -59,19 +59,18 @@ TEST_CASE("encoding checks rows when asked to, and only then") {
   cdf.set(0, 2, std::bit_cast<std::uint64_t>(1.5));
   const Symbols symbols{0};
   EncodedStream stream;
-  CHECK(encode(stream, cdf, 0, symbols, Check::kNo).ok());
-  CHECK(encode(stream, cdf, 0, symbols, Check::kYes).problem == Problem::kOutOfBounds);
+  CHECK(encode(stream, cdf, 0, symbols, Check::kTouched).ok());
+  CHECK(encode(stream, cdf, 0, symbols, Check::kAll).problem == Problem::kOutOfBounds);
 }
 
 TEST_CASE("shared rows are all checked, also those that no symbol uses") {
   StoredCdf tables({RowType::kFloat64, true, 2}, 2, {24, 8});
   tables.set(1, 2, std::bit_cast<std::uint64_t>(1.5));
   EncodedStream stream;
-  EncodeItem item = encode_item(stream, tables, 0, {}, Check::kYes);
+  EncodeItem item = encode_item(stream, tables, 0, {});
   const Integers no_index(IntegerType::kUint8, StridedWalk(nullptr, {{0, 1}}), 2, false);
   item.rows = Rows({tables.row(0), 24, 2}, no_index);
-  Crew alone(1);
-  const Report report = torchac::encode({&item, 1}, alone);
+  const Report report = encode(item, Check::kAll);
   CHECK(report.problem == Problem::kOutOfBounds);
   CHECK(report.table == 1);
   CHECK(report.column == 2);

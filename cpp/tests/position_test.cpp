@@ -68,8 +68,7 @@ TEST_CASE("an index that names no table") {
     EncodeItem item = encode_item(stream, tables, 0, symbols);
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{kCount, 1}});
     item.rows = Rows({tables.row(0), 10, 2}, Integers(IntegerType::kInt8, walk, 2, false));
-    Crew alone(1);
-    const Report report = torchac::encode({&item, 1}, alone);
+    const Report report = encode(item);
     CHECK(report.problem == Problem::kIndex);
     CHECK(report.position == static_cast<std::int64_t>(position));
   }

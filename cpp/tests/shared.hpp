@@ -47,7 +47,7 @@ struct Shared {
   }
 
   [[nodiscard]] EncodeItem encode_item(EncodedStream& stream, const Symbols& symbols) const {
-    return {format, rows(), source(symbols), count(), false, &stream};
+    return {format, rows(), source(symbols), count(), &stream};
   }
 
   [[nodiscard]] DecodeItem decode_item(Decoder& stream, Symbols& symbols) const {

@@ -16,11 +16,11 @@
 namespace torchac::test {
 
 EncodeItem encode_item(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
-                       std::span<const std::int16_t> symbols, Check check) {
+                       std::span<const std::int16_t> symbols) {
   const auto count = static_cast<std::int64_t>(symbols.size());
   const StridedWalk walk(std::as_bytes(symbols).data(), {{count, sizeof(std::int16_t)}});
   const Integers source(IntegerType::kInt16, walk, cdf.kind().symbols, false);
-  return {cdf.format(), cdf.rows(first, count), source, count, check == Check::kYes, &stream};
+  return {cdf.format(), cdf.rows(first, count), source, count, &stream};
 }
 
 DecodeItem decode_item(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
@@ -31,21 +31,28 @@ DecodeItem decode_item(Decoder& stream, const StoredCdf& cdf, std::int64_t first
 
 Report encode(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<const std::int16_t> symbols, Check check) {
-  EncodeItem item = encode_item(stream, cdf, first, symbols, check);
-  Crew alone(1);
-  return torchac::encode({&item, 1}, alone);
+  return encode(encode_item(stream, cdf, first, symbols), check);
 }
 
 Report decode(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<std::int16_t> symbols) {
-  DecodeItem item = decode_item(stream, cdf, first, symbols);
+  return decode(decode_item(stream, cdf, first, symbols));
+}
+
+Report encode(const EncodeItem& item, Check check) {
   Crew alone(1);
-  return torchac::decode({&item, 1}, alone);
+  return torchac::encode({&item, 1}, check, alone);
+}
+
+Report decode(const DecodeItem& item, Check check) {
+  Crew alone(1);
+  return torchac::decode({&item, 1}, check, alone);
 }
 
 Bytes finished(EncodedStream stream) {
-  const auto bytes = stream.finish();
-  return {bytes.begin(), bytes.end()};
+  Bytes bytes(stream.size());
+  stream.finish(bytes);
+  return bytes;
 }
 
 Bytes encode(const StoredCdf& cdf, const Symbols& symbols) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stored_cdf.hpp"
+#include "torchac/checks.hpp"
 #include "torchac/coding.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
@@ -16,17 +17,19 @@ namespace torchac::test {
 using Bytes = std::vector<std::uint8_t>;
 using Symbols = std::vector<std::int16_t>;
 
-enum class Check : bool { kNo, kYes };
-
 // These go on with a stream, with the rows of `cdf` from row `first` on, one for each symbol.
 EncodeItem encode_item(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
-                       std::span<const std::int16_t> symbols, Check check = Check::kNo);
+                       std::span<const std::int16_t> symbols);
 DecodeItem decode_item(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
                        std::span<std::int16_t> symbols);
 Report encode(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
-              std::span<const std::int16_t> symbols, Check check = Check::kNo);
+              std::span<const std::int16_t> symbols, Check check = Check::kTouched);
 Report decode(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<std::int16_t> symbols);
+
+// These code one item.
+Report encode(const EncodeItem& item, Check check = Check::kTouched);
+Report decode(const DecodeItem& item, Check check = Check::kTouched);
 
 // The stream if it ended here.
 Bytes finished(EncodedStream stream);

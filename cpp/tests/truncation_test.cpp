@@ -41,8 +41,9 @@ TEST_CASE("bytes behind a stream change nothing") {
   });
 }
 
-TEST_CASE("no bytes are not a stream, not even of no symbols") {
-  const StoredCdf cdf({RowType::kInt16, false, 1}, 0, {0, 2});
+TEST_CASE("no bytes are a stream of no symbols, and of no other") {
+  const StoredCdf cdf({RowType::kInt16, false, 1}, 1, {0, 2});
+  CHECK(decode({}, StoredCdf({RowType::kInt16, false, 1}, 0, {0, 2})).report.ok());
   CHECK(decode({}, cdf).report.problem == Problem::kTruncated);
   CHECK(decode({0x40}, cdf).report.ok());
 }

@@ -8,22 +8,19 @@ from torchac import _core, _gather, _tensors, errors
 from torchac._tensors import Array, NDArray, Rows
 
 
-def host_views(
-    rows: Rows, sym: Array, check_input_bounds: bool | None
-) -> tuple[_core.Cdf, NDArray]:
+def host_views(rows: Rows, sym: Array, check: bool, clamp: bool) -> tuple[_core.Cdf, NDArray]:
     """What the core codes: rows and symbols as they are, or what another device makes of them."""
     _tensors.check_symbols(sym, rows)
     if not _tensors.on_host(rows.cdf):
-        check, clamp = bool(check_input_bounds), check_input_bounds is False
         rows, sym = _gather.gather(rows, sym, check, clamp) or (rows, sym)
     return rows.view(), _tensors.view(sym)
 
 
-def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check_input_bounds: bool | None) -> None:
+def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check: bool, clamp: bool) -> None:
     """Codes `sym`; where that fails, raises and leaves the encoder as it was."""
-    check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
-    cdf, symbols = host_views(rows, sym, check)
-    report = encoder.encode(cdf, symbols, bool(check), check is False)
+    check = _tensors.check_flag("check", check)
+    clamp = _tensors.check_flag("clamp", clamp)
+    report = encoder.encode(*host_views(rows, sym, check, clamp), check, clamp)
     if report is not None:
         raise errors.explain(report, rows, sym)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from torchac import _tensors
+from torchac._convert import WHOLE, scaled, to_parts
 from torchac._tensors import Array, Rows, as_tensor
-from torchac.quantize import WHOLE, scaled, to_parts
 
 
 def bounds(rows: Rows, symbols: torch.Tensor) -> torch.Tensor | None:

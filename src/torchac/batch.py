@@ -22,7 +22,8 @@ def encode_batch(
     *,
     needs_normalization: bool = True,
     index: Array | Sequence[Array] | None = None,
-    check_input_bounds: bool | None = None,
+    check: bool = False,
+    clamp: bool = False,
     num_threads: int | None = None,
 ) -> list[bytes]:
     """Encodes a batch, each item into a stream of its own.
@@ -38,7 +39,9 @@ def encode_batch(
         sym: Symbols of shape `(B, N1, …, Nm)`, or a sequence of `B` tensors.
         needs_normalization: As for `encode_float_cdf`; without effect on integers.
         index: The table of each symbol, of the shape of `sym`, or a sequence of `B` tensors.
-        check_input_bounds: As for `encode_float_cdf`.
+        check: Whether to check the whole CDF, as `check_input_bounds=True` does for
+            `encode_float_cdf`.
+        clamp: Whether to take a symbol that is out of range as the nearest one in range.
         num_threads: The most threads to code on; `torch.get_num_threads()` by default. Few symbols
             take fewer, as threads take longer to start. None outlives the call.
 
@@ -59,15 +62,15 @@ def encode_batch(
         >>> torchac.decode_batch(cdf, streams).equal(sym.short())
         True
     """
-    check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
-    how = bool(check), check is False, _threads(num_threads)
+    check, clamp = _tensors.check_flag("check", check), _tensors.check_flag("clamp", clamp)
+    how = check, clamp, _threads(num_threads)
     batch = _batch_rows(cdf, index, needs_normalization)
     if batch and _tensors.on_host(batch.cdf) and not isinstance(sym, Sequence):
         _check_batch("sym", sym, batch.shape[0])
         _tensors.check_symbols(sym, batch)
         streams = _core.encode_batch(batch.view(), _tensors.view(sym), *how)
     else:
-        views, symbols = _item_views(cdf, sym, index, needs_normalization, check)
+        views, symbols = _item_views(cdf, sym, index, needs_normalization, check, clamp)
         streams = _core.encode_items(views, symbols, *how)
     if isinstance(streams, _core.Report):
         item = streams.item
@@ -81,13 +84,14 @@ def _item_views(
     sym: Array | Sequence[Array],
     index: Array | Sequence[Array] | None,
     normalize: bool,
-    check: bool | None,
+    check: bool,
+    clamp: bool,
 ) -> tuple[list[_core.Cdf], list[NDArray]]:
     """What the core codes, item by item."""
     rows = _item_rows(cdf, index, normalize)
     symbols = _items("sym", sym, len(rows))
     with _naming(zip(rows, symbols, strict=True)) as each:
-        views = [_coding.host_views(its_rows, its_symbols, check) for its_rows, its_symbols in each]
+        views = [_coding.host_views(*item, check, clamp) for item in each]
     return [cdf_view for cdf_view, _ in views], [sym_view for _, sym_view in views]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from torchac import _coding, _core, _gather, _tensors
+from torchac import _coding, _core, _gather, _tensors, errors
+from torchac._convert import PRECISION
 from torchac._tensors import Array, ArrayT
-from torchac.quantize import PRECISION
 
 
 def estimate_bits(
@@ -41,9 +41,15 @@ def estimate_bits(
     """
     rows = _tensors.any_rows(cdf, needs_normalization, index)
     _tensors.check_symbols(sym, rows)
+    if _tensors.on_host(rows.cdf):
+        result = np.empty(rows.shape)
+        report = _core.measure(rows.view(), _tensors.view(sym), result)
+        if report is not None:
+            raise errors.explain(report, rows, sym)
+        return _tensors.like(result, cdf)
     parts = _gather.bounds(rows, _tensors.as_tensor(sym).long())
     if parts is None or not (parts[..., 1] > parts[..., 0]).all():
-        _coding.encode(_core.Encoder(), rows, sym, None)  # says what is wrong
+        _coding.encode(_core.Encoder(), rows, sym, False, False)  # says what is wrong
         raise AssertionError("what has no bounds cannot be coded")
     bits = PRECISION - torch.log2((parts[..., 1] - parts[..., 0]).double())
     if isinstance(cdf, np.ndarray):

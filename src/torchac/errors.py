@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from torchac._convert import WHOLE, scaled, to_parts
 from torchac._core import Problem, Report
 from torchac._tensors import Array, Rows, as_tensor
-from torchac.quantize import WHOLE, scaled, to_parts
 
 
 class CorruptStreamError(ValueError):

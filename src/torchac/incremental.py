@@ -13,7 +13,11 @@ class Encoder:
 
     The stream is the one that a single call with all symbols gives, so it does not matter how they
     are cut into pieces, nor in which pieces they are decoded. Rows of floats, of integers, and
-    shared ones may follow each other. `copy.copy` forks the encoder, to try different ways on.
+    shared ones may follow each other. `copy.copy` forks the encoder, to try different ways on;
+    `pickle` takes it to another process with the same release.
+
+    A call that raises, whatever the reason, encodes nothing. Threads may share an encoder; their
+    calls come one after the other.
 
     Example:
         >>> import torch, torchac
@@ -31,8 +35,6 @@ class Encoder:
 
     def __init__(self) -> None:
         self._core = _core.Encoder()
-        self._finished: bytes | None = None
-        self._num_bits = 0  # once finished
 
     def encode(
         self,
@@ -41,7 +43,8 @@ class Encoder:
         *,
         needs_normalization: bool = True,
         index: Array | None = None,
-        check_input_bounds: bool | None = None,
+        check: bool = False,
+        clamp: bool = False,
     ) -> None:
         """Encodes symbols behind those that were encoded before.
 
@@ -51,16 +54,18 @@ class Encoder:
             sym: Symbols, as for `encode_float_cdf`.
             needs_normalization: As for `encode_float_cdf`; without effect on integers.
             index: As for `encode_float_cdf`.
-            check_input_bounds: As for `encode_float_cdf`.
+            check: Whether to check the whole CDF, as `check_input_bounds=True` does for
+                `encode_float_cdf`.
+            clamp: Whether to take a symbol that is out of range as the nearest one in range.
 
         Raises:
             TypeError: As `encode_float_cdf`.
-            ValueError: As `encode_float_cdf`. None of the symbols is encoded then.
-            RuntimeError: The encoder has finished.
+            ValueError: As `encode_float_cdf`.
+            RuntimeError: The encoder has finished, or is used by a signal handler that interrupted
+                it, or was left by another thread in a process that forked.
         """
-        self._require_unfinished()
         rows = _tensors.any_rows(cdf, needs_normalization, index)
-        _coding.encode(self._core, rows, sym, check_input_bounds)
+        _coding.encode(self._core, rows, sym, check, clamp)
 
     def finish(self) -> bytes:
         """Ends the stream, and the use of the encoder.
@@ -69,12 +74,9 @@ class Encoder:
             The stream.
 
         Raises:
-            RuntimeError: The encoder has finished.
+            RuntimeError: As `encode`.
         """
-        self._require_unfinished()
-        self._num_bits = self.num_bits
-        self._finished = self._core.finish()
-        return self._finished
+        return self._core.finish()
 
     @property
     def num_bits(self) -> int:
@@ -83,22 +85,20 @@ class Encoder:
         The stream is that, filled up to whole bytes. Each stream has two bits more than its symbols
         took.
         """
-        return self._core.num_bits() if self._finished is None else self._num_bits
+        return self._core.num_bits()
 
     def __copy__(self) -> Encoder:
         other = Encoder.__new__(type(self))
         other.__dict__.update(self.__dict__, _core=copy.copy(self._core))
         return other
 
-    def _require_unfinished(self) -> None:
-        if self._finished is not None:
-            raise RuntimeError("this Encoder has finished its stream: use a new one")
-
 
 class Decoder:
     """Decodes a stream piece by piece.
 
-    `copy.copy` forks the decoder.
+    `copy.copy` forks the decoder; `pickle` takes it to another process with the same release. A
+    call that raises leaves it where it was. Threads may share a decoder; their calls come one after
+    the other.
 
     Args:
         byte_stream: The stream: bytes, bytearray or memoryview.
@@ -128,8 +128,9 @@ class Decoder:
 
         Raises:
             TypeError: As `decode_float_cdf`.
-            CorruptStreamError: As `decode_float_cdf`. The decoder stays where it was then.
+            CorruptStreamError: As `decode_float_cdf`.
             ValueError: As `decode_float_cdf`.
+            RuntimeError: As `Encoder.encode`, but for what has finished.
         """
         rows = _tensors.any_rows(cdf, needs_normalization, index)
         return _tensors.like(_coding.decode(self._core, rows), cdf)

@@ -1,17 +1,13 @@
-"""From CDF values to the 16-bit integers that coding works with, in torch operations."""
+"""From CDF values to the 16-bit integers that coding works with."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from torchac import _tensors
-from torchac._tensors import ArrayT, Rows
-
-PRECISION = 16
-"""Bits of a converted CDF value: a row's probability is 2 ** PRECISION = 65536 parts."""
-
-WHOLE = 1 << PRECISION
+from torchac import _core, _tensors, errors
+from torchac._convert import scaled, to_parts
+from torchac._tensors import ArrayT
 
 
 def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
@@ -42,6 +38,12 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
         tensor([    0, 16385,     0], dtype=torch.int16)
     """
     rows = _tensors.float_rows(cdf_float, needs_normalization, None)
+    if _tensors.on_host(cdf_float):
+        integers = np.empty(cdf_float.shape, np.int16)
+        report = _core.quantize(rows.view(), integers)
+        if report is not None:
+            raise errors.explain(report, rows)
+        return _tensors.like(integers, cdf_float)
     values = _tensors.as_tensor(cdf_float)
     columns = torch.arange(values.shape[-1], dtype=torch.int32, device=values.device)
     product = scaled(values, rows)
@@ -55,17 +57,3 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
     if isinstance(cdf_float, np.ndarray):
         return result.numpy()
     return result
-
-
-def scaled(values: torch.Tensor, rows: Rows) -> torch.Tensor:
-    """CDF values times the number of parts that a row shares out among its symbols."""
-    if values.dtype in (torch.float16, torch.bfloat16):
-        values = values.float()
-    return values * (WHOLE - rows.symbols if rows.normalize else WHOLE)
-
-
-def to_parts(product: torch.Tensor, columns: torch.Tensor, rows: Rows) -> torch.Tensor:
-    """`scaled` values, which must be finite, of the given columns as parts: int32, 0 … 65535."""
-    # fmod is exact, and brings any float into the range of an int32.
-    rounded = torch.fmod(torch.round(product), WHOLE).to(torch.int32)
-    return (rounded + columns if rows.normalize else rounded) & (WHOLE - 1)

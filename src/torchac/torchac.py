@@ -9,8 +9,9 @@ encoded it, bit for bit.
 from __future__ import annotations
 
 from torchac import _coding, _core, _tensors
+from torchac._convert import PRECISION
 from torchac._tensors import Array, ArrayT, Rows, Stream
-from torchac.quantize import PRECISION, quantize_cdf
+from torchac.quantize import quantize_cdf
 
 __all__ = [
     "PRECISION",
@@ -157,7 +158,8 @@ def decode_int16_normalized_cdf(
 
 def _encode(rows: Rows, sym: Array, check_input_bounds: bool | None) -> bytes:
     encoder = _core.Encoder()
-    _coding.encode(encoder, rows, sym, check_input_bounds)
+    check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
+    _coding.encode(encoder, rows, sym, bool(check), check is False)
     return encoder.finish()
 
 

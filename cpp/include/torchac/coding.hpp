@@ -6,9 +6,11 @@
 #include <span>
 #include <variant>
 
+#include "torchac/checks.hpp"
 #include "torchac/crew.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
+#include "torchac/poll.hpp"
 #include "torchac/report.hpp"
 #include "torchac/row.hpp"
 #include "torchac/sources.hpp"
@@ -45,7 +47,6 @@ struct EncodeItem {
   Rows rows;
   Integers symbols;
   std::int64_t count;
-  bool check;
   EncodedStream* stream;
 };
 
@@ -57,10 +58,33 @@ struct DecodeItem {
   Decoder* stream;
 };
 
+// Symbols whose cost is asked for, in bits.
+struct MeasureItem {
+  AnyRowFormat format;
+  Rows rows;
+  Integers symbols;
+  std::int64_t count;
+  double* bits;
+};
+
+// Rows to be converted to 16 bits, with their last values.
+struct QuantizeItem {
+  AnyRowFormat format;
+  Rows rows;
+  std::int64_t count;
+  std::byte* values;  // 16 bits for each
+};
+
 // Encodes the items' symbols at the ends of their streams.
-Report encode(std::span<EncodeItem> items, Crew& crew);
+Report encode(std::span<const EncodeItem> items, Check check, Crew& crew);
 
 // Decodes the items' symbols from where their streams stand.
-Report decode(std::span<const DecodeItem> items, Crew& crew);
+Report decode(std::span<const DecodeItem> items, Check check, Crew& crew);
+
+// Tells what each symbol costs.
+Report measure(const MeasureItem& item, Check check, Poll& poll);
+
+// Converts rows as coding does. The position of what it reports is the row's.
+Report quantize(const QuantizeItem& item, Poll& poll);
 
 }  // namespace torchac

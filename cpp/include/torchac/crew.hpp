@@ -9,36 +9,51 @@
 #include <thread>
 #include <vector>
 
+#include "torchac/poll.hpp"
+
 namespace torchac {
 
 // This thread and others, which end with the crew. A thread takes a while to end after its work is
 // done: whoever lets go of the crew late need not wait for that.
 class Crew {
  public:
-  // Of `size` threads, one at least.
-  explicit Crew(std::size_t size) : size_(std::max<std::size_t>(size, 1)) {}
+  // Of `size` threads, one at least. This one polls while it works or waits.
+  explicit Crew(std::size_t size, Poll poll = {})
+      : size_(std::max<std::size_t>(size, 1)), poll_(poll) {}
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
   ~Crew() { join(); }
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
-  // Has `work` done by `threads` of them, this one among them: fewer, if the system has no more.
-  // Throws what one of them threw.
-  template <class Work>
-  void run(std::size_t threads, const Work& work) {
+  // For this thread.
+  [[nodiscard]] Poll& poll() { return poll_; }
+
+  // Has `work`, which takes a Poll, done by `threads` of them, this one among them: fewer, if the
+  // system has no more. Where one of them throws, `cancel` is called, which makes the others end,
+  // and then that is thrown.
+  template <class Work, class Cancel>
+  void run(std::size_t threads, const Work& work, const Cancel& cancel) {
     std::vector<std::exception_ptr> failures(threads);
-    const auto guarded = [&](std::size_t thread) {
+    const auto guarded = [&](std::size_t thread, const auto& part) {
       try {
-        work();
+        part();
       } catch (...) {
         failures[thread] = std::current_exception();
+        cancel();
       }
     };
+    const auto others_work = [&](std::size_t thread) {
+      guarded(thread, [&] {
+        Poll never;
+        work(never);
+      });
+    };
+    others_.reserve(threads - 1);
     std::size_t started = 1;
-    while (started < threads && start(guarded, started)) ++started;
-    guarded(0);
-    await();
+    while (started < threads && start(others_work, started)) ++started;
+    guarded(0, [&] { work(poll_); });
+    while (busy_ > 0) guarded(0, [&] { await(); });
     for (const std::exception_ptr& failure : failures) {
       if (failure) std::rethrow_exception(failure);
     }
@@ -60,23 +75,27 @@ class Crew {
     }
   }
 
-  // Waits awake for others that are about to be done: a thread that sleeps is woken up late.
+  // Waits awake for others that are about to be done, as a thread that sleeps is woken up late; if
+  // it takes longer, asleep.
   void await() {
-    if (busy_ == 0) return;
     using Clock = std::chrono::steady_clock;
-    const auto end = Clock::now() + std::chrono::microseconds(200);
+    const auto about = Clock::now() + std::chrono::microseconds(200);
     while (busy_ > 0) {
-      if (Clock::now() > end) return join();
-      std::this_thread::yield();
+      if (Clock::now() < about) {
+        std::this_thread::yield();
+      } else {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        poll_.now();
+      }
     }
   }
 
   void join() {
     for (std::thread& other : others_) other.join();
-    others_.clear();
   }
 
   std::size_t size_;
+  Poll poll_;
   std::atomic<std::size_t> busy_{0};  // of the others
   std::vector<std::thread> others_;
 };

@@ -131,6 +131,29 @@ struct Decoder {
     return !truncated();
   }
 
+  // All that a decoder is, but for its stream, to continue it elsewhere.
+  struct State {
+    std::uint64_t low;
+    std::uint64_t span;
+    std::uint64_t offset;
+    std::uint64_t position;  // in bits
+  };
+
+  [[nodiscard]] State state() const {
+    return {range.low, range.span, range.offset, input.position()};
+  }
+
+  // Goes on from there. False, and nothing is changed, if no decoder has that state.
+  [[nodiscard]] bool restore(const State& state) {
+    if (!(state.low < kFullSpan / 2 && is_between_symbols(state.low, state.span) &&
+          state.offset < state.span && kWindowBits <= state.position &&
+          state.position <= std::uint64_t{input.size()} + kWindowBits))
+      return false;
+    range = DecoderRange<std::uint64_t>::at(state.low, state.span, state.offset);
+    input.skip(state.position - input.position());
+    return true;
+  }
+
   // Bits of the shortest stream that holds what was decoded so far.
   [[nodiscard]] TORCHAC_INLINE std::uint64_t num_bits() const {
     return input.position() - kWindowBits + kEndBits;

@@ -2,8 +2,10 @@
 // registers; an EncodedStream owns the bytes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -85,35 +87,73 @@ class EncodedStream {
     return std::uint64_t{written_} * 8 + encoder_.output.held() - Output::kFirstHeld + kEndBits;
   }
 
-  // Ends the stream and shows its bytes, which live as long as this object. Nothing may follow.
-  [[nodiscard]] std::span<const std::uint8_t> finish() {
+  // Bytes of the stream that `finish` would write now.
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>((num_bits() + 7) / 8); }
+
+  // Writes the stream, as it would end now, to `to`, which has that size. More may follow: all is
+  // left as it was, also where there is no memory for it.
+  void finish(std::span<std::uint8_t> to) {
+    const Checkpoint before = checkpoint();
     Encoder encoder = open(1);
     encoder.finish();
     close(encoder);
-    return std::span(bytes_).subspan(1, written_ + encoder.output.held() / 8 - 1);
+    std::copy_n(bytes_.data() + 1, to.size(), to.data());
+    restore(before);
   }
 
   // What is needed to undo all that is encoded after it was taken.
   struct Checkpoint {
     Encoder encoder;
     std::size_t written;
-    std::size_t full;     // written bytes 0xFF at the end
-    std::uint8_t before;  // the written byte before them
+    std::uint8_t last;  // of the written bytes
   };
 
-  // A carry changes the bytes 0xFF at the end and the one before them, and no other.
   [[nodiscard]] Checkpoint checkpoint() const {
-    std::size_t full = 0;
-    while (full < written_ && bytes_[written_ - 1 - full] == 0xFF) ++full;
-    const std::uint8_t before = full < written_ ? bytes_[written_ - 1 - full] : std::uint8_t{0};
-    return {encoder_, written_, full, before};
+    return {encoder_, written_, written_ > 0 ? bytes_[written_ - 1] : std::uint8_t{0}};
   }
 
+  // What is encoded stays within the range that there was, which is less than one unit of the last
+  // written byte. So at most one carry has come to it: if the byte is another one, that is undone.
   void restore(const Checkpoint& checkpoint) {
     encoder_ = checkpoint.encoder;
     written_ = checkpoint.written;
-    for (std::size_t i = 0; i < checkpoint.full; ++i) bytes_[written_ - 1 - i] = 0xFF;
-    if (checkpoint.full < written_) bytes_[written_ - 1 - checkpoint.full] = checkpoint.before;
+    if (written_ == 0 || bytes_[written_ - 1] == checkpoint.last) return;
+    std::uint8_t* byte = bytes_.data() + written_;
+    do --byte;
+    while ((*byte)-- == 0);
+  }
+
+  // All that a stream consists of, to continue it elsewhere.
+  struct State {
+    std::uint64_t low;
+    std::uint64_t span;
+    std::uint64_t held;
+    std::uint32_t held_bits;
+    std::vector<std::uint8_t> bytes;  // written
+  };
+
+  [[nodiscard]] State state() const {
+    const Output& output = encoder_.output;
+    return {encoder_.range.low,
+            encoder_.range.span,
+            output.bits(),
+            output.held(),
+            {bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(written_)}};
+  }
+
+  // Nothing, if no stream has that state. The first byte of one is zero, so that no carry runs past
+  // it.
+  static std::optional<EncodedStream> from_state(const State& state) {
+    const bool valid = state.low < kFullSpan && is_between_symbols(state.low, state.span) &&
+                       Output::valid(state.held, state.held_bits, state.bytes.empty()) &&
+                       (state.bytes.empty() || state.bytes[0] == 0);
+    if (!valid) return std::nullopt;
+    EncodedStream stream;
+    stream.encoder_ = {{state.low, state.span}, Output(state.held, state.held_bits)};
+    stream.written_ = state.bytes.size();
+    stream.bytes_ = state.bytes;
+    stream.bytes_.resize(state.bytes.size() + kSlack);
+    return stream;
   }
 
  private:
@@ -129,6 +169,23 @@ class EncodedStream {
   Encoder encoder_;
   std::size_t written_ = 0;  // of `bytes_`; the rest is room
   std::vector<std::uint8_t> bytes_;
+};
+
+// Undoes what is encoded while it lives, unless that is kept: also where an exception ends it.
+class Undo {
+ public:
+  explicit Undo(EncodedStream& stream) : stream_(&stream), before_(stream.checkpoint()) {}
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  ~Undo() {
+    if (stream_ != nullptr) stream_->restore(before_);
+  }
+
+  void keep() { stream_ = nullptr; }
+
+ private:
+  EncodedStream* stream_;
+  EncodedStream::Checkpoint before_;
 };
 
 }  // namespace torchac

@@ -16,6 +16,16 @@ class Output {
   // The most bits that can be appended at once.
   static constexpr std::uint32_t kMost = 48;
 
+  Output() = default;
+  // One that holds these bits, which must be valid.
+  Output(std::uint64_t bits, std::uint32_t count) : held_(bits), count_(count) {}
+
+  // Whether an output can hold so many bits: at first a byte of zeros and more.
+  [[nodiscard]] static bool valid(std::uint64_t bits, std::uint32_t count, bool at_first) {
+    if (!(kMinHeld <= count && count < kMinHeld + 8 && bits >> count == 0)) return false;
+    return !at_first || (count >= kFirstHeld && bits >> (count - kFirstHeld) == 0);
+  }
+
   // Appends `count` bits. There may be one more bit in front, a carry, which is added to what was
   // appended before: the number as a whole stays below one.
   TORCHAC_INLINE void append(std::uint64_t bits, std::uint32_t count) {
@@ -45,6 +55,8 @@ class Output {
 
   // Bits that are not yet written as bytes, but stand behind them already.
   [[nodiscard]] std::uint32_t held() const { return count_; }
+
+  [[nodiscard]] std::uint64_t bits() const { return held_; }
 
   // Held from the start: a byte of zeros, which the stream drops in the end.
   static constexpr std::uint32_t kFirstHeld = 8;

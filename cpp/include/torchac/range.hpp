@@ -51,4 +51,9 @@ TORCHAC_INLINE Word doublings(Word low, std::type_identity_t<Word> width) {
   return kWindowBits - u - apart;
 }
 
+// Whether a range can be one between two symbols: then it is not doubled any further.
+inline bool is_between_symbols(std::uint64_t low, std::uint64_t span) {
+  return kMinSpan < span && span <= kFullSpan && doublings(low, span) == 0;
+}
+
 }  // namespace torchac

@@ -53,17 +53,19 @@ class RowFormat {
     return find(row, target);
   }
 
-  // Converts all values but the last to integers of 16 bits. False if one is not finite.
-  [[nodiscard]] bool convert(const std::byte* row, std::byte* to) const {
-    typename Value::Quick all = 0;
-    typename Value::Index index = 0;
-    for (std::uint32_t j = 0; j < symbols_; ++j, ++index) {
-      const auto value =
-          value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_), index);
-      put(static_cast<std::uint16_t>(value), to, j);
-      all |= value;
+  // Converts the first `count` values to integers of 16 bits. False if one is not finite.
+  [[nodiscard]] bool convert(const std::byte* row, std::uint32_t count, std::byte* to) const {
+    const bool done = contiguous() ? convert_quickly(row, sizeof(Stored), count, to)
+                                   : convert_quickly(row, stride_, count, to);
+    return done || convert_slowly(row, count, to);
+  }
+
+  // The first value that is not finite, if there is one.
+  [[nodiscard]] Fault not_finite(const std::byte* row) const {
+    for (std::uint32_t j = 0; j <= symbols_; ++j) {
+      if (at(row, j) == kNotFinite) return {Problem::kNotFinite, j};
     }
-    return !Value::out_of_range(all) || convert_slowly(row, to);
+    return {};
   }
 
   // Asks memory for the bounds of a symbol, which lie in one line of it, or at the end of one.
@@ -81,13 +83,27 @@ class RowFormat {
     return {Problem::kInterval, symbol};
   }
 
-  // Checks the whole row as `check_input_bounds=True` promises.
+  // The first of the converted values that is less than the one before it. Values that are not
+  // finite are passed over.
+  [[nodiscard]] Fault decrease(const std::byte* row) const {
+    if (contiguous() ? plainly_rises(row, sizeof(Stored)) : plainly_rises(row, stride_)) return {};
+    std::uint32_t before = 0;
+    for (std::uint32_t j = 0; j < symbols_; ++j) {
+      const std::uint32_t converted = at(row, j);
+      if (converted == kNotFinite) continue;
+      if (converted < before) return {Problem::kDecreasing, j};
+      before = converted;
+    }
+    return {};
+  }
+
+  // Checks the whole row: finite, in [0, 1], and not decreasing.
   [[nodiscard]] Fault check(const std::byte* row) const {
     if constexpr (Value::kIsFloat) {
       if (contiguous() ? plainly_good(row, sizeof(Stored)) : plainly_good(row, stride_)) return {};
       return first_fault(row);
     } else {
-      return {};
+      return decrease(row);
     }
   }
 
@@ -144,8 +160,23 @@ class RowFormat {
     return symbol;
   }
 
-  [[nodiscard]] TORCHAC_COLD bool convert_slowly(const std::byte* row, std::byte* to) const {
-    for (std::uint32_t j = 0; j < symbols_; ++j) {
+  // False if a value is out of range.
+  [[nodiscard]] TORCHAC_INLINE bool convert_quickly(const std::byte* row, std::ptrdiff_t stride,
+                                                    std::uint32_t count, std::byte* to) const {
+    typename Value::Quick all = 0;
+    typename Value::Index index = 0;
+    for (std::uint32_t j = 0; j < count; ++j, ++index) {
+      const auto value =
+          value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), index);
+      put(static_cast<std::uint16_t>(value), to, j);
+      all |= value;
+    }
+    return !Value::out_of_range(all);
+  }
+
+  [[nodiscard]] TORCHAC_COLD bool convert_slowly(const std::byte* row, std::uint32_t count,
+                                                 std::byte* to) const {
+    for (std::uint32_t j = 0; j < count; ++j) {
       if (at(row, j) == kNotFinite) return false;
       put(static_cast<std::uint16_t>(at(row, j)), to, j);
     }
@@ -158,6 +189,22 @@ class RowFormat {
 
   [[nodiscard]] auto real(const std::byte* row, std::uint32_t j) const {
     return Value::real(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_));
+  }
+
+  // Whether the converted values do not decrease, where all are in range.
+  [[nodiscard]] bool plainly_rises(const std::byte* row, std::ptrdiff_t stride) const {
+    using Index = typename Value::Index;
+    const auto converted = [&](std::uint32_t j) {
+      return value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride),
+                          static_cast<Index>(j));
+    };
+    typename Value::Quick all = converted(0);
+    unsigned falls = 0;
+    for (std::uint32_t j = 1; j < symbols_; ++j) {
+      all |= converted(j);
+      falls |= converted(j) < converted(j - 1);
+    }
+    return falls == 0 && !Value::out_of_range(all);
   }
 
   // Whether the values as they are do not decrease and begin and end within [0, 1]: then the

@@ -158,6 +158,9 @@ class Rows {
 
   [[nodiscard]] const std::optional<TableView>& tables() const { return tables_; }
 
+  // Where each symbol has its own row, if there are no tables.
+  [[nodiscard]] const StridedWalk& walk() const { return walk_; }
+
   // Which table each symbol has, if there are any.
   [[nodiscard]] const std::optional<Integers>& index() const { return index_; }
 

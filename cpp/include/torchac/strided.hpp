@@ -40,6 +40,38 @@ class StridedWalk {
   [[nodiscard]] std::int64_t run() const { return left_; }
   [[nodiscard]] std::int64_t stride() const { return inner_.stride; }
 
+  // An element, and where it comes in the order.
+  struct Place {
+    const std::byte* at;
+    std::int64_t position;
+  };
+
+  // How many elements there are that do not lie where another one does, before any was visited.
+  [[nodiscard]] std::int64_t distinct() const {
+    std::int64_t count = distinct(inner_);
+    for (const Counter& digit : outer_) count *= distinct(digit.dimension);
+    return count;
+  }
+
+  // The first of each of these.
+  [[nodiscard]] std::vector<Place> distinct_places() const {
+    std::vector<Place> places;
+    if (left_ == 0) return places;
+    places.push_back({at_, 0});
+    std::int64_t elements = 1;  // in a step along the dimension
+    const auto add = [&](const Dimension& d) {
+      const std::size_t before = places.size();
+      for (std::int64_t i = 1; i < distinct(d); ++i) {
+        for (std::size_t k = 0; k < before; ++k)
+          places.push_back({places[k].at + i * d.stride, places[k].position + i * elements});
+      }
+      elements *= d.size;
+    };
+    add(inner_);
+    for (auto digit = outer_.rbegin(); digit != outer_.rend(); ++digit) add(digit->dimension);
+    return places;
+  }
+
   // Goes on by `steps`, at most `run`.
   void advance(std::int64_t steps) {
     at_ += steps * inner_.stride;
@@ -53,6 +85,8 @@ class StridedWalk {
     Dimension dimension;
     std::int64_t index;
   };
+
+  static std::int64_t distinct(const Dimension& d) { return d.stride == 0 ? 1 : d.size; }
 
   // Two dimensions in which the elements lie evenly are one, and one of size 1 is none.
   void add(const Dimension& d) {

@@ -13,6 +13,7 @@
 #include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/interval.hpp"
+#include "torchac/poll.hpp"
 #include "torchac/report.hpp"
 #include "torchac/row.hpp"
 #include "torchac/sources.hpp"
@@ -103,7 +104,7 @@ class TableFormat {
   template <class Value>
   [[nodiscard]] bool prepare(const RowFormat<Value>& format, const std::byte* row,
                              std::byte* table) const {
-    if (!format.convert(row, table + row_offset()) || !searchable(table)) return false;
+    if (!format.convert(row, symbols_, table + row_offset()) || !searchable(table)) return false;
     fill_lookup(table);
     return true;
   }
@@ -172,13 +173,14 @@ class IntervalTables {
   // Nothing, if a value is not finite.
   template <class Value>
   static std::optional<IntervalTables> prepare(const RowFormat<Value>& format,
-                                               const TableView& view) {
+                                               const TableView& view, Poll& poll) {
     const std::uint32_t last = format.symbols() - 1;
     IntervalTables tables(format.symbols(), view.count);
     std::vector<std::uint16_t> row(format.symbols());
     std::uint32_t* packed = tables.packed_.data();
     for (std::int64_t k = 0; k < view.count; ++k, packed += format.symbols()) {
-      if (!format.convert(view.first + k * view.stride,
+      poll.after(format.symbols());
+      if (!format.convert(view.first + k * view.stride, format.symbols(),
                           std::as_writable_bytes(std::span(row)).data()))
         return std::nullopt;
       for (std::uint32_t s = 0; s < last; ++s) packed[s] = pack({row[s], row[s + 1]});
@@ -212,13 +214,15 @@ class Tables {
 
   // Nothing, if a table cannot be prepared.
   template <class Value>
-  static std::optional<Tables> prepare(const RowFormat<Value>& rows, const TableView& view) {
+  static std::optional<Tables> prepare(const RowFormat<Value>& rows, const TableView& view,
+                                       Poll& poll) {
     const TableFormat format(rows.symbols());
     if (view.count > std::int64_t{UINT32_MAX} / static_cast<std::int64_t>(format.size() / kPlace))
       return std::nullopt;
     Tables tables(format, view.count);
     std::byte* table = tables.bytes_.data();
     for (std::int64_t k = 0; k < view.count; ++k, table += format.size()) {
+      poll.after(rows.symbols());
       if (!format.prepare(rows, view.first + k * view.stride, table)) return std::nullopt;
     }
     return tables;

@@ -10,7 +10,9 @@
 
 #include "torchac/abreast.hpp"
 #include "torchac/crew.hpp"
+#include "torchac/poll.hpp"
 #include "torchac/report.hpp"
+#include "torchac/sources.hpp"
 
 namespace torchac {
 
@@ -37,8 +39,13 @@ class Queue {
     return item < count_ ? std::optional(item) : std::nullopt;
   }
 
-  // No more streams are begun; those that were are coded to their end.
-  void stop() { next_.store(count_, std::memory_order_relaxed); }
+  // No more is coded.
+  void cancel() {
+    stop();
+    cancelled_.store(true, std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   void refuse(std::size_t item, Report report) {
     stop();
@@ -50,8 +57,12 @@ class Queue {
   [[nodiscard]] const Report& report() const { return report_; }
 
  private:
+  // No more streams are begun; those that were are coded to their end.
+  void stop() { next_.store(count_, std::memory_order_relaxed); }
+
   std::size_t count_;
   std::atomic<std::size_t> next_{0};
+  std::atomic<bool> cancelled_{false};
   std::mutex mutex_;
   Report report_;
 };
@@ -60,12 +71,14 @@ class Queue {
 template <class AnyLane, class Begin>
 class Turns {
  public:
-  Turns(Queue& queue, const Begin& begin, std::size_t lanes)
-      : queue_(queue), begin_(begin), lanes_(lanes) {}
+  Turns(Queue& queue, Poll& poll, const Begin& begin, std::size_t lanes)
+      : queue_(queue), poll_(poll), begin_(begin), lanes_(lanes) {}
 
   void run() {
-    for (std::size_t active = gather(); active > 0; active = gather())
+    for (std::size_t active = gather(); active > 0 && !queue_.cancelled(); active = gather()) {
       code<kMostLanes<AnyLane>>(active_.data(), active);
+      poll_.after(active * kBlock);
+    }
   }
 
  private:
@@ -139,6 +152,7 @@ class Turns {
   }
 
   Queue& queue_;
+  Poll& poll_;
   const Begin& begin_;
   std::size_t lanes_;
   std::array<Slot, kMostLanes<AnyLane>> slots_;
@@ -152,14 +166,9 @@ Report code_all(std::size_t count, Crew& crew, const Begin& begin) {
   const std::size_t threads = std::clamp<std::size_t>(count, 1, crew.size());
   // No thread takes more streams at a time than its share.
   const std::size_t lanes = std::min(most_lanes<AnyLane>(), (count + threads - 1) / threads);
-  crew.run(threads, [&] {
-    try {
-      Turns<AnyLane, Begin>(queue, begin, lanes).run();
-    } catch (...) {
-      queue.stop();
-      throw;
-    }
-  });
+  crew.run(
+      threads, [&](Poll& poll) { Turns<AnyLane, Begin>(queue, poll, begin, lanes).run(); },
+      [&] { queue.cancel(); });
   return queue.report();
 }
 

@@ -1,0 +1,193 @@
+// Memory that ends, a call that is interrupted, threads in each other's way: nothing is half done,
+// and nothing waits for ever.
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "allocations.hpp"
+#include "random.hpp"
+#include "random_cdf.hpp"
+#include "shared.hpp"
+#include "streams.hpp"
+#include "torchac/coding.hpp"
+#include "torchac/crew.hpp"
+#include "torchac/encoder.hpp"
+#include "torchac/poll.hpp"
+#include "torchac/turn.hpp"
+
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+namespace torchac::test {
+namespace {
+
+// Calls `code` with a failure of the first, the second ... allocation, until it ends without one.
+// Tells how many failed.
+template <class Code>
+int fail_each_allocation(const Code& code) {
+  for (int n = 0;; ++n) {
+    bool failed = false;
+    allocations_left = n;
+    try {
+      code();
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    allocations_left = kNoLimit;
+    if (!failed) return n;
+  }
+}
+
+// Many symbols that cost next to nothing, and take no memory.
+struct Endless {
+  static constexpr std::int64_t kCount = 2'000'000'000;
+
+  Endless() : cdf({RowType::kInt16, false, 2}, 1, {0, 2}) { cdf.set(0, 1, 65535); }
+
+  [[nodiscard]] EncodeItem item(EncodedStream& stream) const {
+    static const std::int8_t zero = 0;
+    const StridedWalk symbols(reinterpret_cast<const std::byte*>(&zero), {{kCount, 0}});
+    return {cdf.format(), cdf.rows(0, kCount), Integers(IntegerType::kInt8, symbols, 2, false),
+            kCount, &stream};
+  }
+
+  StoredCdf cdf;
+};
+
+struct Interrupted : std::exception {};
+[[noreturn]] void interrupt() { throw Interrupted(); }
+
+}  // namespace
+
+TEST_CASE("an encoder is where it was, whichever allocation fails") {
+  for_seeds(20, [](Random& random) {
+    const StoredCdf cdf = random_cdf(random, 1500);
+    const Symbols symbols = random_symbols(random, cdf);
+    const Symbols front(symbols.begin(), symbols.begin() + 100);
+    EncodedStream stream;
+    REQUIRE(encode(stream, cdf, 0, front).ok());
+    const Bytes before = finished(stream);
+    const int failures = fail_each_allocation([&] {
+      EncodedStream copy = stream;
+      try {
+        Undo undo(copy);
+        if (encode(copy, cdf, 0, symbols).ok()) undo.keep();
+      } catch (const std::bad_alloc&) {
+        const auto left = allocations_left.exchange(kNoLimit);
+        CHECK(finished(copy) == before);
+        allocations_left = left;
+        throw;
+      }
+    });
+    CHECK(failures > 2);
+  });
+}
+
+TEST_CASE("a stream can be finished again where memory was missing") {
+  const std::vector<Interval> across(20000, {32767, 32769});
+  EncodedStream stream;
+  Encoder encoder = stream.open(across.size());
+  for (const Interval interval : across) encoder.encode(interval);
+  stream.close(encoder);
+  const Bytes expected = finished(stream);
+  Bytes bytes(stream.size());
+  fail_each_allocation([&] { stream.finish(bytes); });
+  CHECK(bytes == expected);
+  stream.finish(bytes);
+  CHECK(bytes == expected);
+}
+
+TEST_CASE("a failure in any thread is the failure of the call") {
+  Random random(1);
+  const StoredCdf tables = random_cdf(random, 3);
+  std::vector<Shared> items;
+  std::vector<Symbols> symbols;
+  for (int i = 0; i < 40; ++i) {
+    items.emplace_back(random, tables, tables.kind(), 3000);
+    symbols.emplace_back(3000);
+  }
+  const int failures = fail_each_allocation([&] {
+    std::vector<EncodedStream> streams(items.size());
+    std::vector<EncodeItem> coded;
+    for (std::size_t i = 0; i < items.size(); ++i)
+      coded.push_back(items[i].encode_item(streams[i], symbols[i]));
+    Crew crew(4);
+    const Report report = torchac::encode(coded, Check::kTouched, crew);
+    allocations_left = kNoLimit;
+    REQUIRE(report.ok());
+    for (std::size_t i = 0; i < items.size(); ++i)
+      CHECK(finished(streams[i]) == reference::encode(items[i].reference_rows, symbols[i]).bytes);
+  });
+  CHECK(failures > 40);
+}
+
+TEST_CASE("a long call can be interrupted, and leaves nothing behind") {
+  const Endless endless;
+  EncodedStream stream;
+  Crew alone(1, Poll(interrupt));
+  const EncodeItem item = endless.item(stream);
+  const auto call = [&] {
+    Undo undo(stream);
+    (void)torchac::encode({&item, 1}, Check::kTouched, alone);
+    undo.keep();
+  };
+  CHECK_THROWS_AS(call(), Interrupted);
+  CHECK(finished(stream) == Bytes{0x40});
+}
+
+TEST_CASE("an interrupted call ends its other threads too, also while it waits for them") {
+  const Endless endless;
+  for (const bool waits : {false, true}) {
+    std::vector<EncodedStream> streams(2);
+    std::vector<EncodeItem> items{endless.item(streams[0]), endless.item(streams[1])};
+    // With one stream for two threads, either this thread codes it, or it waits.
+    if (waits) items[0].count = 0;
+    Crew crew(2, Poll(interrupt));
+    CHECK_THROWS_AS((void)torchac::encode(items, Check::kTouched, crew), Interrupted);
+    for (const EncodedStream& stream : streams)
+      CHECK(static_cast<double>(stream.num_bits()) < Endless::kCount / 65536.0);
+  }
+}
+
+TEST_CASE("one thread at a time has the turn") {
+  Turn turn;
+  constexpr int kRounds = 20000;
+  std::int64_t shared = 0;
+  const auto count = [&] {
+    for (int i = 0; i < kRounds;) {
+      if (turn.try_take() != Turn::Result::kTaken) continue;
+      ++shared;
+      ++i;
+      turn.give_back();
+    }
+  };
+  std::thread other(count);
+  count();
+  other.join();
+  CHECK(shared == 2 * kRounds);
+}
+
+TEST_CASE("who has the turn is told apart") {
+  Turn turn;
+  REQUIRE(turn.try_take() == Turn::Result::kTaken);
+  CHECK(turn.try_take() == Turn::Result::kReentered);
+  std::thread([&] { CHECK(turn.try_take() == Turn::Result::kBusy); }).join();
+#if !defined(_WIN32)
+  const pid_t child = fork();
+  if (child == 0) _exit(turn.try_take() == Turn::Result::kForked ? 0 : 1);
+  int status = 1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+#endif
+  turn.give_back();
+  CHECK(turn.try_take() == Turn::Result::kTaken);
+}
+
+}  // namespace torchac::test

@@ -1,0 +1,201 @@
+// Rows that decrease are found where a call has few of them, before anything is coded.
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "definition.hpp"
+#include "random.hpp"
+#include "random_cdf.hpp"
+#include "shared.hpp"
+#include "stored_cdf.hpp"
+#include "streams.hpp"
+#include "torchac/checks.hpp"
+#include "torchac/coding.hpp"
+#include "torchac/crew.hpp"
+#include "torchac/report.hpp"
+#include "torchac/sources.hpp"
+#include "torchac/strided.hpp"
+
+namespace torchac::test {
+namespace {
+
+constexpr Kind kThree{RowType::kInt16, false, 3};
+
+// Rows of three symbols, all alike, of which some decrease at their last value.
+StoredCdf rows_with(std::int64_t count, const std::vector<std::int64_t>& decreasing) {
+  StoredCdf cdf(kThree, count, {8, 2});
+  for (std::int64_t i = 0; i < count; ++i) {
+    cdf.set(i, 1, 20000);
+    cdf.set(i, 2, 40000);
+  }
+  for (const std::int64_t i : decreasing) cdf.set(i, 2, 10000);
+  return cdf;
+}
+
+// Symbols 0, with the row, or the table, at each place.
+struct Call {
+  Call(const StoredCdf& cdf, Rows rows, std::int64_t count)
+      : rows(std::move(rows)), count(count), cdf(&cdf) {}
+
+  [[nodiscard]] EncodeItem encode_item() {
+    static const std::int8_t zero = 0;
+    const StridedWalk symbols(reinterpret_cast<const std::byte*>(&zero), {{count, 0}});
+    return {cdf->format(), rows, Integers(IntegerType::kInt8, symbols, 3, false), count, &stream};
+  }
+
+  // What both directions and the cost of symbols say.
+  [[nodiscard]] Report report() {
+    const EncodeItem encode_this = encode_item();
+    const Report encoded = encode(encode_this, Check::kFew);
+    std::vector<double> bits(static_cast<std::size_t>(count));
+    Poll never;
+    const Report measured =
+        measure({cdf->format(), rows, encode_this.symbols, count, bits.data()}, Check::kFew, never);
+    const Bytes bytes(static_cast<std::size_t>(count));
+    Decoder decoder(bytes);
+    Symbols symbols(static_cast<std::size_t>(count));
+    const Report decoded =
+        decode({cdf->format(), rows, symbols.data(), count, &decoder}, Check::kFew);
+    for (const Report& other : {measured, decoded}) {
+      CHECK(other.problem == encoded.problem);
+      CHECK(other.position == encoded.position);
+      CHECK(other.column == encoded.column);
+      CHECK(other.table == encoded.table);
+    }
+    return encoded;
+  }
+
+  Rows rows;
+  std::int64_t count;
+  const StoredCdf* cdf;
+  EncodedStream stream;
+};
+
+Call own(const StoredCdf& cdf, const std::vector<Dimension>& shape) {
+  std::int64_t count = 1;
+  for (const Dimension& d : shape) count *= d.size;
+  return {cdf, Rows(StridedWalk(cdf.row(0), shape)), count};
+}
+
+Call shared(const StoredCdf& tables, const std::vector<std::uint8_t>& index) {
+  const auto count = static_cast<std::int64_t>(index.size());
+  const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{count, 1}});
+  const Integers integers(IntegerType::kUint8, walk, tables.count(), false);
+  return {tables, Rows({tables.row(0), 8, tables.count()}, integers), count};
+}
+
+void check_decreasing(const Report& report, std::int64_t position, std::int64_t table = -1) {
+  CHECK(report.problem == Problem::kDecreasing);
+  CHECK(report.position == position);
+  CHECK(report.column == 2);
+  CHECK(report.table == table);
+}
+
+}  // namespace
+
+TEST_CASE("the first converted value that is less than the one before it") {
+  for_seeds(5000, [](Random& random) {
+    const StoredCdf cdf = hostile_cdf(random, 1);
+    const reference::Row row = cdf.reference_row(0);
+    Fault expected;
+    std::int64_t before = 0;
+    for (std::int64_t j = 0; j < cdf.kind().symbols && expected.problem == Problem::kNone; ++j) {
+      const std::int64_t value = row[static_cast<std::size_t>(j)];
+      if (value < 0) continue;  // not finite
+      if (value < before) expected = {Problem::kDecreasing, j};
+      before = value;
+    }
+    const auto decrease = [&](const auto& format) { return format.decrease(cdf.row(0)); };
+    const Fault fault = std::visit(decrease, cdf.format());
+    CHECK(fault.problem == expected.problem);
+    CHECK(fault.column == expected.column);
+  });
+}
+
+TEST_CASE("equal neighbours do not decrease") {
+  StoredCdf cdf = rows_with(1, {});
+  cdf.set(0, 2, 20000);
+  CHECK(own(cdf, {{1, 8}}).report().ok());
+}
+
+TEST_CASE("rows of their own are checked if they are few") {
+  const StoredCdf few = rows_with(kFewRows, {kFewRows - 1});
+  check_decreasing(own(few, {{kFewRows, 8}}).report(), kFewRows - 1);
+  const StoredCdf many = rows_with(kFewRows + 1, {kFewRows});
+  CHECK(own(many, {{kFewRows + 1, 8}}).report().ok());
+}
+
+TEST_CASE("expanded rows count once, and the first symbol that has one is named") {
+  const StoredCdf cdf = rows_with(100, {70, 7});
+  CHECK(own(cdf, {{100, 8}, {63, 0}}).report().ok());
+  check_decreasing(own(cdf, {{100, 8}, {64, 0}}).report(), 7 * 64);
+  check_decreasing(own(cdf, {{64, 0}, {100, 8}}).report(), 7);
+  check_decreasing(own(cdf, {{2, 0}, {10, 80}, {32, 0}, {10, 8}}).report(), 7);
+}
+
+TEST_CASE("tables are all checked, or those that are used if the symbols are fewer") {
+  const StoredCdf cdf = rows_with(100, {70});
+  check_decreasing(shared(cdf, std::vector<std::uint8_t>(100, 3)).report(), 0, 70);
+  CHECK(shared(cdf, std::vector<std::uint8_t>(99, 3)).report().ok());
+  std::vector<std::uint8_t> index(99, 3);
+  index[98] = 70;
+  check_decreasing(shared(cdf, index).report(), 98);
+  index[97] = 100;  // names no table
+  CHECK(shared(cdf, index).report().problem == Problem::kIndex);
+}
+
+TEST_CASE("the rows of a batch are few or not together, and tables are shared by its items") {
+  const StoredCdf cdf = rows_with(40, {39});
+  const StoredCdf other = rows_with(40, {});
+  const std::vector<std::uint8_t> index(20, 3);
+  const auto batch = [](Call first, Call second) {
+    const std::vector<EncodeItem> items{first.encode_item(), second.encode_item()};
+    Crew alone(1);
+    return torchac::encode(items, Check::kFew, alone);
+  };
+  const Call rows = own(cdf, {{40, 8}});
+  CHECK(batch(own(other, {{40, 8}}), rows).ok());
+  const Report report = batch(own(other, {{24, 8}}), rows);
+  check_decreasing(report, 39);
+  CHECK(report.item == 1);
+  check_decreasing(batch(shared(cdf, index), shared(cdf, index)), 0, 39);
+  CHECK(batch(shared(cdf, index), shared(other, index)).ok());
+}
+
+TEST_CASE("distinct elements of an array, and where each comes first") {
+  for_seeds(2000, [](Random& random) {
+    std::vector<Dimension> dimensions;
+    std::int64_t stride = 1;
+    for (auto d = random.below(5); d > 0; --d) {
+      const std::int64_t size = random.one_in(10) ? 0 : random.between(1, 4);
+      dimensions.insert(dimensions.begin(), {size, random.one_in(2) ? 0 : stride});
+      stride *= 5;
+    }
+    std::vector<std::byte> memory(2000);
+    StridedWalk walk(memory.data(), dimensions);
+    std::int64_t count = 1;
+    for (const Dimension& d : dimensions) count *= d.size;
+    std::vector<std::int64_t> first(memory.size(), -1);
+    std::int64_t distinct = 0;
+    for (std::int64_t i = 0; i < count; ++i, walk.advance(1)) {
+      auto& position = first[static_cast<std::size_t>(walk.at() - memory.data())];
+      if (position >= 0) continue;
+      position = i;
+      ++distinct;
+    }
+    if (count == 0) return;
+    const StridedWalk again(memory.data(), dimensions);
+    CHECK(again.distinct() == distinct);
+    const auto places = again.distinct_places();
+    CHECK(static_cast<std::int64_t>(places.size()) == distinct);
+    for (const auto& place : places)
+      CHECK(first[static_cast<std::size_t>(place.at - memory.data())] == place.position);
+  });
+}
+
+}  // namespace torchac::test

@@ -1,0 +1,75 @@
+// A coder goes on from its state as it would have itself; what is no state is refused, or harmless.
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "random.hpp"
+#include "random_cdf.hpp"
+#include "streams.hpp"
+#include "torchac/decoder.hpp"
+#include "torchac/encoder.hpp"
+#include "torchac/range.hpp"
+
+namespace torchac::test {
+
+TEST_CASE("an encoder and a decoder continue from their states") {
+  for_seeds(300, [](Random& random) {
+    const StoredCdf cdf = random_cdf(random, random.between(0, 100));
+    const Symbols symbols = random_symbols(random, cdf);
+    const std::size_t split = random.below(symbols.size() + 1);
+    const auto first = static_cast<std::int64_t>(split);
+
+    EncodedStream stream;
+    REQUIRE(encode(stream, cdf, 0, std::span(symbols).first(split)).ok());
+    auto again = EncodedStream::from_state(stream.state());
+    REQUIRE(again.has_value());
+    CHECK(again->num_bits() == stream.num_bits());
+    REQUIRE(encode(*again, cdf, first, std::span(symbols).subspan(split)).ok());
+    const Bytes bytes = finished(*again);
+    CHECK(bytes == encode(cdf, symbols));
+
+    Decoder decoder(bytes);
+    Symbols decoded(symbols.size());
+    REQUIRE(decode(decoder, cdf, 0, std::span(decoded).first(split)).ok());
+    Decoder other(bytes);
+    REQUIRE(other.restore(decoder.state()));
+    CHECK(other.num_bits() == decoder.num_bits());
+    REQUIRE(decode(other, cdf, first, std::span(decoded).subspan(split)).ok());
+    CHECK(decoded == symbols);
+  });
+}
+
+TEST_CASE("states of anything") {
+  const auto anything = [](Random& random) {
+    return random.one_of<std::uint64_t>({0, 1, kMinSpan, kMinSpan + 1, kFullSpan - 1, kFullSpan,
+                                         random.bits() >> random.below(64)});
+  };
+  for_seeds(20000, [&](Random& random) {
+    EncodedStream::State state{anything(random), anything(random), anything(random),
+                               static_cast<std::uint32_t>(random.below(20)),
+                               random.bytes(random.below(4))};
+    for (auto& byte : state.bytes) byte = random.one_of<std::uint8_t>({0, 0, 255, byte});
+    const StoredCdf cdf = random_cdf(random, 9);
+    auto stream = EncodedStream::from_state(state);
+    if (stream) {
+      // A carry out of what is there would leave the memory, which sanitizers see.
+      REQUIRE(encode(*stream, cdf, 0, random_symbols(random, cdf)).ok());
+      (void)finished(*stream);
+    }
+    const Bytes bytes = random.bytes(random.below(20));
+    Decoder decoder(bytes);
+    const Decoder::State there{anything(random), anything(random), anything(random),
+                               random.one_in(2) ? 32 + random.below(200) : anything(random)};
+    if (decoder.restore(there)) {
+      CHECK(there.offset < there.span);
+      Symbols symbols(9);
+      (void)decode(decoder, cdf, 0, symbols);
+    } else {
+      CHECK(decoder.num_bits() == 2);
+    }
+  });
+}
+
+}  // namespace torchac::test
