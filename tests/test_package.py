@@ -1,7 +1,8 @@
-"""What is shipped: what the extension links, what importing costs, examples in docstrings."""
+"""What is shipped: metadata, what the extension links, importing it, examples in docstrings."""
 
 import doctest
 import importlib
+import importlib.metadata
 import pkgutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from packaging.requirements import Requirement
 
 import torchac
 from torchac import _core
@@ -21,6 +23,28 @@ MODULES = [
     for module in pkgutil.iter_modules(torchac.__path__)
     if module.name != "_core"
 ]
+
+METADATA = importlib.metadata.metadata("torchac").json
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "knows_numpy_2"),
+    [
+        ("darwin", "x86_64", False),
+        ("darwin", "arm64", True),
+        ("linux", "x86_64", True),
+        ("win32", "AMD64", True),
+    ],
+)
+def test_numpy_is_one_that_the_newest_torch_knows(
+    system: str, machine: str, knows_numpy_2: bool
+) -> None:
+    environment = {"sys_platform": system, "platform_machine": machine, "extra": ""}
+    requirements = map(Requirement, METADATA["requires_dist"])
+    needed = [r for r in requirements if r.marker is None or r.marker.evaluate(environment)]
+    (numpy,) = (r.specifier for r in needed if r.name == "numpy")
+    assert numpy.contains("1.23.0")
+    assert numpy.contains("2.0.0") == knows_numpy_2
 
 
 @pytest.mark.parametrize("module", [torchac, *MODULES], ids=lambda module: module.__name__)
