@@ -4,6 +4,7 @@ import doctest
 import importlib
 import importlib.metadata
 import pkgutil
+import re
 import subprocess
 import sys
 import threading
@@ -24,7 +25,12 @@ MODULES = [
     if module.name != "_core"
 ]
 
+ROOT = Path(__file__).parent.parent
 METADATA = importlib.metadata.metadata("torchac").json
+URLS = dict(url.split(", ") for url in METADATA["project_url"])
+# What the package index shows, less code, in which brackets are no links.
+DESCRIPTION = re.sub(r"```.*?```|`.*?`", "", str(METADATA["description"]), flags=re.DOTALL)
+LINKS = dict(re.findall(r"^\[(.+)\]: (\S+)$", DESCRIPTION, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +51,23 @@ def test_numpy_is_one_that_the_newest_torch_knows(
     (numpy,) = (r.specifier for r in needed if r.name == "numpy")
     assert numpy.contains("1.23.0")
     assert numpy.contains("2.0.0") == knows_numpy_2
+
+
+def test_links_of_the_description_work_away_from_the_repository() -> None:
+    """All of them are references, and all references lead to an address."""
+    assert "](" not in DESCRIPTION
+    assert set(re.findall(r"\[([^]]+)\](?![\[:])", DESCRIPTION)) == set(LINKS)
+    assert all(link.startswith("https://") for link in LINKS.values())
+
+
+@pytest.mark.skipif(
+    not (ROOT / "docs").exists(), reason="only a checkout of the repository has the pages"
+)
+def test_links_to_the_repository_lead_to_its_files() -> None:
+    into = re.compile(re.escape(URLS["Source"]) + "/(?:blob|raw)/main/(.+)")
+    paths = [match[1] for link in (*LINKS.values(), *URLS.values()) if (match := into.match(link))]
+    assert [path for path in paths if not (ROOT / path).is_file()] == []
+    assert {"CHANGELOG.md", "docs/index.md", "docs/images/compare.png"} <= set(paths)
 
 
 @pytest.mark.parametrize("module", [torchac, *MODULES], ids=lambda module: module.__name__)
