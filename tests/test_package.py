@@ -1,8 +1,10 @@
-"""What is shipped: what the extension links, what importing costs, examples in docstrings."""
+"""What is shipped: metadata, what the extension links, importing it, examples in docstrings."""
 
 import doctest
 import importlib
+import importlib.metadata
 import pkgutil
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from packaging.requirements import Requirement
 
 import torchac
 from torchac import _core
@@ -21,6 +24,50 @@ MODULES = [
     for module in pkgutil.iter_modules(torchac.__path__)
     if module.name != "_core"
 ]
+
+ROOT = Path(__file__).parent.parent
+METADATA = importlib.metadata.metadata("torchac").json
+URLS = dict(url.split(", ") for url in METADATA["project_url"])
+# What the package index shows, less code, in which brackets are no links.
+DESCRIPTION = re.sub(r"```.*?```|`.*?`", "", str(METADATA["description"]), flags=re.DOTALL)
+LINKS = dict(re.findall(r"^\[(.+)\]: (\S+)$", DESCRIPTION, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "knows_numpy_2"),
+    [
+        ("darwin", "x86_64", False),
+        ("darwin", "arm64", True),
+        ("linux", "x86_64", True),
+        ("win32", "AMD64", True),
+    ],
+)
+def test_numpy_is_one_that_the_newest_torch_knows(
+    system: str, machine: str, knows_numpy_2: bool
+) -> None:
+    environment = {"sys_platform": system, "platform_machine": machine, "extra": ""}
+    requirements = map(Requirement, METADATA["requires_dist"])
+    needed = [r for r in requirements if r.marker is None or r.marker.evaluate(environment)]
+    (numpy,) = (r.specifier for r in needed if r.name == "numpy")
+    assert numpy.contains("1.23.0")
+    assert numpy.contains("2.0.0") == knows_numpy_2
+
+
+def test_links_of_the_description_work_away_from_the_repository() -> None:
+    """All of them are references, and all references lead to an address."""
+    assert "](" not in DESCRIPTION
+    assert set(re.findall(r"\[([^]]+)\](?![\[:])", DESCRIPTION)) == set(LINKS)
+    assert all(link.startswith("https://") for link in LINKS.values())
+
+
+@pytest.mark.skipif(
+    not (ROOT / "docs").exists(), reason="only a checkout of the repository has the pages"
+)
+def test_links_to_the_repository_lead_to_its_files() -> None:
+    into = re.compile(re.escape(URLS["Source"]) + "/(?:blob|raw)/main/(.+)")
+    paths = [match[1] for link in (*LINKS.values(), *URLS.values()) if (match := into.match(link))]
+    assert [path for path in paths if not (ROOT / path).is_file()] == []
+    assert {"CHANGELOG.md", "docs/index.md", "docs/images/compare.png"} <= set(paths)
 
 
 @pytest.mark.parametrize("module", [torchac, *MODULES], ids=lambda module: module.__name__)

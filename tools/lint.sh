@@ -11,6 +11,7 @@ python -m mypy.stubtest torchac._core --allowlist tests/stubtest-allowlist.txt
 git ls-files -z '*.hpp' '*.cpp' | xargs -0 clang-format --dry-run -Werror
 validate-pyproject pyproject.toml
 check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 zizmor --offline .github
 
 echo "The wheels that cibuildwheel would build are those in tools/wheels.txt:"

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Runs Python tests with the module compiled for a sanitizer: `asan`, for AddressSanitizer and UBSan,
+# or `tsan`, for ThreadSanitizer. Further arguments go to pytest.
+# Needs Linux, GCC, and `pip install torch --group test`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+case "${1:-}" in
+  asan)
+    runtimes=(libasan.so libubsan.so)
+    export ASAN_OPTIONS=detect_leaks=0  # Python and torch keep what they have to their end
+    export UBSAN_OPTIONS=print_stacktrace=1
+    export PYTHONMALLOC=malloc  # each object by itself, so that what lies beyond it is seen
+    # All but those that measure memory, ask for gigabytes, or do not test the module.
+    tests=(tests)
+    for name in documentation examples large memory package; do
+      tests+=("--ignore=tests/test_$name.py")
+    done
+    ;;
+  tsan)
+    runtimes=(libtsan.so)
+    # Python, NumPy and torch are not compiled for it: their locks are seen, their accesses are not.
+    export TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1"
+    tests=(tests/test_{threads,batch,incremental,hostile}.py)
+    # ThreadSanitizer allows no threads after a fork.
+    tests+=(--deselect tests/test_batch.py::test_threads_end_with_the_call)
+    ;;
+  *)
+    echo "usage: bash tools/sanitize.sh asan|tsan [PYTEST ARGUMENT ...]" >&2
+    exit 2
+    ;;
+esac
+build="$PWD/build/python-$1"
+
+# The preset of that name has the flags.
+export CXX=g++
+python -m pip install --quiet --upgrade --no-deps --target "$build/site" . \
+  -C build-dir="$build" -C cmake.build-type=Debug -C cmake.args="--preset=$1" \
+  -C cmake.define.TORCHAC_BUILD_MODULE=ON -C cmake.define.TORCHAC_BUILD_TESTS=OFF
+
+preload=$(for name in "${runtimes[@]}" libstdc++.so; do g++ -print-file-name="$name"; done)
+export LD_PRELOAD=${preload//$'\n'/ } PYTHONPATH="$build/site"
+found=$(python -c "import torchac; print(torchac.__path__[0])")
+if [ "$found" != "$build/site/torchac" ]; then
+  echo "Python takes torchac from $found, before PYTHONPATH: uninstall it there" >&2
+  exit 1
+fi
+# What a sanitizer prints when it ends the process must not be captured.
+python -m pytest --capture=sys "${tests[@]}" "${@:2}"
