@@ -89,10 +89,10 @@ class FloatValue {
 
 #ifdef TORCHAC_HAS_VECTORS
   // Eight that are in range, modulo 2^16, where the bits of kRounder are zeros.
-  [[nodiscard]] TORCHAC_INLINE Eight eight(Vector<Real, kEight> values, Eight js) const {
+  [[nodiscard]] TORCHAC_INLINE Eight eight(const Vector<Real, kEight>& values, Eight js) const {
     using Bits = Vector<std::make_unsigned_t<Quick>, kEight>;
     static_assert((std::bit_cast<Quick>(kRounder) & (kWhole - 1)) == 0);
-    return __builtin_convertvector(std::bit_cast<Bits>(values * scale_ + kRounder), Eight) +
+    return __builtin_convertvector(__builtin_bit_cast(Bits, values * scale_ + kRounder), Eight) +
            (js & static_cast<std::uint16_t>(counted_));
   }
 #endif
