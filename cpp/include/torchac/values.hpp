@@ -52,7 +52,17 @@ struct Format<double> {
 
 // Float rows: value j becomes round(value * scale) + j modulo 2^16, the j only with normalization.
 // The product is rounded to the row's own precision before it is rounded to an integer, so the
-// compiler must not fuse it with what follows (CMakeLists.txt says so) or compute more precisely.
+// compiler must not fuse it with what follows or compute more precisely. The pragmas hold for the
+// rest of a file that includes this; GCC has none, and needs -ffp-contract=off (CMakeLists.txt).
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)
+#error "torchac needs exact floats, and NaN: compile it without -ffast-math, -Ofast or /fp:fast"
+#endif
 static_assert(FLT_EVAL_METHOD == 0, "products must be rounded to the precision of their factors");
 
 template <class Real>
