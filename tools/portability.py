@@ -159,7 +159,7 @@ def check_machine(machine: Machine) -> Done:
     headers, vectors = test_files()
     suffix = ".exe" if machine.emulator == "wine" else ""
     program = BUILD / f"core_tests-{machine.target}{suffix}"
-    flags = "-std=c++20 -O2 -ffp-contract=off -Wno-psabi -s"  # as in CMakeLists.txt
+    flags = "-std=c++20 -O2 -ffp-contract=off -s"  # as in CMakeLists.txt
     run(
         *compiler(),
         *("-target", machine.target, *flags.split(), "-o", str(program)),

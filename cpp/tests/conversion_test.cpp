@@ -2,13 +2,16 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "definition.hpp"
 #include "random.hpp"
 #include "random_cdf.hpp"
+#include "reference.hpp"
 #include "stored_cdf.hpp"
 #include "streams.hpp"
 
@@ -31,6 +34,34 @@ void check_conversion(RowType type, const std::vector<std::uint64_t>& values) {
       for (std::int64_t i = 0; i < count; ++i) REQUIRE(core_row(cdf, i) == cdf.reference_row(i));
     }
   }
+}
+
+// A row of one value again and again: the one nearest to 1/2 / scale, whose product with the scale
+// lies a little above 1/2. In the precision of Real that is 1/2, and rounded to 0, the even
+// integer. Fused with the addition that rounds it to an integer, it would be 1.
+template <class Real, class Bits>
+void check_not_fused(RowType type, std::int64_t symbols) {
+  const auto scale = static_cast<Real>(65536 - symbols);
+  const Real value = Real{0.5} / scale;
+  // From here on, numbers of Real have no bits for a fraction.
+  const auto integers =
+      static_cast<Real>(std::uint64_t{1} << (std::numeric_limits<Real>::digits - 1));
+  const volatile Real product = value * scale;
+  REQUIRE(product == Real{0.5});
+  REQUIRE(integers + product == integers);
+  REQUIRE(std::fma(value, scale, integers) == integers + 1);
+
+  StoredCdf cdf({type, true, symbols}, 1, {0, sizeof(Real)});
+  reference::Row expected;
+  for (std::int64_t j = 0; j < symbols; ++j) {
+    cdf.set(0, j, std::bit_cast<Bits>(value));
+    expected.push_back(j);
+  }
+  expected.push_back(65536);
+  CHECK(core_row(cdf, 0) == expected);
+  const Bytes stream = reference::encode({expected}, {1}).bytes;
+  CHECK(encode(cdf, {1}) == stream);
+  CHECK(decode(stream, cdf).symbols == Symbols{1});
 }
 
 }  // namespace
@@ -67,6 +98,11 @@ TEST_CASE("fractions are converted by the definition") {
     for (auto& value : values) value = random_fraction(random, type);
     check_conversion(type, values);
   }
+}
+
+TEST_CASE("a product is rounded before it is rounded to an integer") {
+  check_not_fused<float, std::uint32_t>(RowType::kFloat32, 16);
+  check_not_fused<double, std::uint64_t>(RowType::kFloat64, 9);
 }
 
 TEST_CASE("a value in the middle of two integers goes to the even one") {

@@ -51,8 +51,8 @@ TORCHAC_INLINE void transpose(Square<T>& rows) {
     for (std::size_t k = 0; k < kGroup / 2; ++k) {
       const Group<T> a = old[k];
       const Group<T> b = old[k + kGroup / 2];
-      rows[2 * k] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-      rows[2 * k + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      rows[2 * k] = shuffled<0, 4, 1, 5>(a, b);
+      rows[2 * k + 1] = shuffled<2, 6, 3, 7>(a, b);
     }
   }
 }

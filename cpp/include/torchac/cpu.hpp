@@ -38,7 +38,8 @@
 #define TORCHAC_UNROLL_2
 #endif
 
-#if defined(__GNUC__) && defined(__x86_64__)
+// Not GCC for Windows, which does not align vectors of 32 bytes on the stack (its bug 54412).
+#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(__MINGW32__))
 #define TORCHAC_HAS_VECTORS
 #define TORCHAC_FOR_AVX2 [[gnu::target("avx2,fma,bmi,bmi2,lzcnt"), gnu::noinline]]
 #define TORCHAC_FOR_AVX512 \

@@ -46,12 +46,10 @@ class OneWindow : public WindowRows<Value> {
 
   // As Windows::rises.
   [[nodiscard]] TORCHAC_INLINE bool rises(const std::byte* row) const {
-    using Part = Vector<Stored, kEight>;
-    const auto rise = [&](std::size_t k) {
-      const std::byte* from = row + pairs_[k] * sizeof(Stored);
-      return load<Part>(from) <= load<Part>(from + sizeof(Stored));
-    };
-    return all_true<Part>(rise(0) & rise(1) & rise(2) & rise(3)) && this->ends_in_range(row);
+    Rise<Stored, kPart> rise;
+    TORCHAC_UNROLL
+    for (const std::uint32_t first : pairs_) rise.look(row + first * sizeof(Stored));
+    return rise.holds() && this->ends_in_range(row);
   }
 
   // As Windows::find.

@@ -29,7 +29,7 @@ namespace torchac {
 template <class Word>
 class TableEntry {
  public:
-  explicit TableEntry(Word bits) : bits_(bits) {}
+  TORCHAC_INLINE explicit TableEntry(Word bits) : bits_(bits) {}
 
   [[nodiscard]] TORCHAC_INLINE Word bits() const { return bits_; }
 

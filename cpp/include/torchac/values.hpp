@@ -52,7 +52,17 @@ struct Format<double> {
 
 // Float rows: value j becomes round(value * scale) + j modulo 2^16, the j only with normalization.
 // The product is rounded to the row's own precision before it is rounded to an integer, so the
-// compiler must not fuse it with what follows (CMakeLists.txt says so) or compute more precisely.
+// compiler must not fuse it with what follows or compute more precisely. The pragmas hold for the
+// rest of a file that includes this; GCC has none, and needs -ffp-contract=off (CMakeLists.txt).
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)
+#error "torchac needs exact floats, and NaN: compile it without -ffast-math, -Ofast or /fp:fast"
+#endif
 static_assert(FLT_EVAL_METHOD == 0, "products must be rounded to the precision of their factors");
 
 template <class Real>
@@ -89,10 +99,10 @@ class FloatValue {
 
 #ifdef TORCHAC_HAS_VECTORS
   // Eight that are in range, modulo 2^16, where the bits of kRounder are zeros.
-  [[nodiscard]] TORCHAC_INLINE Eight eight(Vector<Real, kEight> values, Eight js) const {
+  [[nodiscard]] TORCHAC_INLINE Eight eight(const Vector<Real, kEight>& values, Eight js) const {
     using Bits = Vector<std::make_unsigned_t<Quick>, kEight>;
     static_assert((std::bit_cast<Quick>(kRounder) & (kWhole - 1)) == 0);
-    return __builtin_convertvector(std::bit_cast<Bits>(values * scale_ + kRounder), Eight) +
+    return __builtin_convertvector(__builtin_bit_cast(Bits, values * scale_ + kRounder), Eight) +
            (js & static_cast<std::uint16_t>(counted_));
   }
 #endif

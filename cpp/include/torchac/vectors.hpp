@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,7 +22,9 @@ struct VectorOf {
   typedef T Type __attribute__((vector_size(sizeof(T) * kCount)));  // NOLINT(modernize-use-using)
 };
 
-// So many numbers in one vector.
+// So many numbers in one vector. Those of more than 16 bytes are passed by reference only, and not
+// to std::bit_cast: by value, a function that is not inlined expects them elsewhere than a caller
+// that is compiled for AVX2 puts them. -Wpsabi warns of it.
 template <class T, std::size_t kCount>
 using Vector = typename VectorOf<T, kCount>::Type;
 
@@ -35,9 +36,20 @@ using Group = Vector<T, kGroup>;
 inline constexpr std::size_t kEight = 8;
 using Eight = Vector<std::uint16_t, kEight>;
 
+// What lies at these places of a and b, counted through both.
+template <int... kPlaces, class AnyVector>
+TORCHAC_INLINE AnyVector shuffled(AnyVector a, AnyVector b) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, kPlaces...);
+#else  // GCC has that from version 12 on
+  return __builtin_shuffle(a, b, AnyVector{kPlaces...});
+#endif
+}
+
 // Numbers side by side, in groups. An operation does all groups before the next operation begins:
 // what a processor looks ahead over holds less than all that is done for one group, and so it finds
-// work that need not wait.
+// work that need not wait. What takes or returns them by value is TORCHAC_INLINE, for the reason
+// that Vector has; of a class, no compiler warns.
 template <class T, std::size_t kCount>
 class Numbers {
  public:
@@ -84,7 +96,7 @@ TORCHAC_INLINE Words<kCount> to_bits(const Numbers<double, kCount>& x) {
   Words<kCount> result;
   TORCHAC_UNROLL
   for (std::size_t g = 0; g < kCount / kGroup; ++g)
-    result.groups[g] = std::bit_cast<Group<std::uint64_t>>(x.groups[g]);
+    result.groups[g] = __builtin_bit_cast(Group<std::uint64_t>, x.groups[g]);
   return result;
 }
 
@@ -93,7 +105,7 @@ TORCHAC_INLINE Numbers<double, kCount> from_bits(const Words<kCount>& x) {
   Numbers<double, kCount> result;
   TORCHAC_UNROLL
   for (std::size_t g = 0; g < kCount / kGroup; ++g)
-    result.groups[g] = std::bit_cast<Group<double>>(x.groups[g]);
+    result.groups[g] = __builtin_bit_cast(Group<double>, x.groups[g]);
   return result;
 }
 
@@ -108,8 +120,9 @@ TORCHAC_INLINE Words<kCount> ones_if_greater(const Words<kCount>& a, const Words
   Words<kCount> result;
   TORCHAC_UNROLL
   for (std::size_t g = 0; g < kCount / kGroup; ++g)
-    result.groups[g] = std::bit_cast<Group<std::uint64_t>>(std::bit_cast<Signed>(a.groups[g]) >
-                                                           std::bit_cast<Signed>(b.groups[g]));
+    result.groups[g] =
+        __builtin_bit_cast(Group<std::uint64_t>, __builtin_bit_cast(Signed, a.groups[g]) >
+                                                     __builtin_bit_cast(Signed, b.groups[g]));
   return result;
 }
 
@@ -160,7 +173,7 @@ TORCHAC_INLINE Words<kCount> load_words(const std::byte* memory, const Words<kCo
     const auto at = offsets.groups[g];
     const Group<double> words{load<double>(memory + at[0]), load<double>(memory + at[1]),
                               load<double>(memory + at[2]), load<double>(memory + at[3])};
-    result.groups[g] = std::bit_cast<Group<std::uint64_t>>(words);
+    result.groups[g] = __builtin_bit_cast(Group<std::uint64_t>, words);
   }
   return result;
 }
@@ -172,7 +185,7 @@ TORCHAC_INLINE bool any_above_half(const Words<kCount>& words) {
   TORCHAC_UNROLL
   for (const auto& group : words.groups) all |= group;
   const auto narrow = __builtin_convertvector(all >> 63, Group<std::uint8_t>);
-  return std::bit_cast<std::uint32_t>(narrow) != 0;
+  return __builtin_bit_cast(std::uint32_t, narrow) != 0;
 }
 
 #endif

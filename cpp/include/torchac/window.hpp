@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "torchac/cpu.hpp"
 #include "torchac/decoder.hpp"
@@ -36,21 +37,38 @@ TORCHAC_INLINE std::uint32_t bits_of(Comparisons a, Comparisons b) {
   return static_cast<std::uint32_t>(_mm_movemask_epi8(bytes));
 }
 
-// Whether all comparisons of vectors are true.
-template <class Compared, class Result>
-TORCHAC_INLINE bool all_true(Result comparisons) {
-  const auto words = std::bit_cast<Vector<std::uint64_t, sizeof(Compared) / 8>>(comparisons);
-  std::uint64_t all = words[0] & words[1];
-  if constexpr (sizeof(Compared) > 16) all &= words[2] & words[3];
-  return all == UINT64_MAX;
-}
+// Whether stored values rise, kCount of them at a time.
+template <class Stored, std::size_t kCount>
+class Rise {
+ public:
+  // Looks at those from `from` on, and at the next one of each.
+  TORCHAC_INLINE void look(const std::byte* from) {
+    Values values;
+    Values next;
+    std::memcpy(&values, from, sizeof values);
+    std::memcpy(&next, from + sizeof(Stored), sizeof next);
+    all_ &= values <= next;
+  }
+
+  // Whether each that was looked at is no more than its next one.
+  [[nodiscard]] TORCHAC_INLINE bool holds() const {
+    const auto words = __builtin_bit_cast(Vector<std::uint64_t, sizeof(Values) / 8>, all_);
+    std::uint64_t all = words[0] & words[1];
+    if constexpr (sizeof(Values) > 16) all &= words[2] & words[3];
+    return all == UINT64_MAX;
+  }
+
+ private:
+  using Values = Vector<Stored, kCount>;
+
+  decltype(Values{} <= Values{}) all_ = Values{} <= Values{};  // true
+};
 
 // The quantile, eight times, without a way round through other registers.
 TORCHAC_INLINE Eight eight_quantiles(const Target& target) {
   constexpr int kFrom = kQuantileBit / 16;
   const auto bits = std::bit_cast<Eight>(Vector<double, 2>{target.quotient(), target.quotient()});
-  return __builtin_shufflevector(bits, bits, kFrom, kFrom, kFrom, kFrom, kFrom, kFrom, kFrom,
-                                 kFrom);
+  return shuffled<kFrom, kFrom, kFrom, kFrom, kFrom, kFrom, kFrom, kFrom>(bits, bits);
 }
 
 // Values one after the other, of which some may be there twice.
@@ -109,8 +127,9 @@ class WindowRows {
 
   // The values from `first` on.
   [[nodiscard]] TORCHAC_INLINE Eight eight(const std::byte* row, std::uint32_t first) const {
-    return value_.eight(load<Vector<Stored, kEight>>(row + first * sizeof(Stored)),
-                        kCount + static_cast<std::uint16_t>(first));
+    Vector<Stored, kEight> stored;
+    std::memcpy(&stored, row + first * sizeof(Stored), sizeof stored);
+    return value_.eight(stored, kCount + static_cast<std::uint16_t>(first));
   }
 
   // Whether the first and the last value lie in 0 ... kWhole - 1 when converted. C[L] is no value.

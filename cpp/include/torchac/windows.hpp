@@ -67,8 +67,9 @@ class Windows : public WindowRows<Value> {
   };
 
   [[nodiscard]] TORCHAC_INLINE Samples sample(const std::byte* row) const {
-    const auto stored = [&]<std::size_t... k>(std::index_sequence<k...>) {
-      return Vector<Stored, kEight>{load<Stored>(row + places_[k])...};
+    Vector<Stored, kEight> stored;
+    [&]<std::size_t... k>(std::index_sequence<k...>) {
+      stored = Vector<Stored, kEight>{load<Stored>(row + places_[k])...};
     }(std::make_index_sequence<kEight>());
     Eight samples = this->value().eight(stored, this->kCount * static_cast<std::uint16_t>(kSize));
     complete_here(samples);
@@ -80,18 +81,14 @@ class Windows : public WindowRows<Value> {
   // in 0 ... kWhole - 1 when converted: then all do, and rise.
   [[nodiscard]] TORCHAC_INLINE bool rises(const std::byte* row) const {
     constexpr std::size_t kStep = 32 / sizeof(Stored);
-    using Step = Vector<Stored, kStep>;
-    const auto rise = [&](std::size_t j) {
-      const std::byte* from = row + j * sizeof(Stored);
-      return load<Step>(from) <= load<Step>(from + sizeof(Stored));
-    };
     const std::size_t last = this->symbols() - 1 - kStep;  // may overlap with the one before
-    auto all = rise(0);
+    Rise<Stored, kStep> rise;
+    rise.look(row);
     // Unrolled more often, the loop takes longer to begin than that saves.
     TORCHAC_UNROLL_2
-    for (std::size_t j = kStep; j < last; j += kStep) all &= rise(j);
-    all &= rise(last);
-    return all_true<Step>(all) && this->ends_in_range(row);
+    for (std::size_t j = kStep; j < last; j += kStep) rise.look(row + j * sizeof(Stored));
+    rise.look(row + last * sizeof(Stored));
+    return rise.holds() && this->ends_in_range(row);
   }
 
   // For a row that rises. Nothing waits for the symbol, which is found after its interval. Before
