@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from torchac import _coding, _core, _gather, _tensors
-from torchac._tensors import Array, ArrayT
+from torchac._tensors import Array, ArrayT, Symbols
 from torchac.quantize import PRECISION
 
 
 def estimate_bits(
-    cdf: ArrayT, sym: Array, *, needs_normalization: bool = True, index: Array | None = None
+    cdf: ArrayT, sym: Symbols, *, needs_normalization: bool = True, index: Array | None = None
 ) -> ArrayT:
     """Tells the exact cost of each symbol, without coding.
 
@@ -22,12 +22,13 @@ def estimate_bits(
     Args:
         cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
             `encode_int16_normalized_cdf`, on any device.
-        sym: Symbols of shape `(N1, …, Nm)`, any integer dtype, on the CDF's device.
+        sym: Symbols, as for `encode_float_cdf`.
         needs_normalization: As for `encode_float_cdf`; without effect on integers.
         index: As for `encode_float_cdf`.
 
     Returns:
-        Bits, float64, of the symbols' shape, on the CDF's device.
+        Bits, of the symbols' shape, on the CDF's device: float64, or float32 where a device has no
+        float64.
 
     Raises:
         TypeError: An argument is neither a tensor nor an array.
@@ -40,12 +41,14 @@ def estimate_bits(
         tensor([1., 2., 2.], dtype=torch.float64)
     """
     rows = _tensors.any_rows(cdf, needs_normalization, index)
-    _tensors.check_symbols(sym, rows)
-    parts = _gather.bounds(rows, _tensors.as_tensor(sym).long())
-    if parts is None or not (parts[..., 1] > parts[..., 0]).all():
-        _coding.encode(_core.Encoder(), rows, sym, None)  # says what is wrong
-        raise AssertionError("what has no bounds cannot be coded")
-    bits = PRECISION - torch.log2((parts[..., 1] - parts[..., 0]).double())
+    sym = _tensors.check_symbols(sym, rows)
+    symbols = _tensors.as_tensor(sym).to(torch.int64, copy=True)
+    parts = _gather.bounds(rows, symbols)
+    if parts is None:
+        _coding.encode(_core.Encoder(), rows, sym, False, False)  # says what is wrong
+        raise ValueError("the CDF, the symbols or their index were changed meanwhile")
+    sizes = (parts[..., 1] - parts[..., 0]).to(_tensors.widest_float(parts.device))
+    bits = PRECISION - torch.log2(sizes)
     if isinstance(cdf, np.ndarray):
         return bits.numpy()
     return bits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from torchac import _coding, _core, _tensors
-from torchac._tensors import Array, ArrayT, Stream
+from torchac._tensors import Array, ArrayT, Stream, Symbols
 
 
 class Encoder:
@@ -37,7 +37,7 @@ class Encoder:
     def encode(
         self,
         cdf: Array,
-        sym: Array,
+        sym: Symbols,
         *,
         needs_normalization: bool = True,
         index: Array | None = None,
@@ -60,7 +60,8 @@ class Encoder:
         """
         self._require_unfinished()
         rows = _tensors.any_rows(cdf, needs_normalization, index)
-        _coding.encode(self._core, rows, sym, check_input_bounds)
+        check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
+        _coding.encode(self._core, rows, sym, bool(check), check is False)
 
     def finish(self) -> bytes:
         """Ends the stream, and the use of the encoder.
@@ -101,7 +102,7 @@ class Decoder:
     `copy.copy` forks the decoder.
 
     Args:
-        byte_stream: The stream: bytes, bytearray or memoryview.
+        byte_stream: The stream, as for `decode_float_cdf`.
 
     Raises:
         TypeError: `byte_stream` is no bytes.
