@@ -22,7 +22,7 @@ myst_heading_anchors = 3  # the same ones as on GitHub
 # What is in single backticks in docstrings is code, and a link where it names something.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
-autodoc_type_aliases = {name: name for name in ("Array", "ArrayT", "NDArray", "Stream")}
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayT", "NDArray", "Stream", "Symbols")}
 python_use_unqualified_type_names = True
 napoleon_use_rtype = False
 

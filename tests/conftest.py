@@ -1,11 +1,27 @@
-"""Hypothesis without deadlines: tests must not depend on time."""
+"""Hypothesis without deadlines: tests must not depend on time. And an option: --other-device."""
 
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests share
 
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--other-device",
+        action="store_true",
+        help="treat all memory as that of another device, such as a GPU",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--other-device"):
+        from torchac import _tensors
+
+        _tensors.on_host = lambda array: False

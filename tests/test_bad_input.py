@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import torchac
 
@@ -41,7 +43,7 @@ def test_symbols_that_are_no_tensor() -> None:
 
 
 def test_stream_that_is_no_bytes() -> None:
-    message = "byte_stream is of type str: expected bytes, bytearray or memoryview"
+    message = "byte_stream is of type str: expected bytes, or another buffer or array of them"
     refused(TypeError, message, torchac.decode_float_cdf, CDF, "stream")
 
 
@@ -76,7 +78,7 @@ def test_other_dtype_of_cdf() -> None:
 def test_symbols_that_are_no_integers() -> None:
     message = (
         "sym has dtype torch.float32: "
-        "expected int8, int16, int32, int64, uint8, uint16, uint32, uint64"
+        "expected int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool"
     )
     refused(ValueError, message, torchac.encode_float_cdf, CDF, SYM.float())
 
@@ -120,7 +122,8 @@ def test_empty_interval_of_the_nearest_symbol() -> None:
         "or needs_normalization=True, which gives every symbol an interval"
     )
     flat = torch.tensor([0.0, 0.0, 0.5, 1.0]).expand(2, 3, 4)
-    refused(ValueError, message, torchac.encode_float_cdf, flat, SYM - 9, False, False)
+    with pytest.warns(UserWarning, match=r"^symbol -9 at index \(0, 0\) is outside"):
+        refused(ValueError, message, torchac.encode_float_cdf, flat, SYM - 9, False, False)
 
 
 def test_not_a_number() -> None:
@@ -220,11 +223,138 @@ def test_tensors_whose_memory_was_given_back(left: int) -> None:
     refused(ValueError, f"pmf {message}", torchac.cdf.from_pmf, cdf)
 
 
-def test_flags_that_are_none() -> None:
-    message = "needs_normalization is of type Tensor: expected a bool"
-    refused(TypeError, message, torchac.encode_float_cdf, CDF, SYM, SYM)
-    message = "check_input_bounds is of type str: expected a bool"
-    refused(TypeError, message, torchac.encode_float_cdf, CDF, SYM, True, "no")
+@pytest.mark.parametrize("flag", [SYM, torch.tensor(True), np.ones(1), "no", b"no"])
+def test_flags_that_are_none(flag: Any) -> None:
+    message = f"needs_normalization is of type {type(flag).__name__}: expected a bool"
+    refused(TypeError, message, torchac.encode_float_cdf, CDF, SYM, flag)
+    refused(TypeError, message, torchac.decode_float_cdf, CDF, STREAM, flag)
+    refused(TypeError, message, torchac.encode_batch, CDF, SYM, needs_normalization=flag)
+    message = f"check_input_bounds is of type {type(flag).__name__}: expected a bool"
+    kwargs = {"check_input_bounds": flag}
+    refused(TypeError, message, torchac.encode_float_cdf, CDF, SYM, **kwargs)
+    refused(TypeError, message, torchac.encode_int16_normalized_cdf, INT_CDF, SYM, **kwargs)
+
+
+def test_number_for_more_than_one_symbol() -> None:
+    message = "sym is of type int: expected a torch.Tensor or a numpy.ndarray"
+    refused(TypeError, message, torchac.encode_float_cdf, CDF, 1)
+
+
+@pytest.mark.parametrize("symbol", [3, -1, 2**63, -(2**63) - 1, 2**200])
+def test_number_out_of_range(symbol: int) -> None:
+    """Position () tells nothing, but is what a symbol without dimensions has."""
+    at = " at index ()" if abs(symbol) < 9 else ""
+    message = f"symbol {symbol}{at} is outside the alphabet: rows of 4 values allow symbols 0 … 2"
+    refused(ValueError, message, torchac.encode_float_cdf, CDF[0, 0], symbol)
+    refused(ValueError, message, torchac.estimate_bits, CDF[0, 0], symbol)
+    refused(ValueError, message, torchac.Encoder().encode, CDF[0, 0], symbol)
+
+
+def test_bool_out_of_range() -> None:
+    message = "symbol 1 at index (1,) is outside the alphabet: rows of 2 values allow symbols 0 … 0"
+    cdf = torch.tensor([0.0, 1.0]).expand(2, 2)
+    refused(ValueError, message, torchac.encode_float_cdf, cdf, torch.tensor([False, True]))
+    refused(ValueError, message, torchac.encode_float_cdf, cdf.numpy(), np.array([False, True]))
+
+
+def test_bools_for_an_index() -> None:
+    """A mask is not what tells tables apart."""
+    message = (
+        "index has dtype torch.bool: "
+        "expected int8, int16, int32, int64, uint8, uint16, uint32, uint64"
+    )
+    refused(ValueError, message, torchac.encode_float_cdf, CDF[0], SYM, index=SYM > 0)
+
+
+def test_masked_arrays() -> None:
+    cdf, sym = CDF.numpy(), SYM.numpy()
+    message = (
+        "{0} is a masked array, whose mask would be lost: "
+        "expected a plain one, such as {0}.compressed() or {0}.filled(value)"
+    )
+    encode = torchac.encode_float_cdf
+    masked = np.ma.masked_array(sym, sym > 1)
+    refused(TypeError, message.format("sym"), encode, cdf, masked)
+    refused(TypeError, message.format("index"), encode, cdf[0], sym, index=masked)
+    masked = np.ma.masked_array(cdf, cdf > 0.9)
+    refused(TypeError, message.format("cdf_float"), encode, masked, sym)
+    refused(TypeError, message.format("cdf_float"), torchac.quantize_cdf, masked)
+    refused(TypeError, message.format("pmf"), torchac.cdf.from_pmf, masked)
+
+
+def test_other_byte_order() -> None:
+    other = CDF.numpy().dtype.newbyteorder()
+    message = (
+        f"cdf_float has dtype {other}: expected float32, float64, float16, bfloat16, in the byte "
+        "order of this machine: cdf_float.astype(cdf_float.dtype.newbyteorder('=')) has it"
+    )
+    encode = torchac.encode_float_cdf
+    refused(ValueError, message, encode, CDF.numpy().astype(other), SYM.numpy())
+    other = SYM.numpy().dtype.newbyteorder()
+    message = (
+        f"sym has dtype {other}: expected int8, int16, int32, int64, uint8, uint16, uint32, "
+        "uint64, bool, in the byte order of this machine: "
+        "sym.astype(sym.dtype.newbyteorder('=')) has it"
+    )
+    refused(ValueError, message, encode, CDF.numpy(), SYM.numpy().astype(other))
+
+
+def test_tensors_inside_of_transforms() -> None:
+    message = "is inside of torch.vmap or torch.func, where it has no values: call this function"
+    message += " outside"
+    cdf = torch.rand(3, 5).sort(-1).values
+
+    def bits(cdf: torch.Tensor, sym: torch.Tensor) -> torch.Tensor:
+        return torchac.estimate_bits(cdf, sym).sum()
+
+    refused(ValueError, f"cdf_float {message}", torch.vmap(torchac.quantize_cdf), cdf)
+    sym = torch.zeros(3, dtype=torch.int16)
+    refused(ValueError, f"sym {message}", torch.vmap(bits, (None, 0)), cdf, sym.expand(2, 3))
+    gradient: Any = torch.func.grad(bits)
+    refused(ValueError, f"cdf {message}", gradient, cdf, sym)
+
+
+def test_fake_tensors() -> None:
+    message = "is a FakeTensor, which has no values: call this function outside of FakeTensorMode"
+    mode = FakeTensorMode()
+    refused(
+        ValueError, f"cdf_float {message}", torchac.encode_float_cdf, mode.from_tensor(CDF), SYM
+    )
+    refused(ValueError, f"pmf {message}", torchac.cdf.from_pmf, mode.from_tensor(CDF))
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without it")
+def test_distributed_tensors() -> None:
+    try:
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.tensor import Replicate, distribute_tensor
+    except ImportError:
+        pytest.skip("this release of torch has no public DTensor")
+    store: Any = torch._C._distributed_c10d.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        mesh = init_device_mesh("cpu", (1,))
+        cdf = distribute_tensor(CDF.contiguous(), mesh, [Replicate()])
+        message = "is a DTensor, of which this process has a part: expected"
+        for name, function in (
+            ("cdf_float", torchac.quantize_cdf),
+            ("pmf", torchac.cdf.from_pmf),
+        ):
+            refused(ValueError, f"{name} {message} {name}.full_tensor()", function, cdf)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_more_tables_than_can_be_counted() -> None:
+    message = "cdf_float has 4294967296 tables: expected 4294967295 or fewer"
+    tables = torch.linspace(0, 1, 4).expand(2**32, 4)
+    refused(ValueError, message, torchac.encode_float_cdf, tables, SYM, index=SYM)
+    refused(ValueError, message, torchac.decode_float_cdf, tables, STREAM, index=SYM)
+    message = (
+        "index 4294967295 at index (0,) names no table: 4294967295 tables allow 0 … 4294967294"
+    )
+    index = torch.tensor([2**32 - 1])
+    refused(ValueError, message, torchac.encode_float_cdf, tables[1:], SYM[0, :1], index=index)
 
 
 def test_no_symbols() -> None:

@@ -178,7 +178,9 @@ def test_shapes_that_do_not_match() -> None:
 
 
 def test_stream_that_is_no_bytes_names_the_item() -> None:
-    message = "^item 1: byte_stream is of type str: expected bytes, bytearray or memoryview$"
+    message = (
+        "^item 1: byte_stream is of type str: expected bytes, or another buffer or array of them$"
+    )
     with pytest.raises(TypeError, match=message):
         torchac.decode_batch(CDF, [STREAMS[0], "text", STREAMS[2]])  # type: ignore[list-item]
 

@@ -1,83 +1,525 @@
-"""A CDF on another device: only the bounds of each symbol travel, and the bytes are the same."""
+"""A CDF on another device gives what it gives on the host: bytes, symbols, bits, and errors.
 
+Without a GPU, memory of the host stands for that of another device.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
 import pytest
 import torch
+from test_hostile import CALLS
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import torchac
 from torchac import _gather, _tensors
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
+DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
+SYMBOLS = 50
+SHAPE = (20, 30)  # more rows than are looked at whole
+WHERE = (7, 3)  # what is wrong
 
 
-def logistic(*shape: int, symbols: int = 50) -> torch.Tensor:
+@contextmanager
+def as_another_device(device: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if device == "cpu":
+            patch.setattr(_tensors, "on_host", lambda array: False)
+        yield
+
+
+def moved(value: Any, device: str) -> Any:
+    if isinstance(value, list):
+        return [moved(item, device) for item in value]
+    return value.to(device) if isinstance(value, torch.Tensor) else value
+
+
+def outcome(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The result, or what is raised, and what is warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = function(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            result = (type(error), str(error))
+    if isinstance(result, torch.Tensor):
+        result = result.tolist()
+    return result, [str(warning.message) for warning in caught]
+
+
+def same(device: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The outcome, which is that on the host."""
+    expected = outcome(function, *args, **kwargs)
+    with as_another_device(device):
+        there = {name: moved(value, device) for name, value in kwargs.items()}
+        assert outcome(function, *moved(list(args), device), **there) == expected
+    return expected[0]
+
+
+def logistic(*shape: int, symbols: int = SYMBOLS) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     means = torch.rand(*shape, 1, generator=generator) * symbols
-    return torch.sigmoid((torch.arange(symbols + 1) - 0.5 - means) / 3)
+    return torch.sigmoid((torch.arange(symbols + 1) - 0.5 - means) / 3) * 0.99
+
+
+def draw(shape: tuple[int, ...], end: int) -> torch.Tensor:
+    return torch.randint(end, shape, generator=torch.Generator().manual_seed(2))
+
+
+def step(cdf: torch.Tensor, sym: torch.Tensor, **kwargs: Any) -> bytes:
+    encoder = torchac.Encoder()
+    encoder.encode(cdf, sym, **kwargs)
+    return encoder.finish()
+
+
+def batch_of_arrays(cdf: torch.Tensor, sym: torch.Tensor, **kwargs: Any) -> list[bytes]:
+    if "index" in kwargs:
+        kwargs["index"] = list(kwargs["index"])
+        return torchac.encode_batch(cdf, list(sym), **kwargs)
+    return torchac.encode_batch(list(cdf), list(sym), **kwargs)
+
+
+def old(cdf: torch.Tensor, sym: torch.Tensor, **kwargs: Any) -> bytes:
+    """The functions of the old package."""
+    if kwargs.pop("check", False):
+        kwargs["check_input_bounds"] = True
+    if kwargs.pop("clamp", False):
+        kwargs["check_input_bounds"] = False
+    if cdf.is_floating_point():
+        return torchac.encode_float_cdf(cdf, sym, **kwargs)
+    kwargs.pop("needs_normalization", None)
+    return torchac.encode_int16_normalized_cdf(cdf, sym, **kwargs)
+
+
+ENCODERS = [old, step, torchac.encode_batch, batch_of_arrays]
+CLAMP = {"clamp": True}
+CHECK = {"check": True}
+
+
+class Rows(NamedTuple):
+    """A CDF, symbols and an index."""
+
+    cdf: torch.Tensor
+    sym: torch.Tensor
+    kwargs: dict[str, Any]
+
+    def row(self) -> torch.Tensor:
+        """The row of the symbol in which something is wrong."""
+        index = self.kwargs.get("index")
+        row: torch.Tensor = self.cdf[WHERE if index is None else index[WHERE]]
+        return row
+
+
+def rows_of_their_own() -> Rows:
+    return Rows(logistic(*SHAPE), draw(SHAPE, SYMBOLS), {})
+
+
+def few_rows() -> Rows:
+    return Rows(logistic(8, 5), draw((8, 5), SYMBOLS), {})
+
+
+def one_row() -> Rows:
+    return Rows(logistic().expand(*SHAPE, -1), draw(SHAPE, SYMBOLS), {})
+
+
+def tables() -> Rows:
+    return Rows(logistic(9), draw(SHAPE, SYMBOLS), {"index": draw(SHAPE, 9)})
+
+
+def more_tables_than_symbols() -> Rows:
+    return Rows(logistic(700), draw(SHAPE, SYMBOLS), {"index": draw(SHAPE, 700)})
+
+
+KINDS = [rows_of_their_own, few_rows, one_row, tables, more_tables_than_symbols]
+GATHERED = [rows_of_their_own, more_tables_than_symbols]
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_encoding(device: str, kind: Callable[[], Rows], encode: Callable[..., Any]) -> None:
+    cdf, sym, kwargs = kind()
+    integers = torchac.quantize_cdf(cdf)
+    stream = same(device, encode, cdf, sym, **kwargs)
+    assert isinstance(stream, (bytes, list))
+    assert same(device, encode, integers, sym, **kwargs) == stream
+    for extra in (CHECK, CLAMP):
+        assert same(device, encode, cdf, sym, **kwargs, **extra) == stream
+        assert same(device, encode, integers, sym, **kwargs, **extra) == stream
 
 
 @pytest.mark.parametrize("normalize", [True, False])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("device", DEVICES)
-def test_gathered_bounds_code_as_whole_rows(
-    device: str, dtype: torch.dtype, normalize: bool
-) -> None:
-    cdf = (logistic(20, 30) * 0.99).to(dtype)
-    usable = _plain_intervals(cdf, normalize)
-    sym = torch.multinomial(usable.flatten(0, 1).float(), 1).view(20, 30)
-    rows = _tensors.float_rows(cdf.to(device), normalize, None)
-    gathered = _gather.gather(rows, sym.to(device), check=True, clamp=False)
-    assert gathered is not None
-    pairs, symbols = gathered
-    stream = torchac.encode_int16_normalized_cdf(pairs.cdf, symbols)
-    assert stream == torchac.encode_float_cdf(cdf, sym, normalize)
-
-
-def _plain_intervals(cdf: torch.Tensor, normalize: bool) -> torch.Tensor:
-    """Which symbols of which rows have an interval."""
+def test_all_floats(device: str, dtype: torch.dtype, normalize: bool) -> None:
+    cdf = logistic(*SHAPE).to(dtype)
     values = torchac.quantize_cdf(cdf, normalize).int() & 0xFFFF
     values[..., -1] = 1 << 16
-    return values.diff() > 0
+    usable = (values.diff() > 0).flatten(0, 1).float()
+    sym = torch.multinomial(usable, 1, generator=torch.Generator().manual_seed(3)).view(SHAPE)
+    for check in (None, True):
+        encode = torchac.encode_float_cdf
+        assert isinstance(same(device, encode, cdf, sym, normalize, check), bytes)
+    same(device, torchac.estimate_bits, cdf, sym, needs_normalization=normalize)
 
 
-def test_integer_rows_and_the_last_symbol() -> None:
-    cdf = torchac.quantize_cdf(logistic(50))
-    sym = torch.arange(50)
-    gathered = _gather.gather(_tensors.int16_rows(cdf, None), sym, check=False, clamp=False)
-    assert gathered is not None
-    pairs, symbols = gathered
-    assert symbols.tolist() == [0] * 49 + [1]
-    stream = torchac.encode_int16_normalized_cdf(pairs.cdf, symbols)
-    assert stream == torchac.encode_int16_normalized_cdf(cdf, sym)
+@pytest.mark.parametrize("device", DEVICES)
+def test_uint16_rows(device: str) -> None:
+    if not hasattr(torch, "uint16"):
+        pytest.skip("this release of torch has no uint16")
+    for kind in GATHERED:
+        cdf, sym, kwargs = kind()
+        integers = torchac.quantize_cdf(cdf).view(torch.uint16)
+        for function in (torchac.encode_batch, torchac.estimate_bits):
+            same(device, function, integers, sym, **kwargs)
 
 
-@pytest.mark.parametrize(
-    ("cdf", "sym"),
-    [
-        (torch.tensor([[0.0, torch.nan, 1.0]]), 0),  # a bound that is no number
-        (torch.tensor([[0.0, 0.5, 1.5]]), 0),  # a value outside [0, 1]
-        (torch.tensor([[0.5, 0.2, 1.0]]), 1),  # a row that decreases
-        (torch.tensor([[0.0, 0.5, 1.0]]), 2),  # a symbol out of range
-    ],
-)
-def test_what_is_unusual_is_left_to_the_host(cdf: torch.Tensor, sym: int) -> None:
-    rows = _tensors.float_rows(cdf, True, None)
-    assert _gather.gather(rows, torch.tensor([sym]), check=True, clamp=False) is None
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_decoding_and_bits(device: str, kind: Callable[[], Rows]) -> None:
+    cdf, sym, kwargs = kind()
+    stream = torchac.encode_float_cdf(cdf, sym, **kwargs)
+    same(device, torchac.decode_float_cdf, cdf, stream, **kwargs)
+    same(device, lambda c, **k: torchac.Decoder(stream).decode(c, **k), cdf, **kwargs)
+    streams = torchac.encode_batch(cdf, sym, **kwargs)
+    same(device, torchac.decode_batch, cdf, streams, **kwargs)
+    same(device, torchac.estimate_bits, cdf, sym, **kwargs)
+    same(device, torchac.quantize_cdf, cdf)
+    same(device, torchac.decode_float_cdf, cdf, stream[:-9], **kwargs)
+    bools, row = sym > 25, torch.tensor([0.0, 0.25, 1.0])
+    same(device, torchac.encode_float_cdf, row.expand(*sym.shape, 3), bools)
+    for function in (torchac.encode_float_cdf, torchac.estimate_bits):
+        same(device, function, row, 1)
+
+
+def symbol_too_large(rows: Rows) -> dict[str, Any]:
+    rows.sym[WHERE] = SYMBOLS
+    return {}
+
+
+def negative_symbol(rows: Rows) -> dict[str, Any]:
+    rows.sym[WHERE] = -1
+    return {}
+
+
+def checked_negative_symbol(rows: Rows) -> dict[str, Any]:
+    rows.sym[WHERE] = -1
+    return CHECK
+
+
+def not_a_number(rows: Rows) -> dict[str, Any]:
+    rows.row()[rows.sym[WHERE]] = torch.nan
+    return {}
+
+
+def empty_interval(rows: Rows) -> dict[str, Any]:
+    rows.cdf[...] = torch.linspace(0, 0.9, SYMBOLS + 1)
+    symbol = rows.sym[WHERE]
+    rows.row()[symbol + 1] = rows.row()[symbol]
+    return {"needs_normalization": False}
+
+
+def decreasing_row(rows: Rows) -> dict[str, Any]:
+    rows.sym[WHERE] = 0
+    rows.row()[20] = 0
+    return CHECK
+
+
+def value_outside_0_and_1(rows: Rows) -> dict[str, Any]:
+    rows.sym[WHERE] = 0
+    rows.row()[-1] = 1.5
+    return CHECK
+
+
+def row_that_wraps(rows: Rows) -> dict[str, Any]:
+    rows.cdf[...] = torch.linspace(0, 0.9, SYMBOLS + 1)
+    rows.sym[WHERE] = 0
+    rows.row()[-2:] = 1
+    return {"needs_normalization": False, **CHECK}
+
+
+FAULTS = [symbol_too_large, negative_symbol, not_a_number, empty_interval]
+CHECKED_FAULTS = [
+    checked_negative_symbol,
+    decreasing_row,
+    value_outside_0_and_1,
+    row_that_wraps,
+]
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("fault", FAULTS + CHECKED_FAULTS)
+@pytest.mark.parametrize("kind", [rows_of_their_own, tables, more_tables_than_symbols])
+@pytest.mark.parametrize("device", DEVICES)
+def test_errors(
+    device: str,
+    kind: Callable[[], Rows],
+    fault: Callable[[Rows], dict[str, Any]],
+    encode: Callable[..., Any],
+) -> None:
+    rows = kind()
+    kwargs = fault(rows) | rows.kwargs
+    exception, message = same(device, encode, rows.cdf, rows.sym, **kwargs)
+    assert exception is ValueError
+    if kind is rows_of_their_own:
+        is_batch = encode in (torchac.encode_batch, batch_of_arrays)
+        assert message.startswith("item 7: ") == is_batch
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", [rows_of_their_own, tables, more_tables_than_symbols])
+@pytest.mark.parametrize("device", DEVICES)
+def test_errors_of_bits(
+    device: str, kind: Callable[[], Rows], fault: Callable[[Rows], dict[str, Any]]
+) -> None:
+    rows = kind()
+    kwargs = fault(rows) | rows.kwargs
+    exception, _ = same(device, torchac.estimate_bits, rows.cdf, rows.sym, **kwargs)
+    assert exception is ValueError
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_an_index_out_of_range(device: str, encode: Callable[..., Any]) -> None:
+    for kind in (tables, more_tables_than_symbols):
+        for number in (-1, 700):
+            cdf, sym, kwargs = kind()
+            kwargs["index"][WHERE] = number
+            _, message = same(device, encode, cdf, sym, **kwargs)
+            assert f"index {number} at index" in message
+            same(device, torchac.estimate_bits, cdf, sym, **kwargs)
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_integer_rows_that_decrease_where_no_symbol_is(
+    device: str, encode: Callable[..., Any]
+) -> None:
+    cdf, sym, _ = rows_of_their_own()
+    integers = torchac.quantize_cdf(cdf)
+    sym[WHERE] = 0
+    integers[(*WHERE, 20)] = 0
+    same(device, encode, integers, sym, **CHECK)
+    assert isinstance(same(device, encode, integers, sym), (bytes, list))
+
+
+@pytest.mark.parametrize("decreases", [True, False])
+def test_integer_rows_are_gathered_if_they_are_good(decreases: bool) -> None:
+    integers, sym = torchac.quantize_cdf(logistic(*SHAPE)), draw(SHAPE, 20)
+    if decreases:
+        integers[(*WHERE, 40)] = 0
+    item = (_tensors.int16_rows(integers, None), sym)
+    assert (_gather.gather([item], check=True, clamp=False) is None) == decreases
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("kind", [few_rows, one_row, tables, more_tables_than_symbols])
+@pytest.mark.parametrize("device", DEVICES)
+def test_rows_that_decrease_where_all_are_looked_at(
+    device: str, kind: Callable[[], Rows], encode: Callable[..., Any]
+) -> None:
+    rows = kind()
+    rows.sym[...] = 0
+    rows.row()[20] = 0
+    same(device, encode, rows.cdf, rows.sym, **rows.kwargs)
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_rows_that_decrease_by_an_ulp(device: str, encode: Callable[..., Any]) -> None:
+    """As the sums of floats do: they are good enough, also where all is checked."""
+    cdf, sym, _ = rows_of_their_own()
+    row = cdf[WHERE]
+    row[21] = row[20].nextafter(torch.tensor(0.0))
+    assert isinstance(same(device, encode, cdf, sym, **CHECK), (bytes, list))
+
+
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_clamping(device: str, encode: Callable[..., Any]) -> None:
+    for kind in KINDS:
+        cdf, sym, kwargs = kind()
+        sym[7], sym[6] = 99, -99
+        assert isinstance(same(device, encode, cdf, sym, **kwargs, **CLAMP), (bytes, list))
+
+
+@pytest.fixture
+def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by the size of each array that goes to the core."""
+    sizes: list[int] = []
+    view = _tensors.view
+
+    def counting(array: Any) -> Any:
+        sizes.append(array.numel() if isinstance(array, torch.Tensor) else array.size)
+        return view(array)
+
+    monkeypatch.setattr(_tensors, "view", counting)
+    return sizes
+
+
+@pytest.mark.parametrize("kwargs", [{}, CHECK, CLAMP])
+@pytest.mark.parametrize("encode", [step, torchac.encode_batch, batch_of_arrays])
+@pytest.mark.parametrize("kind", GATHERED)
+@pytest.mark.parametrize("device", DEVICES)
+def test_only_what_is_needed_travels(
+    device: str,
+    kind: Callable[[], Rows],
+    encode: Callable[..., Any],
+    kwargs: dict[str, Any],
+    travelled: list[int],
+) -> None:
+    """Three values for each symbol, or the tables that are used."""
+    cdf, sym, shared = kind()
+    if kwargs is CLAMP:
+        sym[WHERE] = 99
+    with as_another_device(device):
+        there = moved(list(shared.values()), device)
+        encode(cdf.to(device), sym.to(device), **dict(zip(shared, there, strict=True)), **kwargs)
+    assert 0 < max(travelled) <= sym.numel() * (SYMBOLS + 1 if shared else 3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_is_expanded_travels_once(device: str) -> None:
+    # A view that is negated is copied like one on another device.
+    cdf = torch._neg_view(-logistic().to(device)).expand(*SHAPE, -1)
+    with as_another_device(device):
+        seen = _tensors.view(cdf)
+    assert seen.shape == (*SHAPE, SYMBOLS + 1)
+    assert seen.strides[:2] == (0, 0)
+    assert (seen == logistic().numpy()).all()
+
+
+@pytest.mark.parametrize("device", [pytest.param("cuda", marks=needs_cuda), "meta"])
+def test_results_are_where_the_cdf_is(device: str) -> None:
+    cdf = torch.empty(3, 4, device=device)
+    assert _tensors.like(np.zeros(3, np.int16), cdf).device == cdf.device
 
 
 @pytest.mark.parametrize("device", [pytest.param("cuda", marks=needs_cuda)])
-def test_four_functions_on_a_device(device: str) -> None:
-    cdf = logistic(20, 30)
-    sym = torch.randint(50, (20, 30))
-    on_device = cdf.to(device)
-    stream = torchac.encode_float_cdf(on_device, sym.to(device), check_input_bounds=True)
-    assert stream == torchac.encode_float_cdf(cdf, sym)
-    decoded = torchac.decode_float_cdf(on_device, stream)
-    assert decoded.device == on_device.device
-    assert decoded.cpu().equal(sym.short())
-    integers = torchac.quantize_cdf(on_device)
-    assert integers.cpu().equal(torchac.quantize_cdf(cdf))
-    assert torchac.encode_int16_normalized_cdf(integers, sym.to(device)) == stream
-    assert torchac.decode_int16_normalized_cdf(integers, stream).cpu().equal(sym.short())
-    with pytest.raises(ValueError, match=r"symbol 50 at index \(0, 0\)"):
-        torchac.encode_float_cdf(on_device, torch.full_like(sym, 50).to(device))
+def test_all_results_are_on_the_device(device: str) -> None:
+    cdf, sym = logistic(*SHAPE).to(device), draw(SHAPE, SYMBOLS).to(device)
+    stream = torchac.encode_float_cdf(cdf, sym)
+    for result in (
+        torchac.decode_float_cdf(cdf, stream),
+        torchac.Decoder(stream).decode(cdf),
+        torchac.decode_batch(cdf[None], [stream]),
+        torchac.estimate_bits(cdf, sym),
+        torchac.quantize_cdf(cdf),
+        torchac.cdf.from_pmf(cdf),
+    ):
+        assert result.device == cdf.device
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "Decoder"])
+def test_the_default_device_changes_nothing(name: str) -> None:
+    call = CALLS[name]
+    expected = outcome(call.function, **call.arguments)
+    before = torch.tensor(0).device
+    torch.set_default_device("meta")
+    try:
+        assert outcome(call.function, **call.arguments) == expected
+    finally:
+        torch.set_default_device(before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_default_device_changes_nothing_elsewhere(
+    device: str, kind: Callable[[], Rows]
+) -> None:
+    cdf, sym, kwargs = kind()
+    stream = torchac.encode_float_cdf(cdf, sym, **kwargs)
+    there = {name: moved(value, device) for name, value in kwargs.items()}
+    there_cdf, there_sym = cdf.to(device), sym.to(device)
+    with as_another_device(device), torch.device("meta"):
+        assert torchac.encode_float_cdf(there_cdf, there_sym, **there) == stream
+        assert torchac.decode_float_cdf(there_cdf, stream, **there).equal(there_sym.short())
+
+
+def test_the_default_device_changes_no_message() -> None:
+    cdf = logistic(3)
+    cdf[1, 20] = 0
+    arguments: dict[str, Any] = {"check_input_bounds": True}
+    expected = outcome(torchac.encode_float_cdf, cdf, torch.zeros(3).long(), **arguments)
+    sym = torch.zeros(3).long()
+    with torch.device("meta"):
+        assert outcome(torchac.encode_float_cdf, cdf, sym, **arguments) == expected
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_distributions_with_a_support_on_any_default_device(device: str) -> None:
+    rates = torch.tensor([1.0, 2.0])
+    distribution = torch.distributions.Exponential(rates)
+    expected = torchac.cdf.from_distribution(distribution, 0, 3)
+    with torch.device(device):
+        assert torchac.cdf.from_distribution(distribution, 0, 3).equal(expected)
+
+
+class WithoutFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The CPU as a device that has no float64."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.dtype is torch.float64:
+            raise TypeError("this device has no float64")
+        return result
+
+
+@pytest.fixture
+def without_float64() -> Iterator[None]:
+    _tensors.widest_float.cache_clear()
+    try:
+        with WithoutFloat64(), as_another_device("cpu"):  # type: ignore[no-untyped-call]
+            yield
+    finally:
+        _tensors.widest_float.cache_clear()
+
+
+ROWS = [name for name in CALLS if name in torchac.cdf.__all__]
+
+
+@pytest.mark.parametrize("name", [*ROWS, "estimate_bits", "quantize_cdf", "shift_symbols"])
+@pytest.mark.usefixtures("without_float64")
+def test_devices_without_float64(name: str) -> None:
+    call = CALLS[name]
+    result = call.function(**call.arguments)
+    assert result.dtype in (torch.float32, torch.int16)
+    call.check(result, **call.arguments)
+
+
+@pytest.mark.usefixtures("without_float64")
+def test_bits_in_float32() -> None:
+    cdf = torch.tensor([0.0, 0.5, 0.75, 1.0]).expand(3, 4)
+    bits = torchac.estimate_bits(cdf, torch.tensor([0, 1, 2]))
+    assert bits.dtype is torch.float32
+    assert bits.sub(torch.tensor([1, 2, 2])).abs().max() < 0.001
+
+
+def test_what_a_device_has_is_asked_once() -> None:
+    _tensors.widest_float.cache_clear()
+    assert _tensors.widest_float(torch.device("cpu")) is torch.float64
+    with WithoutFloat64():  # type: ignore[no-untyped-call]
+        assert _tensors.widest_float(torch.device("cpu")) is torch.float64
+
+
+def test_a_device_that_fails_for_another_reason_is_asked_again() -> None:
+    """Memory that ends for a moment must not change rows for ever."""
+    _tensors.widest_float.cache_clear()
+
+    class OutOfMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("out of memory")
+
+    with (
+        OutOfMemory(),  # type: ignore[no-untyped-call]
+        pytest.raises(RuntimeError, match="out of memory"),
+    ):
+        _tensors.widest_float(torch.device("cpu"))
+    assert _tensors.widest_float(torch.device("cpu")) is torch.float64

@@ -186,6 +186,6 @@ def test_a_finished_encoder_is_of_no_more_use() -> None:
 
 
 def test_decoder_of_no_bytes() -> None:
-    message = "^byte_stream is of type list: expected bytes, bytearray or memoryview$"
+    message = "^byte_stream is of type list: expected bytes, or another buffer or array of them$"
     with pytest.raises(TypeError, match=message):
         torchac.Decoder([1, 2])  # type: ignore[arg-type]

@@ -79,8 +79,37 @@ def test_any_layout() -> None:
     assert (torchac.estimate_bits(CDF, SYM.astype(np.uint64)) < 16).all()
 
 
-def test_other_byte_order_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^cdf_float has dtype >f4: expected float32, "):
-        torchac.encode_float_cdf(CDF.astype(">f4"), SYM)
-    with pytest.raises(ValueError, match=r"^sym has dtype >i8: expected int8, "):
-        torchac.encode_float_cdf(CDF, SYM.astype(">i8"))
+def test_symbols_that_are_bools() -> None:
+    row = np.array([0.0, 0.25, 1.0], np.float32)
+    bools = SYM[::-1] > 5
+    cdf = np.broadcast_to(row, (*bools.shape, 3))
+    stream = torchac.encode_float_cdf(cdf, bools)
+    assert stream == torchac.encode_float_cdf(cdf, bools.astype(np.int16))
+    tensor = torch.tensor(row).expand(cdf.shape)
+    assert stream == torchac.encode_float_cdf(tensor, torch.tensor(bools))
+    assert same(torchac.decode_float_cdf(cdf, stream), bools)
+    bits = torchac.estimate_bits(cdf, bools)
+    assert (bits == torchac.estimate_bits(cdf, bools.astype(np.int16))).all()
+
+
+@pytest.mark.parametrize("symbol", [7, np.int16(7), np.uint8(7), np.int64(7)])
+def test_numbers_for_one_symbol(symbol: int) -> None:
+    row = CDF[0, 0]
+    stream = torchac.encode_float_cdf(row, np.array(7))
+    for cdf in (row, torch.from_numpy(row)):
+        assert torchac.encode_float_cdf(cdf, symbol) == stream
+        encoder = torchac.Encoder()
+        encoder.encode(cdf, symbol)
+        assert encoder.finish() == stream
+        assert torchac.estimate_bits(cdf, symbol) == torchac.estimate_bits(row, np.array(7))
+        assert torchac.encode_batch([cdf, cdf], [symbol, 7]) == [stream, stream]
+    with pytest.raises(ValueError, match=r"^item 1: symbol 99 at index \(\) is outside"):
+        torchac.encode_batch([row, row], [symbol, 99])
+
+
+def test_bools_for_one_symbol() -> None:
+    row = np.array([0.0, 0.25, 1.0], np.float32)
+    stream = torchac.encode_float_cdf(row, 1)
+    assert stream != torchac.encode_float_cdf(row, 0)
+    for one in (True, np.True_):
+        assert torchac.encode_float_cdf(row, one) == stream

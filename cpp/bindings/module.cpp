@@ -550,5 +550,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
   m.def("measure", &measure_symbols, py::arg("cdf"), py::arg("symbols").noconvert(),
         py::arg("bits").noconvert());
+  m.def("costs", [] {
+    const auto costs = torchac::costs();
+    return Bits(static_cast<py::ssize_t>(costs.size()), costs.data());
+  });
   m.def("quantize", &quantize_rows, py::arg("cdf"), py::arg("values").noconvert());
 }

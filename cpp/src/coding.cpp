@@ -131,17 +131,6 @@ Report decode_tables(std::span<const DecodeItem> items, const Tables& tables, Cr
   });
 }
 
-// Bits of an interval of each width.
-const std::vector<double>& costs() {
-  static const std::vector<double> bits = [] {
-    std::vector<double> result(kWhole + 1);
-    for (std::uint32_t width = 1; width <= kWhole; ++width)
-      result[width] = kPrecision - std::log2(static_cast<double>(width));
-    return result;
-  }();
-  return bits;
-}
-
 // The cost of the symbols that a source has intervals of.
 template <class Intervals>
 Report measure_all(Intervals& intervals, const MeasureItem& item, Poll& poll) {
@@ -183,6 +172,16 @@ Report decode(std::span<const DecodeItem> items, Check check, Crew& crew) {
   if (!report.ok()) return report;
   const auto tables = lookup_tables(items, crew.poll());
   return tables ? decode_tables(items, *tables, crew) : decode_rows(items, crew);
+}
+
+std::span<const double> costs() {
+  static const std::vector<double> bits = [] {
+    std::vector<double> result(kWhole + 1);
+    for (std::uint32_t width = 1; width <= kWhole; ++width)
+      result[width] = kPrecision - std::log2(static_cast<double>(width));
+    return result;
+  }();
+  return bits;
 }
 
 Report measure(const MeasureItem& item, Check check, Poll& poll) {

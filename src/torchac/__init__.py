@@ -1,6 +1,8 @@
 """Arithmetic coding for PyTorch: from symbols and distributions to the shortest bytes, and back."""
 
-from torchac import cdf, torchac
+import sys
+
+from torchac import _compile, cdf
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
 from torchac.errors import CorruptStreamError
@@ -30,6 +32,7 @@ __all__ = [
     "estimate_bits",
     "quantize_cdf",
     "shift_symbols",
-    "torchac",
     "unshift_symbols",
 ]
+
+_compile.leave_alone(sys.modules[__name__], cdf, Encoder, Decoder)

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from torchac import _core, _gather, _tensors, errors
-from torchac._tensors import Array, NDArray, Rows
+from torchac._tensors import Array, NDArray, Rows, Symbols
 
 
-def host_views(rows: Rows, sym: Array, check: bool, clamp: bool) -> tuple[_core.Cdf, NDArray]:
-    """What the core codes: rows and symbols as they are, or what another device makes of them."""
-    _tensors.check_symbols(sym, rows)
-    if not _tensors.on_host(rows.cdf):
-        rows, sym = _gather.gather(rows, sym, check, clamp) or (rows, sym)
-    return rows.view(), _tensors.view(sym)
-
-
-def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check: bool, clamp: bool) -> None:
+def encode(encoder: _core.Encoder, rows: Rows, sym: Symbols, check: bool, clamp: bool) -> None:
     """Codes `sym`; where that fails, raises and leaves the encoder as it was."""
-    check = _tensors.check_flag("check", check)
-    clamp = _tensors.check_flag("clamp", clamp)
-    report = encoder.encode(*host_views(rows, sym, check, clamp), check, clamp)
+    sym = _tensors.check_symbols(sym, rows)
+    report = _attempt(encoder, rows, sym, check, clamp)
     if report is not None:
         raise errors.explain(report, rows, sym)
+
+
+def encode_nearest(encoder: _core.Encoder, rows: Rows, sym: Symbols) -> None:
+    """Codes `sym`; takes symbols that are out of range as the nearest in range, and warns."""
+    sym = _tensors.check_symbols(sym, rows)
+    report = _attempt(encoder, rows, sym, check=False, clamp=False)
+    if report is not None and report.problem is _core.Problem.SYMBOL:
+        # At the caller of the function of the old package, which called _encode, which called this.
+        warnings.warn(errors.clamped(report, rows, sym), stacklevel=4)
+        report = _attempt(encoder, rows, sym, check=False, clamp=True)
+    if report is not None:
+        raise errors.explain(report, rows, sym)
+
+
+def _attempt(
+    encoder: _core.Encoder, rows: Rows, sym: Array, check: bool, clamp: bool
+) -> _core.Report | None:
+    if not _tensors.on_host(rows.cdf):
+        parts = _gather.gather([(rows, sym)], check, clamp)
+        for less, its_sym in parts or []:
+            if encoder.encode(less.view(), _tensors.view(its_sym), check, clamp) is None:
+                return None
+    return encoder.encode(rows.view(), _tensors.view(sym), check, clamp)
 
 
 def decode(decoder: _core.Decoder, rows: Rows) -> NDArray:

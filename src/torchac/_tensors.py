@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias, TypeVar, overload
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +12,22 @@ import torch
 from torchac import _core
 from torchac._core import RowType
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 NDArray: TypeAlias = npt.NDArray[Any]
 Array: TypeAlias = torch.Tensor | NDArray
 ArrayT = TypeVar("ArrayT", torch.Tensor, NDArray)
-Stream: TypeAlias = bytes | bytearray | memoryview
+Symbols: TypeAlias = Array | int | np.integer[Any] | np.bool_
+"""A number is one symbol, for a CDF of shape `(Lp,)`."""
+
+Stream: TypeAlias = "Buffer | Array"
+"""Bytes in any memory: a buffer of bytes, or uint8 in one dimension of an array or a tensor."""
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 MIN_LP = 2
 MAX_LP = 32769  # the symbols 0 … 32767 are what an int16 result can hold
+MAX_TABLES = (1 << 32) - 1  # the core counts them in 32 bits
 
 
 def _dtypes(*names: str) -> list[Any]:
@@ -38,6 +47,13 @@ ANY_ROWS = FLOAT_ROWS | INT16_ROWS
 INTEGERS = dict.fromkeys(
     _dtypes("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 )
+BYTES = dict.fromkeys(_dtypes("uint8"))
+BOOLS: dict[Any, Any] = {
+    torch.bool: torch.uint8,
+    np.dtype(bool): np.uint8,
+}  # and what they are read as
+SYMBOLS = INTEGERS | BOOLS
+_NUMBERS = (int, np.integer, np.bool_)
 
 
 class Rows(NamedTuple):
@@ -82,9 +98,9 @@ def any_rows(cdf: Array, needs_normalization: bool, index: Array | None) -> Rows
 def _rows(
     name: str, cdf: Array, normalize: bool, index: Array | None, allowed: dict[Any, RowType]
 ) -> Rows:
-    _check_array(name, cdf)
+    check_array(name, cdf)
     check_elements(name, cdf)
-    _check_dtype(name, cdf, allowed)
+    check_dtype(name, cdf, allowed)
     normalize = check_flag("needs_normalization", normalize)
     row_type = allowed[cdf.dtype]
     shape = tuple(cdf.shape)
@@ -95,40 +111,97 @@ def _rows(
         )
     if index is None:
         return Rows(cdf, normalize, None, shape[:-1], row_type)
-    _check_integers("index", index, name, cdf)
+    _check_integers("index", index, name, cdf, INTEGERS)
     if len(shape) != 2:
         raise ValueError(f"{name} has shape {shape}: expected (K, Lp), K tables, with index")
+    if shape[0] > MAX_TABLES:
+        raise ValueError(f"{name} has {shape[0]} tables: expected {MAX_TABLES} or fewer")
     return Rows(cdf, normalize, index, tuple(index.shape), row_type)
 
 
-def check_symbols(sym: Array, rows: Rows) -> None:
-    """Checks the symbols to be coded with `rows`, except that they are in the alphabet."""
-    _check_integers("sym", sym, "the CDF", rows.cdf)
-    if sym.shape != rows.shape:
+def check_symbols(sym: Symbols, rows: Rows) -> Array:
+    """The symbols to be coded with `rows`, checked, except that they are in the alphabet."""
+    if rows.shape == () and isinstance(sym, _NUMBERS):
+        sym = _single_symbol(int(sym), rows)
+    symbols = _check_integers("sym", sym, "the CDF", rows.cdf, SYMBOLS)
+    if symbols.shape != rows.shape:
         whose = "rows of the CDF" if rows.table is None else "index"
         raise ValueError(
-            f"shape of sym {tuple(sym.shape)} must match the {whose}: expected {rows.shape}"
+            f"shape of sym {tuple(symbols.shape)} must match the {whose}: expected {rows.shape}"
         )
+    return symbols.view(BOOLS[symbols.dtype]) if symbols.dtype in BOOLS else symbols
 
 
-def check_stream(byte_stream: Stream) -> Stream:
-    """The stream as a buffer of bytes, without a copy unless it has gaps."""
-    if not isinstance(byte_stream, (bytes, bytearray, memoryview)):
-        raise TypeError(
-            f"byte_stream is of type {type(byte_stream).__name__}: "
-            "expected bytes, bytearray or memoryview"
-        )
-    if not isinstance(byte_stream, memoryview):
+def _single_symbol(symbol: int, rows: Rows) -> Array:
+    try:
+        array = np.array(symbol, np.int64)
+    except OverflowError:
+        raise ValueError(f"symbol {symbol} is outside the alphabet: {alphabet(rows)}") from None
+    return array if on_host(rows.cdf) else like(array, rows.cdf)
+
+
+def alphabet(rows: Rows) -> str:
+    """What symbols may be."""
+    return f"rows of {rows.symbols + 1} values allow symbols 0 … {rows.symbols - 1}"
+
+
+# Zero bytes that a numpy.bytes_ gets back. How many it had cannot be seen. A stream has many at its
+# end where the range lay around the middle of the code space for long, and decoding asks for as
+# many. So many take a stream of millions of bits that say nothing; if there were more, decoding
+# says that the stream ends too early. Memory that is not touched costs nothing.
+_LOST_ZEROS = 1 << 20
+
+
+def check_stream(byte_stream: Stream) -> Buffer:
+    """The stream as a buffer of bytes, without a copy unless it has gaps or is elsewhere."""
+    if type(byte_stream) is bytes:
         return byte_stream
-    castable = byte_stream.c_contiguous and byte_stream.nbytes > 0
-    return byte_stream.cast("B") if castable else bytes(byte_stream)
+    if isinstance(byte_stream, (np.ndarray, torch.Tensor)):
+        return _bytes_of_array(byte_stream)
+    if isinstance(byte_stream, np.bytes_) and byte_stream:  # no stream is all zeros
+        padded = np.zeros(len(byte_stream) + _LOST_ZEROS, np.uint8)
+        padded[: len(byte_stream)] = memoryview(byte_stream)
+        return padded.data
+    if isinstance(byte_stream, (bytes, bytearray)):
+        return byte_stream
+    return _bytes_of_buffer(byte_stream)
+
+
+def _bytes_of_array(array: Array) -> Buffer:
+    check_array("byte_stream", array)
+    check_elements("byte_stream", array)
+    if isinstance(array, np.ndarray) and array.ndim == 0:
+        return check_stream(array[()])  # an item of an array of streams
+    if array.dtype not in BYTES or array.ndim != 1:
+        raise ValueError(
+            f"byte_stream has dtype {array.dtype} and shape {tuple(array.shape)}: "
+            "expected uint8 in one dimension"
+        )
+    return np.ascontiguousarray(view(array)).data
+
+
+def _bytes_of_buffer(buffer: Any) -> Buffer:
+    try:
+        seen = memoryview(buffer)
+    except TypeError:
+        raise TypeError(
+            f"byte_stream is of type {type(buffer).__name__}: "
+            "expected bytes, or another buffer or array of them"
+        ) from None
+    if seen.format not in ("B", "b", "c") and not isinstance(buffer, memoryview):
+        raise ValueError(
+            f"byte_stream is of type {type(buffer).__name__}, with items of format {seen.format}: "
+            "expected bytes, or a memoryview of it, whose bytes are taken"
+        )
+    return seen.cast("B") if seen.c_contiguous and seen.nbytes > 0 else bytes(seen)
 
 
 def view(array: Array) -> NDArray:
     """The elements as NumPy sees them, in place; copied if they are on another device.
 
-    NumPy has no bfloat16: such tensors are seen as the int16 of the same bits. The result is an
-    object of its own, so that no other thread can give it another shape while it is worked on.
+    NumPy has no bfloat16: such tensors are seen as the int16 of the same bits. What is expanded is
+    copied once. The result is an object of its own, so that no other thread can give it another
+    shape while it is worked on.
     """
     if isinstance(array, np.ndarray):
         return array.view(np.ndarray)
@@ -137,7 +210,10 @@ def view(array: Array) -> NDArray:
     try:
         return array.numpy()
     except (RuntimeError, TypeError):  # it is in a graph, elsewhere, or negated lazily
-        return array.numpy(force=True)
+        if on_host(array):
+            return array.numpy(force=True)
+    once = array[tuple(slice(1) if step == 0 else slice(None) for step in array.stride())]
+    return np.broadcast_to(once.numpy(force=True), array.shape)
 
 
 def as_tensor(array: Array) -> torch.Tensor:
@@ -158,14 +234,25 @@ def on_host(array: Array) -> bool:
 
 
 @overload
-def like(symbols: NDArray, cdf: torch.Tensor) -> torch.Tensor: ...
+def like(result: NDArray, cdf: torch.Tensor) -> torch.Tensor: ...
 @overload
-def like(symbols: NDArray, cdf: NDArray) -> NDArray: ...
-def like(symbols: NDArray, cdf: Array) -> Array:
-    """Decoded symbols as the kind of array, and on the device, that the CDF is."""
+def like(result: NDArray, cdf: NDArray) -> NDArray: ...
+def like(result: NDArray, cdf: Array) -> Array:
+    """A result as the kind of array, and on the device, that the CDF is."""
     if isinstance(cdf, np.ndarray):
-        return symbols
-    return torch.from_numpy(symbols).to(cdf.device)
+        return result
+    return torch.from_numpy(result).to(cdf.device)
+
+
+@cache
+def widest_float(device: torch.device) -> torch.dtype:
+    """float64, or float32 on devices that have none, as those of Apple and some of Intel."""
+    one = torch.ones(1, dtype=torch.float32, device=device)  # fails if the reason is another one
+    try:
+        one.to(torch.float64).add(1)
+    except (RuntimeError, TypeError):
+        return torch.float32
+    return torch.float64
 
 
 def check_flag(name: str, value: Any) -> bool:
@@ -175,15 +262,25 @@ def check_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def check_optional_flag(name: str, value: Any) -> bool | None:
-    """None, or a yes or no as a bool."""
-    return None if value is None else check_flag(name, value)
+def check_truth(name: str, value: Any) -> bool:
+    """Whatever is true or not, as the old package took it, but for what is no flag."""
+    if type(value) is not bool and isinstance(value, (np.ndarray, torch.Tensor, str, bytes)):
+        raise TypeError(f"{name} is of type {type(value).__name__}: expected a bool")
+    return bool(value)
 
 
-def _check_array(name: str, array: Any) -> None:
+def check_array(name: str, array: Any) -> None:
+    """Checks that it is a tensor or an array, and all of it."""
+    if type(array) is torch.Tensor or type(array) is np.ndarray:
+        return
     if not isinstance(array, (np.ndarray, torch.Tensor)):
         raise TypeError(
             f"{name} is of type {type(array).__name__}: expected a torch.Tensor or a numpy.ndarray"
+        )
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, whose mask would be lost: "
+            f"expected a plain one, such as {name}.compressed() or {name}.filled(value)"
         )
 
 
@@ -191,8 +288,27 @@ def check_elements(name: str, array: Array) -> None:
     """A tensor may have a shape and nothing behind it, or not all elements."""
     if isinstance(array, np.ndarray) or _has_elements(array):
         return
-    kind = "nested" if array.is_nested else array.layout
-    raise ValueError(f"{name} is a {kind} tensor on {array.device}: expected a dense one with data")
+    raise ValueError(f"{name} is {_without_elements(name, array)}")
+
+
+def _without_elements(name: str, tensor: torch.Tensor) -> str:
+    kind = type(tensor).__name__
+    if _is_transformed(tensor):
+        return (
+            "inside of torch.vmap or torch.func, where it has no values: call this function outside"
+        )
+    if kind == "FakeTensor":
+        return "a FakeTensor, which has no values: call this function outside of FakeTensorMode"
+    if hasattr(tensor, "full_tensor"):
+        return f"a {kind}, of which this process has a part: expected {name}.full_tensor()"
+    if type(tensor) in (torch.Tensor, torch.nn.Parameter):
+        kind = "nested" if tensor.is_nested else str(tensor.layout)
+    return f"a {kind} tensor on {tensor.device}: expected a dense one with data"
+
+
+def _is_transformed(tensor: torch.Tensor) -> bool:
+    functorch: Any = torch._C._functorch
+    return bool(functorch.is_batchedtensor(tensor) or functorch.is_gradtrackingtensor(tensor))
 
 
 def _has_elements(tensor: torch.Tensor) -> bool:
@@ -203,8 +319,8 @@ def _has_elements(tensor: torch.Tensor) -> bool:
         if storage.device == META:  # a fake tensor says that it is elsewhere, and warns of data_ptr
             return False
         address = tensor.data_ptr()
-    except RuntimeError:  # torch.vmap and the like; some devices say nothing of their memory
-        return not tensor.is_cpu
+    except RuntimeError:  # some devices say nothing of their memory
+        return not tensor.is_cpu and not _is_transformed(tensor)
     # Memory may have been given back, all of it or the end, as sharded models do.
     needed = tensor.numel()
     if needed > 0 and not tensor.is_contiguous():
@@ -214,7 +330,8 @@ def _has_elements(tensor: torch.Tensor) -> bool:
     return needed == 0 or (address != 0 and end <= storage.nbytes())
 
 
-def _check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
+def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
+    """Checks the dtype, and says where else such values can go."""
     if array.dtype in allowed:
         return
     names = dict.fromkeys(str(dtype).removeprefix("torch.") for dtype in allowed)
@@ -223,19 +340,29 @@ def _check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
         instead = f"; {name} of integers is for the int16_normalized_cdf functions"
     if allowed is INT16_ROWS and array.dtype in FLOAT_ROWS:
         instead = f"; {name} of floats is for the float_cdf functions, or for quantize_cdf"
+    if isinstance(array, np.ndarray) and array.dtype.newbyteorder("=") in allowed:
+        instead = (
+            ", in the byte order of this machine: "
+            f"{name}.astype({name}.dtype.newbyteorder('=')) has it"
+        )
     raise ValueError(f"{name} has dtype {array.dtype}: expected {', '.join(names)}{instead}")
 
 
-def _check_integers(name: str, array: Array, cdf_name: str, cdf: Array) -> None:
-    """Checks integers that go with a CDF."""
-    _check_array(name, array)
-    if _device(array) != _device(cdf):
+def _check_integers(
+    name: str, array: Any, cdf_name: str, cdf: Array, allowed: dict[Any, Any]
+) -> Array:
+    """The integers that go with a CDF, checked."""
+    check_array(name, array)
+    if device_of(array) != device_of(cdf):
         raise ValueError(
-            f"{name} is on {_device(array)} and {cdf_name} on {_device(cdf)}: expected one device"
+            f"{name} is on {device_of(array)} and {cdf_name} on {device_of(cdf)}: "
+            "expected one device"
         )
     check_elements(name, array)
-    _check_dtype(name, array, INTEGERS)
+    check_dtype(name, array, allowed)
+    return cast(Array, array)
 
 
-def _device(array: Array) -> torch.device:
+def device_of(array: Array) -> torch.device:
+    """Where it lies."""
     return CPU if isinstance(array, np.ndarray) else array.device

@@ -9,8 +9,9 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import torch
 
-from torchac import _coding, _core, _tensors, errors
-from torchac._tensors import Array, ArrayT, NDArray, Rows, Stream
+from torchac import _core, _gather, _tensors, errors
+from torchac._gather import Item
+from torchac._tensors import Array, ArrayT, Rows, Stream, Symbols
 from torchac.symbols import check_integer
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 def encode_batch(
     cdf: Array | Sequence[Array],
-    sym: Array | Sequence[Array],
+    sym: Array | Sequence[Symbols],
     *,
     needs_normalization: bool = True,
     index: Array | Sequence[Array] | None = None,
@@ -65,40 +66,59 @@ def encode_batch(
     check, clamp = _tensors.check_flag("check", check), _tensors.check_flag("clamp", clamp)
     how = check, clamp, _threads(num_threads)
     batch = _batch_rows(cdf, index, needs_normalization)
-    if batch and _tensors.on_host(batch.cdf) and not isinstance(sym, Sequence):
+    if batch and not isinstance(sym, Sequence):
         _check_batch("sym", sym, batch.shape[0])
-        _tensors.check_symbols(sym, batch)
-        streams = _core.encode_batch(batch.view(), _tensors.view(sym), *how)
+        items = [(batch, _tensors.check_symbols(sym, batch))]
+        encode = _encode_batch
     else:
-        views, symbols = _item_views(cdf, sym, index, needs_normalization, check, clamp)
-        streams = _core.encode_items(views, symbols, *how)
+        items = _checked_items(cdf, sym, index, needs_normalization)
+        encode = _encode_items
+    parts = None
+    if not all(_tensors.on_host(rows.cdf) for rows, _ in items):
+        parts = _gather.gather(items, check, clamp)
+    streams = encode(parts or items, *how)
+    if isinstance(streams, _core.Report) and parts:
+        streams = encode(items, *how)
     if isinstance(streams, _core.Report):
         item = streams.item
         rows = _item_rows(cdf, index, needs_normalization)[item]
-        raise errors.explain(streams, rows, sym[item], _name(item))
+        its_symbols = _tensors.check_symbols(sym[item], rows)
+        raise errors.explain(streams, rows, its_symbols, _name(item))
     return streams
 
 
-def _item_views(
+def _encode_batch(
+    items: Sequence[Item], check: bool, clamp: bool, threads: int
+) -> list[bytes] | _core.Report:
+    """Items that are one array each of rows and symbols."""
+    [(rows, sym)] = items
+    return _core.encode_batch(rows.view(), _tensors.view(sym), check, clamp, threads)
+
+
+def _encode_items(
+    items: Sequence[Item], check: bool, clamp: bool, threads: int
+) -> list[bytes] | _core.Report:
+    cdfs, symbols = [rows.view() for rows, _ in items], [_tensors.view(sym) for _, sym in items]
+    return _core.encode_items(cdfs, symbols, check, clamp, threads)
+
+
+def _checked_items(
     cdf: Array | Sequence[Array],
-    sym: Array | Sequence[Array],
+    sym: Array | Sequence[Symbols],
     index: Array | Sequence[Array] | None,
     normalize: bool,
-    check: bool,
-    clamp: bool,
-) -> tuple[list[_core.Cdf], list[NDArray]]:
-    """What the core codes, item by item."""
+) -> list[Item]:
+    """Rows and symbols, item by item."""
     rows = _item_rows(cdf, index, normalize)
     symbols = _items("sym", sym, len(rows))
     with _naming(zip(rows, symbols, strict=True)) as each:
-        views = [_coding.host_views(*item, check, clamp) for item in each]
-    return [cdf_view for cdf_view, _ in views], [sym_view for _, sym_view in views]
+        return [(r, _tensors.check_symbols(s, r)) for r, s in each]
 
 
 @overload
 def decode_batch(
     cdf: ArrayT,
-    byte_streams: Sequence[Stream],
+    byte_streams: Array | Sequence[Stream],
     *,
     needs_normalization: bool = True,
     index: Array | None = None,
@@ -109,7 +129,7 @@ def decode_batch(
 @overload
 def decode_batch(
     cdf: Sequence[ArrayT],
-    byte_streams: Sequence[Stream],
+    byte_streams: Array | Sequence[Stream],
     *,
     needs_normalization: bool = True,
     index: Sequence[Array] | None = None,
@@ -120,7 +140,7 @@ def decode_batch(
 @overload
 def decode_batch(
     cdf: ArrayT,
-    byte_streams: Sequence[Stream],
+    byte_streams: Array | Sequence[Stream],
     *,
     needs_normalization: bool = True,
     index: Sequence[Array],
@@ -130,7 +150,7 @@ def decode_batch(
 
 def decode_batch(
     cdf: Array | Sequence[Array],
-    byte_streams: Sequence[Stream],
+    byte_streams: Array | Sequence[Stream],
     *,
     needs_normalization: bool = True,
     index: Array | Sequence[Array] | None = None,
@@ -140,7 +160,7 @@ def decode_batch(
 
     Args:
         cdf: As for `encode_batch`.
-        byte_streams: `B` streams: bytes, bytearrays or memoryviews.
+        byte_streams: `B` streams, each as for `decode_float_cdf`.
         needs_normalization: As it was for encoding.
         index: As it was for encoding.
         num_threads: As for `encode_batch`.

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from torchac import _coding, _core, _gather, _tensors, errors
-from torchac._convert import PRECISION
-from torchac._tensors import Array, ArrayT
+from torchac import _core, _gather, _tensors, errors
+from torchac._tensors import Array, ArrayT, NDArray, Symbols, as_tensor
 
 
 def estimate_bits(
-    cdf: ArrayT, sym: Array, *, needs_normalization: bool = True, index: Array | None = None
+    cdf: ArrayT, sym: Symbols, *, needs_normalization: bool = True, index: Array | None = None
 ) -> ArrayT:
     """Tells the exact cost of each symbol, without coding.
 
@@ -22,12 +21,13 @@ def estimate_bits(
     Args:
         cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
             `encode_int16_normalized_cdf`, on any device.
-        sym: Symbols of shape `(N1, …, Nm)`, any integer dtype, on the CDF's device.
+        sym: Symbols, as for `encode_float_cdf`.
         needs_normalization: As for `encode_float_cdf`; without effect on integers.
         index: As for `encode_float_cdf`.
 
     Returns:
-        Bits, float64, of the symbols' shape, on the CDF's device.
+        Bits, of the symbols' shape, on the CDF's device: float64, or float32 where a device has no
+        float64.
 
     Raises:
         TypeError: An argument is neither a tensor nor an array.
@@ -40,18 +40,23 @@ def estimate_bits(
         tensor([1., 2., 2.], dtype=torch.float64)
     """
     rows = _tensors.any_rows(cdf, needs_normalization, index)
-    _tensors.check_symbols(sym, rows)
-    if _tensors.on_host(rows.cdf):
-        result = np.empty(rows.shape)
-        report = _core.measure(rows.view(), _tensors.view(sym), result)
-        if report is not None:
-            raise errors.explain(report, rows, sym)
-        return _tensors.like(result, cdf)
-    parts = _gather.bounds(rows, _tensors.as_tensor(sym).long())
-    if parts is None or not (parts[..., 1] > parts[..., 0]).all():
-        _coding.encode(_core.Encoder(), rows, sym, False, False)  # says what is wrong
-        raise AssertionError("what has no bounds cannot be coded")
-    bits = PRECISION - torch.log2((parts[..., 1] - parts[..., 0]).double())
-    if isinstance(cdf, np.ndarray):
-        return bits.numpy()
-    return bits
+    sym = _tensors.check_symbols(sym, rows)
+    sizes = None if _tensors.on_host(rows.cdf) else _gather.sizes(rows, sym)
+    if sizes is not None:
+        bits = _like(_core.costs(), as_tensor(rows.cdf))[sizes.long()]
+        if isinstance(cdf, np.ndarray):
+            return bits.numpy()
+        return bits
+    result = np.empty(rows.shape)
+    report = _core.measure(rows.view(), _tensors.view(sym), result)
+    if report is not None:
+        raise errors.explain(report, rows, sym)
+    return _like(result, cdf)
+
+
+def _like(bits: NDArray, cdf: ArrayT) -> ArrayT:
+    """The bits as `_tensors.like`, in a dtype that the CDF's device has."""
+    if isinstance(cdf, torch.Tensor):
+        float64 = _tensors.widest_float(cdf.device) is torch.float64
+        bits = bits.astype(np.float64 if float64 else np.float32, copy=False)
+    return _tensors.like(bits, cdf)

@@ -15,7 +15,8 @@ different ways; so once in a long time two machines disagree about a row, and th
 garbage. It does not help to send the parameters, or to quantize the rows on each machine. Compute
 the rows on one of them, quantize them with `torchac.quantize_cdf`, and share the integers, a table.
 
-Apple's MPS has no float64: there, float32 takes its place, and rows depend on the machine.
+Apple's MPS and some GPUs of Intel have no float64: there, float32 takes its place, and rows depend
+on the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import numpy as np
 import torch
 from torch.distributions import Distribution, MixtureSameFamily
 
-from torchac._tensors import MAX_LP, Array, ArrayT
+from torchac._tensors import CPU, MAX_LP, Array, ArrayT, widest_float
 from torchac.symbols import FLOATS, NUMBERS, check_arrays, check_range, check_values, like
 
 __all__ = [
@@ -126,7 +127,7 @@ def from_counts(counts: ArrayT) -> ArrayT:
         tensor([0.0000, 0.7500, 0.7500, 1.0000])
     """
     dtype, (values,) = _floats(NUMBERS, counts=counts)
-    return like(_from_masses("counts", values.to(_wide(values.device)), dtype), counts)
+    return like(_from_masses("counts", values.to(widest_float(values.device)), dtype), counts)
 
 
 def bernoulli(probs: ArrayT | float) -> ArrayT:
@@ -152,7 +153,7 @@ def bernoulli(probs: ArrayT | float) -> ArrayT:
     """
     dtype, (values,) = _floats(probs=probs)
     _check_probabilities("probs", values)
-    wide = values.to(_wide(values.device))[..., None]
+    wide = values.to(widest_float(values.device))[..., None]
     return like(_rows(lambda p: 1 - p, dtype, 2, wide), probs)
 
 
@@ -344,7 +345,8 @@ def from_distribution(distribution: Distribution, low: int, high: int) -> torch.
         return mixture(distribution.mixture_distribution.probs, components)
     with torch.no_grad():
         # A tensor of one number goes with every device and dtype, and shows those of the result.
-        number = _cdf_at(distribution, torch.tensor(low + 0.5, dtype=torch.float32))
+        middle = torch.tensor(low + 0.5, dtype=torch.float32, device=CPU)
+        number = _cdf_at(distribution, middle)
         dtype = torch.float64 if number.dtype is torch.float64 else torch.float32
         edges = _edges(low, high, number.device).to(dtype)
         values = _cdf_at(distribution, edges.view(-1, *(1 for _ in distribution.batch_shape)))
@@ -431,7 +433,7 @@ def _from_standard(
 
 def _edges(low: int, high: int, device: torch.device) -> torch.Tensor:
     """The numbers halfway between the integers from `low` to `high`."""
-    return torch.arange(high - low, dtype=_wide(device), device=device) + (low + 0.5)
+    return torch.arange(high - low, dtype=widest_float(device), device=device) + (low + 0.5)
 
 
 def _cdf_at(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
@@ -440,8 +442,8 @@ def _cdf_at(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
         support = distribution.support
     except NotImplementedError:
         support = None
-    lower = torch.as_tensor(getattr(support, "lower_bound", -math.inf), dtype=points.dtype)
-    upper = torch.as_tensor(getattr(support, "upper_bound", math.inf), dtype=points.dtype)
+    lower = _as_tensor(getattr(support, "lower_bound", -math.inf), points.dtype)
+    upper = _as_tensor(getattr(support, "upper_bound", math.inf), points.dtype)
     inside = points.maximum(lower.nextafter(torch.full_like(lower, math.inf)))
     inside = inside.minimum(upper.nextafter(torch.full_like(upper, -math.inf)))
     try:
@@ -453,9 +455,10 @@ def _cdf_at(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
     return values.where(points > lower, 0).where(points < upper, 1)
 
 
-def _wide(device: torch.device) -> torch.dtype:
-    """The dtype to compute in."""
-    return torch.float32 if device.type == "mps" else torch.float64
+def _as_tensor(value: torch.Tensor | float, dtype: torch.dtype) -> torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype)
+    return torch.tensor(value, dtype=dtype, device=CPU)  # goes with every device
 
 
 def _floats(
@@ -468,7 +471,7 @@ def _floats(
         if tensor.ndim > _MAX_NDIM:
             raise ValueError(f"{name} has {tensor.ndim} dimensions: expected {_MAX_NDIM} or fewer")
     is_double = any(tensor.dtype is torch.float64 for tensor in tensors.values())
-    device = next((tensor.device for tensor in tensors.values()), torch.device("cpu"))
+    device = next((tensor.device for tensor in tensors.values()), CPU)
     for name in arguments.keys() - arrays.keys():
         tensors[name] = _scalar(name, arguments[name], device)
     dtype = torch.float64 if is_double else torch.float32
@@ -479,7 +482,7 @@ def _floats(
 
 def _scalar(name: str, number: Any, device: torch.device) -> torch.Tensor:
     try:
-        return torch.tensor(number, dtype=_wide(device), device=device)
+        return torch.tensor(number, dtype=widest_float(device), device=device)
     except OverflowError:
         raise ValueError(f"{name} is larger than any float") from None
 
@@ -502,7 +505,7 @@ def _largest(name: str, values: torch.Tensor, limit: float, expected: str) -> to
         check_values(name, values, (values >= limit) & (values < math.inf), expected)
     of_rows = largest[..., 0]
     check_values(f"the largest of a row of {name}", of_rows, of_rows > limit, f"more than {limit}")
-    return largest.to(_wide(values.device))
+    return largest.to(widest_float(values.device))
 
 
 def _check_probabilities(name: str, values: torch.Tensor) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from torchac._convert import WHOLE, scaled, to_parts
 from torchac._core import Problem, Report
-from torchac._tensors import Array, Rows, as_tensor
+from torchac._tensors import CPU, Array, Rows, alphabet, as_tensor
 
 
 class CorruptStreamError(ValueError):
@@ -34,6 +34,17 @@ def explain(report: Report, rows: Rows, sym: Array | None = None, item: str = ""
     return error(item + sentence)
 
 
+def clamped(report: Report, rows: Rows, sym: Array) -> str:
+    """Tells that a symbol is taken as another one."""
+    situation = _Situation(report, rows, sym)
+    nearest = 0 if situation.symbol < 0 else rows.symbols - 1
+    return (
+        f"{_symbol(situation)}. With check_input_bounds=False it is coded as the nearest of them, "
+        f"{nearest}, and so are others like it: decoding gives that. "
+        "Without check_input_bounds=False it is refused"
+    )
+
+
 class _Situation:
     """What the sentences below speak of."""
 
@@ -52,7 +63,8 @@ class _Situation:
 
     @property
     def symbol(self) -> int:
-        return _number(self.sym, self.position) if self.sym is not None else self.report.column
+        symbol = self.report.column if self.sym is None else _number(self.sym, self.position)
+        return int(symbol)
 
     @property
     def row(self) -> tuple[int, ...]:
@@ -71,8 +83,8 @@ class _Situation:
             return WHOLE
         if not self.rows.is_float:
             return int(self.value(column)) % WHOLE
-        value = as_tensor(self.rows.cdf)[(*self.row, column)]
-        return int(to_parts(scaled(value, self.rows), torch.tensor(column), self.rows))
+        value = as_tensor(self.rows.cdf)[(*self.row, column)].cpu()
+        return int(to_parts(scaled(value, self.rows), torch.tensor(column, device=CPU), self.rows))
 
     @property
     def value_at(self) -> str:
@@ -95,10 +107,7 @@ def _advice(s: _Situation) -> str:
 
 
 def _symbol(s: _Situation) -> str:
-    return (
-        f"symbol {s.symbol} {s.at} is outside the alphabet: "
-        f"rows of {s.rows.symbols + 1} values allow symbols 0 … {s.rows.symbols - 1}"
-    )
+    return f"symbol {s.symbol} {s.at} is outside the alphabet: {alphabet(s.rows)}"
 
 
 def _index(s: _Situation) -> str:

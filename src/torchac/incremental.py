@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from torchac import _coding, _core, _tensors
-from torchac._tensors import Array, ArrayT, Stream
+from torchac._tensors import Array, ArrayT, Stream, Symbols
 
 
 class Encoder:
@@ -39,7 +39,7 @@ class Encoder:
     def encode(
         self,
         cdf: Array,
-        sym: Array,
+        sym: Symbols,
         *,
         needs_normalization: bool = True,
         index: Array | None = None,
@@ -65,6 +65,7 @@ class Encoder:
                 it, or was left by another thread in a process that forked.
         """
         rows = _tensors.any_rows(cdf, needs_normalization, index)
+        check, clamp = _tensors.check_flag("check", check), _tensors.check_flag("clamp", clamp)
         _coding.encode(self._core, rows, sym, check, clamp)
 
     def finish(self) -> bytes:
@@ -101,7 +102,7 @@ class Decoder:
     the other.
 
     Args:
-        byte_stream: The stream: bytes, bytearray or memoryview.
+        byte_stream: The stream, as for `decode_float_cdf`.
 
     Raises:
         TypeError: `byte_stream` is no bytes.

@@ -114,14 +114,14 @@ def check_integer(name: str, value: int) -> int:
 def check_arrays(allowed: dict[Any, Any], **arrays: Array) -> dict[str, torch.Tensor]:
     """Checks kinds, devices and dtypes of arguments, and gives them as tensors, in place."""
     for name, array in arrays.items():
-        _tensors._check_array(name, array)
-    devices = {name: _tensors._device(array) for name, array in arrays.items()}
+        _tensors.check_array(name, array)
+    devices = {name: _tensors.device_of(array) for name, array in arrays.items()}
     if len(set(devices.values())) > 1:
         where = " and ".join(f"{name} on {device}" for name, device in devices.items())
         raise ValueError(f"{where}: expected one device")
     for name, array in arrays.items():
         _tensors.check_elements(name, array)
-        _tensors._check_dtype(name, array, allowed)
+        _tensors.check_dtype(name, array, allowed)
     return {name: _tensors.as_tensor(array) for name, array in arrays.items()}
 
 

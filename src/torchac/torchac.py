@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torchac import _coding, _core, _tensors
 from torchac._convert import PRECISION
-from torchac._tensors import Array, ArrayT, Rows, Stream
+from torchac._tensors import Array, ArrayT, Rows, Stream, Symbols
 from torchac.quantize import quantize_cdf
 
 __all__ = [
@@ -26,7 +26,7 @@ _convert_to_int_and_normalize = quantize_cdf  # the old name, which projects cal
 
 def encode_float_cdf(
     cdf_float: Array,
-    sym: Array,
+    sym: Symbols,
     needs_normalization: bool = True,
     check_input_bounds: bool | None = None,
     *,
@@ -39,13 +39,13 @@ def encode_float_cdf(
             values in [0, 1] that do not decrease along a row; `2 <= Lp <= 32769`. Rows need not
             begin at 0 or end at 1, but the last value of a row is taken as 1. Any strides: an
             expanded tensor is read in place. Rows are converted to 16 bits as they are needed.
-        sym: Symbols of shape `(N1, …, Nm)`, any integer dtype, on the CDF's device, from 0 to
-            `Lp - 2`.
+        sym: Symbols of shape `(N1, …, Nm)`, bool or any integer dtype, on the CDF's device, from 0
+            to `Lp - 2`; or an int, for a CDF of shape `(Lp,)`.
         needs_normalization: Whether to keep a part of the probability, 1/65536, for each symbol, so
             that every symbol can be coded. Without it a symbol must have 1/65536 of its own.
         check_input_bounds: None checks all that coding touches. True also checks the whole CDF:
-            finite, in [0, 1], not decreasing; it costs one pass over it. False takes a symbol that
-            is out of range as the nearest one in range.
+            finite, in [0, 1], not decreasing; it costs one pass over it. False takes symbols that
+            are out of range as the nearest ones in range, and warns if there are any.
         index: Where symbols share rows: the number of each symbol's row, any integer dtype, of the
             symbols' shape. `cdf_float` is `(K, Lp)` then, K tables. The stream is the one that
             `cdf_float[index]` gives.
@@ -59,6 +59,9 @@ def encode_float_cdf(
             no probability, NaN or an infinity; with `check_input_bounds=True` any value outside
             [0, 1] and any row that decreases. The message names value and position.
 
+    Warns:
+        UserWarning: A symbol is out of range, with `check_input_bounds=False`; once a call.
+
     Example:
         >>> import torch, torchac
         >>> cdf = torch.tensor([0.0, 0.7, 0.9, 1.0]).expand(5, 4)  # three symbols
@@ -69,8 +72,8 @@ def encode_float_cdf(
         >>> torchac.decode_float_cdf(cdf, stream)
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
-    rows = _tensors.float_rows(cdf_float, needs_normalization, index)
-    return _encode(rows, sym, check_input_bounds)
+    normalize = _tensors.check_truth("needs_normalization", needs_normalization)
+    return _encode(_tensors.float_rows(cdf_float, normalize, index), sym, check_input_bounds)
 
 
 def decode_float_cdf(
@@ -85,7 +88,8 @@ def decode_float_cdf(
     Args:
         cdf_float: The CDF that the symbols were encoded with, or rows of it from the front: then as
             many symbols are decoded.
-        byte_stream: The stream: bytes, bytearray or memoryview.
+        byte_stream: The stream: bytes, or another buffer or array of them: bytearray, memoryview,
+            mmap, array, uint8 in one dimension of NumPy or torch.
         needs_normalization: As it was for encoding.
         index: As it was for encoding.
 
@@ -100,11 +104,17 @@ def decode_float_cdf(
     Example:
         See `encode_float_cdf`.
     """
-    rows = _tensors.float_rows(cdf_float, needs_normalization, index)
-    return _decode(rows, cdf_float, byte_stream)
+    normalize = _tensors.check_truth("needs_normalization", needs_normalization)
+    return _decode(_tensors.float_rows(cdf_float, normalize, index), cdf_float, byte_stream)
 
 
-def encode_int16_normalized_cdf(cdf_int: Array, sym: Array, *, index: Array | None = None) -> bytes:
+def encode_int16_normalized_cdf(
+    cdf_int: Array,
+    sym: Symbols,
+    *,
+    check_input_bounds: bool | None = None,
+    index: Array | None = None,
+) -> bytes:
     """Encodes symbols with a CDF of 16-bit integers, in parts of 65536.
 
     Args:
@@ -112,6 +122,7 @@ def encode_int16_normalized_cdf(cdf_int: Array, sym: Array, *, index: Array | No
             increases along a row; for example from `quantize_cdf`. The last value of a row is taken
             as 65536, whatever it is. Any strides.
         sym: As for `encode_float_cdf`.
+        check_input_bounds: As for `encode_float_cdf`; True checks that no row decreases.
         index: As for `encode_float_cdf`.
 
     Returns:
@@ -120,7 +131,11 @@ def encode_int16_normalized_cdf(cdf_int: Array, sym: Array, *, index: Array | No
     Raises:
         TypeError: An argument is neither a tensor nor an array.
         ValueError: Shapes, dtypes or devices that do not fit, a symbol out of range, or a symbol
-            of no probability. The message names value and position.
+            of no probability; with `check_input_bounds=True` any row that decreases. The message
+            names value and position.
+
+    Warns:
+        UserWarning: As `encode_float_cdf`.
 
     Example:
         >>> import torch, torchac
@@ -129,7 +144,7 @@ def encode_int16_normalized_cdf(cdf_int: Array, sym: Array, *, index: Array | No
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    return _encode(_tensors.int16_rows(cdf_int, index), sym, None)
+    return _encode(_tensors.int16_rows(cdf_int, index), sym, check_input_bounds)
 
 
 def decode_int16_normalized_cdf(
@@ -139,7 +154,7 @@ def decode_int16_normalized_cdf(
 
     Args:
         cdf_int: The CDF that the symbols were encoded with, or rows of it from the front.
-        byte_stream: The stream: bytes, bytearray or memoryview.
+        byte_stream: As for `decode_float_cdf`.
         index: As it was for encoding.
 
     Returns:
@@ -156,10 +171,14 @@ def decode_int16_normalized_cdf(
     return _decode(_tensors.int16_rows(cdf_int, index), cdf_int, byte_stream)
 
 
-def _encode(rows: Rows, sym: Array, check_input_bounds: bool | None) -> bytes:
+def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
     encoder = _core.Encoder()
-    check = _tensors.check_optional_flag("check_input_bounds", check_input_bounds)
-    _coding.encode(encoder, rows, sym, bool(check), check is False)
+    if check_input_bounds is None:
+        _coding.encode(encoder, rows, sym, check=False, clamp=False)
+    elif _tensors.check_truth("check_input_bounds", check_input_bounds):
+        _coding.encode(encoder, rows, sym, check=True, clamp=False)
+    else:
+        _coding.encode_nearest(encoder, rows, sym)
     return encoder.finish()
 
 

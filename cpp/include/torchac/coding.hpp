@@ -84,6 +84,9 @@ Report decode(std::span<const DecodeItem> items, Check check, Crew& crew);
 // Tells what each symbol costs.
 Report measure(const MeasureItem& item, Check check, Poll& poll);
 
+// What a symbol costs by the width of its interval: 0, which none has, ... kWhole.
+std::span<const double> costs();
+
 // Converts rows as coding does. The position of what it reports is the row's.
 Report quantize(const QuantizeItem& item, Poll& poll);
 
