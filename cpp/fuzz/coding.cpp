@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "case.hpp"
 #include "expected.hpp"
@@ -29,22 +28,26 @@ DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
   return {cdf.format(), cdf.source(), symbols.data(), cdf.count(), &stream};
 }
 
-Report encode(std::vector<EncodeItem> items, std::size_t threads) {
+Report encode(std::span<EncodeItem> items, std::size_t threads) {
   Crew crew(threads);
   return torchac::encode(items, crew);
 }
 
+Report encode(EncodeItem item) { return encode(std::span(&item, 1), 1); }
+
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream) {
   const EncodedStream::Checkpoint before = stream.checkpoint();
-  const Report report = encode({encode_item(coded, style, stream)}, 1);
+  const Report report = encode(encode_item(coded, style, stream));
   if (!report.ok()) stream.restore(before);
   return report;
 }
 
-Report decode(const std::vector<DecodeItem>& items, std::size_t threads) {
+Report decode(std::span<const DecodeItem> items, std::size_t threads) {
   Crew crew(threads);
   return torchac::decode(items, crew);
 }
+
+Report decode(const DecodeItem& item) { return decode(std::span(&item, 1), 1); }
 
 Bytes finished(EncodedStream stream) {
   const auto bytes = stream.finish();
@@ -62,7 +65,7 @@ Bytes damaged(Input& input, Bytes stream) {
 Decoded decode(const Cdf& cdf, const Bytes& stream) {
   Decoder decoder(stream);
   Decoded result{};
-  result.report = decode({decode_item(cdf, result.symbols, decoder)}, 1);
+  result.report = decode(decode_item(cdf, result.symbols, decoder));
   result.num_bits = decoder.num_bits();
   for (const std::int16_t symbol : result.symbols)
     expect(-1 <= symbol && symbol < cdf.kind.symbols,

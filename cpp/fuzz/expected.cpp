@@ -98,6 +98,7 @@ Report expected_encode(reference::Encoder& encoder, const Case& coded, const Sty
 }
 
 Report expected_decode(reference::Decoder& decoder, const Cdf& cdf, Symbols& symbols) {
+  symbols.reserve(static_cast<std::size_t>(cdf.count()));
   for (std::int64_t i = 0; i < cdf.count(); ++i) {
     const std::optional<std::int64_t> number = cdf.row_of(i);
     if (!number) return at(i, Problem::kIndex);
