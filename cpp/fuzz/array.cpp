@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -25,30 +26,35 @@ void copy_bits(std::byte* to, std::uint64_t bits) {
 
 Array::Array(std::vector<Dimension> dimensions, std::int64_t item_size)
     : dimensions_(std::move(dimensions)), item_size_(item_size) {
-  find_offsets();
   std::int64_t size = 0;
-  if (!offsets_.empty()) {
-    const auto [least, most] = std::ranges::minmax(offsets_);
-    first_ = -least;
-    size = most - least + item_size;
+  if (count() > 0) {
+    size = item_size;
+    for (const Dimension& d : dimensions_) {
+      const std::int64_t last = (d.size - 1) * d.stride;
+      first_ -= std::min<std::int64_t>(last, 0);
+      size += std::abs(last);
+    }
   }
   memory_ = std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(size));
 }
 
-void Array::find_offsets() {
-  offsets_ = {0};
-  for (const Dimension& d : dimensions_) {
-    std::vector<std::int64_t> inner;
-    inner.reserve(offsets_.size() * static_cast<std::size_t>(d.size));
-    for (const std::int64_t offset : offsets_) {
-      for (std::int64_t i = 0; i < d.size; ++i) inner.push_back(offset + i * d.stride);
-    }
-    offsets_ = std::move(inner);
+std::int64_t Array::count() const {
+  std::int64_t count = 1;
+  for (const Dimension& d : dimensions_) count *= d.size;
+  return count;
+}
+
+std::int64_t Array::place(std::int64_t i) const {
+  std::int64_t place = first_;
+  for (auto d = dimensions_.rbegin(); d != dimensions_.rend(); ++d) {
+    place += i % d->size * d->stride;
+    i /= d->size;
   }
+  return place;
 }
 
 std::uint64_t Array::bits(std::int64_t i) const {
-  const std::byte* from = first() + offsets_[static_cast<std::size_t>(i)];
+  const std::byte* from = memory_->data() + place(i);
   switch (item_size_) {
     case 1:
       return load<std::uint8_t>(from);
@@ -62,7 +68,7 @@ std::uint64_t Array::bits(std::int64_t i) const {
 }
 
 void Array::set(std::int64_t i, std::uint64_t bits) {
-  std::byte* to = memory_->data() + first_ + offsets_[static_cast<std::size_t>(i)];
+  std::byte* to = memory_->data() + place(i);
   switch (item_size_) {
     case 1:
       return copy_bits<std::uint8_t>(to, bits);
@@ -78,7 +84,6 @@ void Array::set(std::int64_t i, std::uint64_t bits) {
 Array Array::part(std::int64_t begin, std::int64_t end) const {
   Array result = *this;
   result.dimensions_[0].size = end - begin;
-  result.find_offsets();
   if (result.count() > 0) result.first_ += begin * dimensions_[0].stride;
   return result;
 }
@@ -86,7 +91,6 @@ Array Array::part(std::int64_t begin, std::int64_t end) const {
 Array Array::narrowed(std::int64_t size) const {
   Array result = *this;
   result.dimensions_.back().size = size;
-  result.find_offsets();
   return result;
 }
 

@@ -19,7 +19,7 @@ class Array {
 
   [[nodiscard]] const std::byte* first() const { return memory_->data() + first_; }
   [[nodiscard]] const std::vector<Dimension>& dimensions() const { return dimensions_; }
-  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(offsets_.size()); }
+  [[nodiscard]] std::int64_t count() const;
 
   // Element i in row-major order, as the low bits of the result.
   [[nodiscard]] std::uint64_t bits(std::int64_t i) const;
@@ -32,13 +32,13 @@ class Array {
   [[nodiscard]] Array narrowed(std::int64_t size) const;
 
  private:
-  void find_offsets();
+  // Where element i lies in the memory.
+  [[nodiscard]] std::int64_t place(std::int64_t i) const;
 
   std::vector<Dimension> dimensions_;
   std::int64_t item_size_;
   std::shared_ptr<std::vector<std::byte>> memory_;
   std::int64_t first_ = 0;
-  std::vector<std::int64_t> offsets_;  // from the first element, for each in row-major order
 };
 
 // An array of those sizes, in one of the layouts that expanding, transposing, slicing and reversing

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "array.hpp"
@@ -20,11 +21,19 @@
 namespace torchac::fuzz {
 namespace {
 
-// So that a run is short: values in all rows together, unless there is only one; values that the
-// definition looks at, one after the other, to decode; and symbols, some blocks of the coder.
-constexpr std::int64_t kMostValues = 8000;
-constexpr std::int64_t kMostSearched = 100000;
-constexpr std::int64_t kMostSymbols = 2000;
+// The most that a case has: tables; values in all rows together, unless there is only one; values
+// that the definition looks at, one after the other, to decode; and symbols.
+struct Limits {
+  std::int64_t tables;
+  std::int64_t values;
+  std::int64_t searched;
+  std::int64_t symbols;
+};
+
+// Some blocks of the coder; and what runs in some ten microseconds.
+Limits limits(const Input& input) {
+  return input.is_large() ? Limits{20, 8000, 100000, 2000} : Limits{4, 200, 1000, 24};
+}
 
 std::int64_t size_of(IntegerType type) {
   switch (type) {
@@ -47,15 +56,19 @@ bool is_signed(IntegerType type) {
          type == IntegerType::kInt64;
 }
 
+// Short rows mostly, and some that are searched in windows.
 std::int64_t any_alphabet(Input& input) {
-  if (input.one_in(64)) return input.one_in(2) ? kMaxSymbols : input.between(1, kMaxSymbols);
+  if (!input.is_large())
+    return input.between(1, input.one_of<std::int64_t>({4, 20, 4, 4, 20, 4, 20, 100}));
+  if (input.one_in(8)) return input.one_in(2) ? kMaxSymbols : input.between(1, kMaxSymbols);
   return input.between(1, input.one_of<std::int64_t>({20, 4, 300}));
 }
 
-// Up to three dimensions. Often there are more elements than a block of the coder has.
+// Up to three dimensions. In a large case often more elements than a block of the coder has.
 std::vector<std::int64_t> any_sizes(Input& input, std::int64_t most, std::int64_t symbols) {
-  most = std::clamp<std::int64_t>(kMostSearched / symbols, 1, most);
-  std::int64_t left = std::min(most, input.one_of<std::int64_t>({20, 3, 600, kMostSymbols}));
+  most = std::clamp<std::int64_t>(limits(input).searched / symbols, 1, most);
+  const std::int64_t some = limits(input).symbols;
+  std::int64_t left = std::min(most, input.one_of({some / 4, std::int64_t{3}, some / 3, some}));
   std::vector<std::int64_t> sizes(input.below(4));
   for (std::int64_t& size : sizes) {
     size = input.one_in(3) ? left : input.between(0, left);
@@ -91,6 +104,7 @@ std::vector<Row> defined_rows(const Cdf& cdf) {
   std::vector<Row> rows(static_cast<std::size_t>(cdf.num_rows()));
   std::int64_t i = 0;
   for (Row& row : rows) {
+    row.reserve(static_cast<std::size_t>(cdf.kind.symbols) + 1);
     for (std::int64_t j = 0; j < cdf.kind.symbols; ++j)
       row.push_back(test::converted(cdf.kind, cdf.bits(i, j), j));
     row.push_back(kWhole);
@@ -114,7 +128,8 @@ IntegerArray any_integers(Input& input, const std::vector<std::int64_t>& sizes) 
 // Numbers of rows, and sometimes a few that are none.
 IntegerArray any_index(Input& input, const Cdf& cdf) {
   const std::int64_t limit = cdf.num_rows();
-  IntegerArray index = any_integers(input, any_sizes(input, kMostSymbols, cdf.kind.symbols));
+  IntegerArray index =
+      any_integers(input, any_sizes(input, limits(input).symbols, cdf.kind.symbols));
   const bool hostile = limit == 0 || input.one_in(8);
   for (std::int64_t i = 0; i < index.array.count(); ++i) {
     const bool any = hostile && input.one_in(limit == 0 ? 1 : 50);
@@ -195,16 +210,16 @@ Style any_style(Input& input) {
   const auto type = input.one_of(test::kRowTypes);
   const bool normalize = type != RowType::kInt16 && !input.one_in(3);
   const std::uint64_t bounds = input.below(4);
-  return {type, normalize, bounds == 1, bounds == 2};
+  return {type, normalize, bounds == 1 ? Check::kAll : Check::kTouched, bounds == 2};
 }
 
 Cdf any_cdf(Input& input, const Style& style) {
   const bool thirds = style.type == RowType::kInt16 && input.one_in(2);
   const Kind kind{style.type, style.normalize, thirds ? 3 : any_alphabet(input)};
-  const std::int64_t most = std::max<std::int64_t>(kMostValues / (kind.symbols + 1), 1);
+  const std::int64_t most = std::max<std::int64_t>(limits(input).values / (kind.symbols + 1), 1);
   const bool shared = input.one_in(2);
   std::vector<std::int64_t> sizes =
-      shared ? std::vector{input.between(0, std::min<std::int64_t>(most, 20))}
+      shared ? std::vector{input.between(0, std::min(most, limits(input).tables))}
              : any_sizes(input, most, kind.symbols);
   sizes.push_back(kind.symbols + 1);
   const auto value_size = static_cast<std::int64_t>(test::bit_fields(kind.type).bytes());
@@ -216,6 +231,12 @@ Cdf any_cdf(Input& input, const Style& style) {
   cdf.rows = std::make_shared<const std::vector<Row>>(defined_rows(cdf));
   if (shared) cdf.index = any_index(input, cdf);
   return cdf;
+}
+
+Case any_case(Input& input, const Style& style) {
+  Cdf cdf = any_cdf(input, style);
+  IntegerArray symbols = any_symbols(input, cdf);
+  return {std::move(cdf), std::move(symbols)};
 }
 
 Cdf sharing_tables(Input& input, const Cdf& cdf) {
@@ -247,14 +268,14 @@ IntegerArray any_symbols(Input& input, const Cdf& cdf) {
   return symbols;
 }
 
-Case with_symbols(const Cdf& cdf, const std::vector<std::int16_t>& symbols) {
+Case with_symbols(Cdf cdf, const std::vector<std::int16_t>& symbols) {
   std::vector<Dimension> shape = cdf.shape();
   std::int64_t stride = sizeof(std::int16_t);
   for (auto d = shape.rbegin(); d != shape.rend(); ++d) {
     d->stride = stride;
     stride *= d->size;
   }
-  Case result{cdf, {IntegerType::kInt16, Array(shape, sizeof(std::int16_t))}};
+  Case result{std::move(cdf), {IntegerType::kInt16, Array(shape, sizeof(std::int16_t))}};
   std::int64_t i = 0;
   for (const std::int16_t symbol : symbols)
     result.symbols.array.set(i++, static_cast<std::uint16_t>(symbol));

@@ -55,7 +55,7 @@ struct Cdf {
 struct Style {
   RowType type;
   bool normalize;
-  bool check;  // as check_input_bounds=True
+  Check check;
   bool clamp;  // as check_input_bounds=False
 };
 
@@ -68,12 +68,13 @@ struct Case {
 
 Style any_style(Input& input);
 Cdf any_cdf(Input& input, const Style& style);
+Case any_case(Input& input, const Style& style);
 // Shares its tables, or the front of each, with another, but not the index.
 Cdf sharing_tables(Input& input, const Cdf& cdf);
 // Symbols that mostly have an interval.
 IntegerArray any_symbols(Input& input, const Cdf& cdf);
 
 // The case of those symbols.
-Case with_symbols(const Cdf& cdf, const std::vector<std::int16_t>& symbols);
+Case with_symbols(Cdf cdf, const std::vector<std::int16_t>& symbols);
 
 }  // namespace torchac::fuzz

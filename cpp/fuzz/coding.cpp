@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "case.hpp"
 #include "expected.hpp"
@@ -21,7 +20,7 @@ namespace torchac::fuzz {
 
 EncodeItem encode_item(const Case& coded, const Style& style, EncodedStream& stream) {
   const Integers symbols = coded.symbols.source(coded.cdf.kind.symbols, style.clamp);
-  return {coded.cdf.format(), coded.cdf.source(), symbols, coded.cdf.count(), style.check, &stream};
+  return {coded.cdf.format(), coded.cdf.source(), symbols, coded.cdf.count(), &stream};
 }
 
 DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
@@ -29,26 +28,31 @@ DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
   return {cdf.format(), cdf.source(), symbols.data(), cdf.count(), &stream};
 }
 
-Report encode(std::vector<EncodeItem> items, std::size_t threads) {
+Report encode(std::span<const EncodeItem> items, Check check, std::size_t threads) {
   Crew crew(threads);
-  return torchac::encode(items, crew);
+  return torchac::encode(items, check, crew);
 }
 
+Report encode(const EncodeItem& item, Check check) { return encode(std::span(&item, 1), check, 1); }
+
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream) {
-  const EncodedStream::Checkpoint before = stream.checkpoint();
-  const Report report = encode({encode_item(coded, style, stream)}, 1);
-  if (!report.ok()) stream.restore(before);
+  Undo undo(stream);
+  const Report report = encode(encode_item(coded, style, stream), style.check);
+  if (report.ok()) undo.keep();
   return report;
 }
 
-Report decode(const std::vector<DecodeItem>& items, std::size_t threads) {
+Report decode(std::span<const DecodeItem> items, std::size_t threads) {
   Crew crew(threads);
-  return torchac::decode(items, crew);
+  return torchac::decode(items, Check::kTouched, crew);
 }
 
+Report decode(const DecodeItem& item) { return decode(std::span(&item, 1), 1); }
+
 Bytes finished(EncodedStream stream) {
-  const auto bytes = stream.finish();
-  return {bytes.begin(), bytes.end()};
+  Bytes bytes(stream.size());
+  stream.finish(bytes);
+  return bytes;
 }
 
 Bytes damaged(Input& input, Bytes stream) {
@@ -62,7 +66,7 @@ Bytes damaged(Input& input, Bytes stream) {
 Decoded decode(const Cdf& cdf, const Bytes& stream) {
   Decoder decoder(stream);
   Decoded result{};
-  result.report = decode({decode_item(cdf, result.symbols, decoder)}, 1);
+  result.report = decode(decode_item(cdf, result.symbols, decoder));
   result.num_bits = decoder.num_bits();
   for (const std::int16_t symbol : result.symbols)
     expect(-1 <= symbol && symbol < cdf.kind.symbols,

@@ -20,10 +20,12 @@ EncodeItem encode_item(const Case& coded, const Style& style, EncodedStream& str
 DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream);
 
 // The core's functions of these names, compiled here once for all harnesses.
-Report encode(std::vector<EncodeItem> items, std::size_t threads);
+Report encode(std::span<const EncodeItem> items, Check check, std::size_t threads);
+Report encode(const EncodeItem& item, Check check);
 // On failure the stream is as it was.
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream);
-Report decode(const std::vector<DecodeItem>& items, std::size_t threads);
+Report decode(std::span<const DecodeItem> items, std::size_t threads);
+Report decode(const DecodeItem& item);
 
 // The stream if it ended here.
 Bytes finished(EncodedStream stream);

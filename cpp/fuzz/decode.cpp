@@ -15,14 +15,15 @@ namespace {
 Bytes stream_of(Input& input, const Cdf& cdf, const Style& style) {
   EncodedStream stream;
   // A stream with fewer symbols is as good.
-  (void)encode({encode_item({cdf, any_symbols(input, cdf)}, style, stream)}, 1);
+  (void)encode(encode_item({cdf, any_symbols(input, cdf)}, style, stream), style.check);
   return finished(stream);
 }
 
 void encode_again(const Cdf& cdf, const Decoded& decoded) {
   EncodedStream stream;
   const Case again = with_symbols(cdf, decoded.symbols);
-  expect(encode({encode_item(again, {}, stream)}, 1).ok(), "decoded symbols can be encoded");
+  expect(encode(encode_item(again, {}, stream), Check::kTouched).ok(),
+         "decoded symbols can be encoded");
   expect(stream.num_bits() == decoded.num_bits, "in as many bits as they were decoded from");
   const Bytes bytes = finished(stream);
   expect(bytes.size() == (decoded.num_bits + 7) / 8, "and no byte more");

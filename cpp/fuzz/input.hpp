@@ -9,12 +9,19 @@
 
 namespace torchac::fuzz {
 
-// Numbers are made of the bytes from front to back, and when these run out, of those of a generator
-// that the first two bytes seed. So a short input can describe a large case, and a fuzzer that
-// changes one byte changes one thing. The same bytes mean the same on every machine.
+// Numbers are made of the bytes from front to back, and when these run out, by a generator that the
+// first two bytes seed. So a short input can describe a large case, and a fuzzer that changes one
+// byte changes one thing, but for `is_large`. The same bytes mean the same on every machine.
 class Input {
  public:
-  explicit Input(std::span<const std::uint8_t> bytes) : bytes_(bytes) { state_ = number(2); }
+  explicit Input(std::span<const std::uint8_t> bytes)
+      : bytes_(bytes), is_large_((hash(bytes) >> 32) % 128 == 0) {
+    state_ = number(2);
+  }
+
+  // Whether the case is to be a large one. All bytes together decide, so that one input in 128 is,
+  // whatever a fuzzer keeps and changes: most of the time goes to cases that take little of it.
+  [[nodiscard]] bool is_large() const { return is_large_; }
 
   [[nodiscard]] std::uint64_t bits() { return number(8); }
 
@@ -40,28 +47,38 @@ class Input {
 
   [[nodiscard]] std::vector<std::uint8_t> bytes(std::size_t count) {
     std::vector<std::uint8_t> result(count);
-    for (auto& byte : result) byte = next();
+    for (auto& byte : result) byte = static_cast<std::uint8_t>(number(1));
     return result;
   }
 
  private:
+  // FNV-1a (Fowler, Noll, Vo), whose middle bits depend on all bytes.
+  [[nodiscard]] static std::uint64_t hash(std::span<const std::uint8_t> bytes) {
+    std::uint64_t hash = 0xCBF29CE484222325;
+    for (const std::uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001B3;
+    return hash;
+  }
+
+  // Of so many bytes, the last ones zeros where the input ends among them.
   [[nodiscard]] std::uint64_t number(int size) {
+    if (next_ == bytes_.size()) return size == 0 ? 0 : generated() >> (64 - 8 * size);
     std::uint64_t value = 0;
-    for (int i = 0; i < size; ++i) value |= std::uint64_t{next()} << 8 * i;
+    for (int i = 0; i < size && next_ < bytes_.size(); ++i)
+      value |= std::uint64_t{bytes_[next_++]} << 8 * i;
     return value;
   }
 
-  [[nodiscard]] std::uint8_t next() {
-    if (next_ < bytes_.size()) return bytes_[next_++];
-    if (state_ == 0) return 0;
-    // xorshift64 (Marsaglia, Xorshift RNGs, 2003), which never comes to zero; its middle bits.
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return static_cast<std::uint8_t>(state_ >> 32);
+  // xorshift64* (Vigna, An experimental exploration of Marsaglia's xorshift generators, 2016),
+  // whose upper bits are good; a state of zero stays, and gives zeros.
+  [[nodiscard]] std::uint64_t generated() {
+    state_ ^= state_ >> 12;
+    state_ ^= state_ << 25;
+    state_ ^= state_ >> 27;
+    return state_ * 0x2545F4914F6CDD1D;
   }
 
   std::span<const std::uint8_t> bytes_;
+  bool is_large_;
   std::size_t next_ = 0;
   std::uint64_t state_ = 0;
 };

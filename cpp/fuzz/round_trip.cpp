@@ -12,11 +12,11 @@
 namespace torchac::fuzz {
 void run(Input input) {
   const Style style = any_style(input);
-  const Cdf cdf = any_cdf(input, style);
-  const Case coded{cdf, any_symbols(input, cdf)};
+  const Case coded = any_case(input, style);
+  const Cdf& cdf = coded.cdf;
 
   EncodedStream stream;
-  const Report report = encode({encode_item(coded, style, stream)}, 1);
+  const Report report = encode(encode_item(coded, style, stream), style.check);
   test::reference::Encoder expected;
   expect_same(report, expected_encode(expected, coded, style));
   if (!report.ok()) return;
