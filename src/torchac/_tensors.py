@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +121,7 @@ def _rows(
 
 def check_symbols(sym: Symbols, rows: Rows) -> Array:
     """The symbols to be coded with `rows`, checked, except that they are in the alphabet."""
-    if rows.shape == () and isinstance(sym, _NUMBERS):
+    if not isinstance(sym, torch.Tensor) and rows.shape == () and isinstance(sym, _NUMBERS):
         sym = _single_symbol(int(sym), rows)
     symbols = _check_integers("sym", sym, "the CDF", rows.cdf, SYMBOLS)
     if symbols.shape != rows.shape:
@@ -129,7 +129,8 @@ def check_symbols(sym: Symbols, rows: Rows) -> Array:
         raise ValueError(
             f"shape of sym {tuple(symbols.shape)} must match the {whose}: expected {rows.shape}"
         )
-    return symbols.view(BOOLS[symbols.dtype]) if symbols.dtype in BOOLS else symbols
+    bits = BOOLS.get(symbols.dtype)
+    return symbols if bits is None else symbols.view(bits)
 
 
 def _single_symbol(symbol: int, rows: Rows) -> Array:
@@ -360,7 +361,8 @@ def _check_integers(
         )
     check_elements(name, array)
     check_dtype(name, array, allowed)
-    return cast(Array, array)
+    checked: Array = array
+    return checked
 
 
 def device_of(array: Array) -> torch.device:

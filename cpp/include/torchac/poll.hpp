@@ -10,7 +10,7 @@ class Poll {
  public:
   Poll() = default;  // never looks
   // Calls `look`, which may throw to end the call.
-  explicit Poll(void (*look)()) : look_(look), next_(Clock::now() + kInterval) {}
+  explicit Poll(void (*look)()) : look_(look) {}
 
   // Says that so many symbols or values were worked on.
   void after(std::size_t work) {
@@ -22,7 +22,9 @@ class Poll {
 
   // The same where nothing is worked on.
   void now() {
-    if (look_ == nullptr || Clock::now() < next_) return;
+    if (look_ == nullptr) return;
+    if (next_ == Clock::time_point()) next_ = Clock::now() + kInterval;
+    if (Clock::now() < next_) return;
     look_();
     next_ = Clock::now() + kInterval;
   }
@@ -37,7 +39,7 @@ class Poll {
   static constexpr std::size_t kWork = 4096;
 
   void (*look_)() = nullptr;
-  Clock::time_point next_;
+  Clock::time_point next_;  // when to look; set by the first call, as few symbols need no clock
   std::size_t work_ = 0;
 };
 

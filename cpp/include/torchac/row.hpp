@@ -86,7 +86,7 @@ class RowFormat {
   // The first of the converted values that is less than the one before it. Values that are not
   // finite are passed over.
   [[nodiscard]] Fault decrease(const std::byte* row) const {
-    if (contiguous() ? plainly_rises(row, sizeof(Stored)) : plainly_rises(row, stride_)) return {};
+    if (cpu_has_avx2() ? rises_for_avx2(row) : rises(row)) return {};
     std::uint32_t before = 0;
     for (std::uint32_t j = 0; j < symbols_; ++j) {
       const std::uint32_t converted = at(row, j);
@@ -192,7 +192,16 @@ class RowFormat {
   }
 
   // Whether the converted values do not decrease, where all are in range.
-  [[nodiscard]] bool plainly_rises(const std::byte* row, std::ptrdiff_t stride) const {
+  [[nodiscard]] TORCHAC_INLINE bool rises(const std::byte* row) const {
+    return contiguous() ? plainly_rises(row, sizeof(Stored)) : plainly_rises(row, stride_);
+  }
+
+  [[nodiscard]] TORCHAC_FOR_AVX2 bool rises_for_avx2(const std::byte* row) const {
+    return rises(row);
+  }
+
+  [[nodiscard]] TORCHAC_INLINE bool plainly_rises(const std::byte* row,
+                                                  std::ptrdiff_t stride) const {
     using Index = typename Value::Index;
     const auto converted = [&](std::uint32_t j) {
       return value_.quick(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride),
@@ -210,7 +219,8 @@ class RowFormat {
   // Whether the values as they are do not decrease and begin and end within [0, 1]: then the
   // converted ones do not decrease either, unless one below the last is rounded up to 1 (without
   // normalization) and wraps. Comparisons with NaN are false.
-  [[nodiscard]] bool plainly_good(const std::byte* row, std::ptrdiff_t stride) const {
+  [[nodiscard]] TORCHAC_INLINE bool plainly_good(const std::byte* row,
+                                                 std::ptrdiff_t stride) const {
     unsigned bad = 0;
     for (std::uint32_t j = 0; j < symbols_; ++j) {
       const auto* value = row + static_cast<std::ptrdiff_t>(j) * stride;

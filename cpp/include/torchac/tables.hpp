@@ -135,10 +135,13 @@ class TableFormat {
   // An entry that begins with a symbol.
   [[nodiscard]] TORCHAC_INLINE std::uint64_t entry_from(const std::byte* table,
                                                         std::uint64_t symbol) const {
-    const auto start = [&](std::uint64_t j) {
-      return std::uint64_t{static_cast<std::uint16_t>(at(table, j) - 1)};
-    };
-    return symbol | start(symbol) << 16 | start(symbol + 1) << 32 | start(symbol + 2) << 48;
+    return symbol | stored_start(table, symbol) << 16 | stored_start(table, symbol + 1) << 32 |
+           stored_start(table, symbol + 2) << 48;
+  }
+
+  [[nodiscard]] TORCHAC_INLINE std::uint64_t stored_start(const std::byte* table,
+                                                          std::uint64_t j) const {
+    return static_cast<std::uint16_t>(at(table, j) - 1);
   }
 
   // Each symbol's entry goes to the first bucket that begins in it or behind it, where a later

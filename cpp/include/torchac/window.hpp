@@ -83,13 +83,13 @@ struct Window {
     const Eight quantile = eight_quantiles(target);
     const Eight next = quantile + 1;
     // Differences wrap: those of values on the other side of the quantile are the larger ones.
-    const auto smallest_of = [&](auto difference) {
-      return smallest(smaller(smaller(difference(values[0]), difference(values[1])),
-                              smaller(difference(values[2]), difference(values[3]))));
-    };
-    const std::uint32_t below = smallest_of([&](Eight v) { return quantile - v; });
+    const Eight end = ends - next;
+    const std::uint32_t below =
+        smallest(smaller(smaller(quantile - values[0], quantile - values[1]),
+                         smaller(quantile - values[2], quantile - values[3])));
     const std::uint32_t above =
-        smallest_of([&](Eight v) { return smaller(v - next, ends - next); });
+        smallest(smaller(smaller(smaller(values[0] - next, end), smaller(values[1] - next, end)),
+                         smaller(smaller(values[2] - next, end), smaller(values[3] - next, end))));
     const std::uint32_t q = target.quantile();
     return {q - below, q + 1 + above};
   }
