@@ -41,7 +41,7 @@ def encode_batch(
         needs_normalization: As for `encode_float_cdf`; without effect on integers.
         index: The table of each symbol, of the shape of `sym`, or a sequence of `B` tensors.
         check: Whether to check the whole CDF, as `check_input_bounds=True` does for
-            `encode_float_cdf`.
+            `encode_float_cdf`. Without it, rows are few or not for all items together.
         clamp: Whether to take a symbol that is out of range as the nearest one in range.
         num_threads: The most threads to code on; `torch.get_num_threads()` by default. Few symbols
             take fewer, as threads take longer to start. None outlives the call.

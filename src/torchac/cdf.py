@@ -10,7 +10,8 @@ carry no gradient. Arrays give arrays. A Python number may stand for a tensor of
 
 All is computed in float64 and rounded at the end, so that a row does not depend on the batch that
 it is computed in, and hardly ever on the machine. `from_pmf`, `from_counts`, `bernoulli` and
-`mixture` give the same bits everywhere. The others need `exp` or `erf`, which machines round in
+`mixture` give the same bits everywhere, unless subnormal numbers are flushed to zero
+(`torch.set_flush_denormal`). The others need `exp` or `erf`, which machines round in
 different ways; so once in a long time two machines disagree about a row, and then one decodes
 garbage. It does not help to send the parameters, or to quantize the rows on each machine. Compute
 the rows on one of them, quantize them with `torchac.quantize_cdf`, and share the integers, a table.

@@ -16,7 +16,8 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
     Value `j` of a row of `Lp` becomes `round(cdf_float[j] * 65536)` modulo 65536, or with
     normalization `round(cdf_float[j] * (65536 - (Lp - 1))) + j`, which makes every row increase
     that did not decrease. Halves are rounded to even. The result is the same on every device,
-    so it may be computed once, where the model runs, and kept or sent.
+    so it may be computed once, where the model runs, and kept or sent. On the CPU, rows are read in
+    place, and the result is all the memory that is taken.
 
     Args:
         cdf_float: CDF of shape `(N1, …, Nm, Lp)`, float16, bfloat16, float32 or float64, on any

@@ -43,9 +43,11 @@ def encode_float_cdf(
             to `Lp - 2`; or an int, for a CDF of shape `(Lp,)`.
         needs_normalization: Whether to keep a part of the probability, 1/65536, for each symbol, so
             that every symbol can be coded. Without it a symbol must have 1/65536 of its own.
-        check_input_bounds: None checks all that coding touches. True also checks the whole CDF:
-            finite, in [0, 1], not decreasing; it costs one pass over it. False takes symbols that
-            are out of range as the nearest ones in range, and warns if there are any.
+        check_input_bounds: None checks all that coding touches, and that rows do not decrease where
+            there are few: tables, 64 rows, or one for every 64 symbols. True checks the whole CDF:
+            finite, in [0, 1], not decreasing; it costs one pass over it. False is as None, but
+            takes symbols that are out of range as the nearest ones in range, and warns if there are
+            any.
         index: Where symbols share rows: the number of each symbol's row, any integer dtype, of the
             symbols' shape. `cdf_float` is `(K, Lp)` then, K tables. The stream is the one that
             `cdf_float[index]` gives.
@@ -56,8 +58,9 @@ def encode_float_cdf(
     Raises:
         TypeError: An argument is neither a tensor nor an array.
         ValueError: Shapes, dtypes or devices that do not fit, a symbol out of range, a symbol of
-            no probability, NaN or an infinity; with `check_input_bounds=True` any value outside
-            [0, 1] and any row that decreases. The message names value and position.
+            no probability, NaN or an infinity; a row that decreases, and with
+            `check_input_bounds=True` any value outside [0, 1], where they are looked for. The
+            message names value and position.
 
     Warns:
         UserWarning: A symbol is out of range, with `check_input_bounds=False`; once a call.
@@ -94,12 +97,14 @@ def decode_float_cdf(
         index: As it was for encoding.
 
     Returns:
-        int16 symbols of shape `cdf_float.shape[:-1]` or `index.shape`, on the CDF's device.
+        int16 symbols of shape `cdf_float.shape[:-1]` or `index.shape`, on the CDF's device. No
+        symbols need no bytes.
 
     Raises:
         TypeError: `cdf_float` is neither a tensor nor an array, or `byte_stream` is no bytes.
         CorruptStreamError: The stream ends before its symbols do, or contradicts the CDF.
-        ValueError: A dtype or `Lp` that is not allowed, NaN or an infinity.
+        ValueError: A dtype or `Lp` that is not allowed, NaN or an infinity, or, where there are few
+            rows, one that decreases.
 
     Example:
         See `encode_float_cdf`.
@@ -131,8 +136,8 @@ def encode_int16_normalized_cdf(
     Raises:
         TypeError: An argument is neither a tensor nor an array.
         ValueError: Shapes, dtypes or devices that do not fit, a symbol out of range, or a symbol
-            of no probability; with `check_input_bounds=True` any row that decreases. The message
-            names value and position.
+            of no probability; a row that decreases, where that is looked for. The message names
+            value and position.
 
     Warns:
         UserWarning: As `encode_float_cdf`.
@@ -163,7 +168,8 @@ def decode_int16_normalized_cdf(
     Raises:
         TypeError: `cdf_int` is neither a tensor nor an array, or `byte_stream` is no bytes.
         CorruptStreamError: The stream ends before its symbols do, or contradicts the CDF.
-        ValueError: A dtype or `Lp` that is not allowed.
+        ValueError: A dtype or `Lp` that is not allowed, or, where there are few rows, one that
+            decreases.
 
     Example:
         See `encode_int16_normalized_cdf`.
