@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <tuple>
@@ -23,10 +24,12 @@
 
 #include "torchac/checks.hpp"
 #include "torchac/coding.hpp"
+#include "torchac/cpu.hpp"
 #include "torchac/crew.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"
 #include "torchac/interval.hpp"
+#include "torchac/paths.hpp"
 #include "torchac/poll.hpp"
 #include "torchac/report.hpp"
 #include "torchac/sources.hpp"
@@ -550,6 +553,23 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
   m.def("measure", &measure_symbols, py::arg("cdf"), py::arg("symbols").noconvert(),
         py::arg("bits").noconvert());
+  m.def("cpu", [] {
+    switch (cpu()) {
+      case Cpu::kAvx512:
+        return "avx512";
+      case Cpu::kAvx2:
+        return "avx2";
+      case Cpu::kBaseline:
+        break;
+    }
+    return "baseline";
+  });
+  m.def("paths", [] {
+    py::dict paths;
+    for (std::size_t i = 0; i < kPathNames.size(); ++i)
+      paths[py::str(std::string(kPathNames[i]))] = path_counts[i].load();
+    return paths;
+  });
   m.def("costs", [] {
     const auto costs = torchac::costs();
     return Bits(static_cast<py::ssize_t>(costs.size()), costs.data());

@@ -9,6 +9,7 @@
 #include "torchac/crew.hpp"
 #include "torchac/lanes.hpp"
 #include "torchac/one_window.hpp"
+#include "torchac/paths.hpp"
 #include "torchac/poll.hpp"
 #include "torchac/report.hpp"
 #include "torchac/searches.hpp"
@@ -48,16 +49,27 @@ bool fits(std::span<const DecodeItem> items) {
   });
 }
 
+#ifdef TORCHAC_HAS_VECTORS
+
+// Decodes with one of the searches, if it fits.
+template <class Search>
+bool decode_if_fits(std::span<const DecodeItem> items, Crew& crew, Report& report) {
+  if (!fits<Search>(items)) return false;
+  count(Path::kSearch);
+  report = decode_with<Search>(items, crew);
+  return true;
+}
+
+#endif
+
 Report decode_rows(std::span<const DecodeItem> items, Crew& crew) {
 #ifdef TORCHAC_HAS_VECTORS
-  if (fits<WindowSearch<OneWindow<Integer16>>>(items))
-    return decode_with<WindowSearch<OneWindow<Integer16>>>(items, crew);
-  if (fits<WindowSearch<OneWindow<Float32>>>(items))
-    return decode_with<WindowSearch<OneWindow<Float32>>>(items, crew);
-  if (fits<WindowSearch<Windows<Integer16>>>(items))
-    return decode_with<WindowSearch<Windows<Integer16>>>(items, crew);
-  if (fits<WindowSearch<Windows<Float32>>>(items))
-    return decode_with<WindowSearch<Windows<Float32>>>(items, crew);
+  Report report;
+  if (decode_if_fits<WindowSearch<OneWindow<Integer16>>>(items, crew, report) ||
+      decode_if_fits<WindowSearch<OneWindow<Float32>>>(items, crew, report) ||
+      decode_if_fits<WindowSearch<Windows<Integer16>>>(items, crew, report) ||
+      decode_if_fits<WindowSearch<Windows<Float32>>>(items, crew, report))
+    return report;
 #endif
   return std::visit(
       [&]<class Format>(const Format&) { return decode_with<RowSearch<Format>>(items, crew); },
@@ -78,7 +90,9 @@ Report decode(std::span<const DecodeItem> items, Check check, Crew& crew) {
   const Report report = RowChecks(items, check, crew.poll()).run();
   if (!report.ok()) return report;
   const auto tables = lookup_tables(items, crew.poll());
-  return tables ? decode_tables(items, *tables, crew) : decode_rows(items, crew);
+  if (!tables) return decode_rows(items, crew);
+  count(Path::kLookupTables);
+  return decode_tables(items, *tables, crew);
 }
 
 }  // namespace torchac

@@ -7,6 +7,7 @@
 #include "torchac/crew.hpp"
 #include "torchac/intervals.hpp"
 #include "torchac/lanes.hpp"
+#include "torchac/paths.hpp"
 #include "torchac/report.hpp"
 #include "torchac/shared_tables.hpp"
 #include "torchac/tables.hpp"
@@ -44,7 +45,9 @@ Report encode(std::span<const EncodeItem> items, Check check, Crew& crew) {
   const Report report = RowChecks(items, check, crew.poll()).run();
   if (!report.ok()) return report;
   const auto tables = interval_tables(items, crew.poll());
-  return tables ? encode_tables(items, *tables, crew) : encode_rows(items, check, crew);
+  if (!tables) return encode_rows(items, check, crew);
+  count(Path::kIntervalTables);
+  return encode_tables(items, *tables, crew);
 }
 
 }  // namespace torchac

@@ -12,8 +12,11 @@
 // TORCHAC_HAS_VECTORS: the compiler has vectors of any width with operators.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <string_view>
 
 #if defined(__GNUC__) && defined(__x86_64__)
 #include <cpuid.h>
@@ -50,33 +53,48 @@
 
 namespace torchac {
 
-inline bool cpu_has_avx2() {
+enum class Cpu : std::uint8_t { kBaseline, kAvx2, kAvx512 };
+
 #ifdef TORCHAC_HAS_VECTORS
-  static const bool has = [] {
-    // Where it is missing, an lzcnt is another instruction, and not every compiler can ask for it.
-    unsigned a = 0;
-    unsigned b = 0;
-    unsigned c = 0;
-    unsigned d = 0;
-    const bool has_lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
-    return has_lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-  }();
-  return has;
-#else
-  return false;
-#endif
+
+inline Cpu detect_cpu() {
+  // Where it is missing, an lzcnt is another instruction, and not every compiler can ask for it.
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  const bool has_lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
+  if (!(has_lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")))
+    return Cpu::kBaseline;
+  if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl")))
+    return Cpu::kAvx2;
+  return Cpu::kAvx512;
 }
 
-inline bool cpu_has_avx512() {
-#ifdef TORCHAC_HAS_VECTORS
-  static const bool has = cpu_has_avx2() && __builtin_cpu_supports("avx512f") &&
-                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return has;
-#else
-  return false;
-#endif
+// What the loops are chosen for: what the processor has, or the less that the environment variable
+// TORCHAC_CPU names (baseline or avx2), which is read once. The bytes are the same.
+inline Cpu cpu() {
+  static const Cpu chosen = [] {
+    const char* variable = std::getenv("TORCHAC_CPU");
+    const std::string_view name = variable == nullptr ? "" : variable;
+    const Cpu most = name == "baseline" ? Cpu::kBaseline
+                     : name == "avx2"   ? Cpu::kAvx2
+                                        : Cpu::kAvx512;
+    return std::min(most, detect_cpu());
+  }();
+  return chosen;
 }
+
+#else
+
+inline Cpu cpu() { return Cpu::kBaseline; }
+
+#endif
+
+inline bool cpu_has_avx2() { return cpu() >= Cpu::kAvx2; }
+inline bool cpu_has_avx512() { return cpu() >= Cpu::kAvx512; }
 
 // Asks memory for what lies `offset` bytes from an address; does nothing else, so both may be
 // anything. Inline, because a compiler that calls it sees a function without effect, and drops the

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "torchac/paths.hpp"
 #include "torchac/poll.hpp"
 
 namespace torchac {
@@ -68,6 +69,7 @@ class Crew {
         work(thread);
         --busy_;  // and then touches nothing of the work
       });
+      count(Path::kThread);
       return true;
     } catch (...) {
       --busy_;

@@ -10,6 +10,7 @@
 
 #include "torchac/abreast.hpp"
 #include "torchac/crew.hpp"
+#include "torchac/paths.hpp"
 #include "torchac/poll.hpp"
 #include "torchac/report.hpp"
 #include "torchac/sources.hpp"
@@ -146,7 +147,10 @@ class Turns {
   static void code(const std::array<AnyLane*, kLanes>& lanes) {
     const std::size_t symbols = symbols_of_all(lanes);
     if constexpr (AnyLane::kGoesAbreast && kLanes % kGroup == 0) {
-      if (can_go_abreast()) return AnyLane::code(abreast<kLanes>(), lanes, symbols);
+      if (can_go_abreast()) {
+        count(Path::kAbreast);
+        return AnyLane::code(abreast<kLanes>(), lanes, symbols);
+      }
     }
     if constexpr (kLanes <= kLanesInTurn) AnyLane::code(lanes, symbols);
   }

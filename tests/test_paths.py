@@ -1,0 +1,96 @@
+"""The fast ways are taken where they can be, and all ways give the same bytes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+import torchac
+from torchac import _core
+
+SYM = torch.arange(20_000) % 50
+ROW = torch.linspace(0, 1, 51)
+TABLES, INDEX = ROW.expand(3, 51), SYM % 3
+needs_vectors = pytest.mark.skipif(
+    _core.cpu() == "baseline", reason="this processor, or its compiler, has no AVX2"
+)
+
+
+@contextmanager
+def taken(*paths: str) -> Iterator[None]:
+    """These are taken meanwhile, and no others."""
+    before = _core.paths()
+    yield
+    after = _core.paths()
+    assert {path for path in after if after[path] > before[path]} == set(paths)
+
+
+def test_tables_are_prepared() -> None:
+    with taken("interval tables"):
+        stream = torchac.encode_float_cdf(TABLES, SYM, index=INDEX)
+    with taken("lookup tables"):
+        torchac.decode_float_cdf(TABLES, stream, index=INDEX)
+
+
+def test_few_symbols_need_no_tables() -> None:
+    with taken():
+        stream = torchac.encode_float_cdf(TABLES, SYM[:3], index=INDEX[:3])
+        torchac.decode_float_cdf(TABLES, stream, index=INDEX[:3])
+
+
+@needs_vectors
+@pytest.mark.parametrize("symbols", [9, 32, 64, 256])
+@pytest.mark.parametrize("quantize", [False, True])
+def test_rows_are_searched_by_vector_code(symbols: int, quantize: bool) -> None:
+    cdf = torch.linspace(0, 1, symbols + 1).repeat(100, 1)
+    if quantize:
+        cdf = torchac.quantize_cdf(cdf)
+    streams = torchac.encode_batch(cdf[None], SYM[None, :100] % symbols)
+    with taken("search"):
+        torchac.decode_batch(cdf[None], streams)
+
+
+@needs_vectors
+def test_streams_with_tables_go_abreast() -> None:
+    cdf, sym, index = TABLES, SYM.view(20, -1), INDEX.view(20, -1)
+    with taken("interval tables", "abreast"):
+        streams = torchac.encode_batch(cdf, sym, index=index, num_threads=1)
+    with taken("lookup tables", "abreast"):
+        torchac.decode_batch(cdf, streams, index=index, num_threads=1)
+
+
+@pytest.mark.parametrize("threads", [None, 2])
+def test_threads_are_started(threads: int | None) -> None:
+    """By default as many as torch has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    cdf, sym = ROW.expand(2, 10_000, 51), SYM.view(2, -1)
+    with taken("thread"):
+        streams = torchac.encode_batch(cdf, sym, num_threads=threads)
+    with taken("thread"):
+        torchac.decode_batch(cdf, streams, num_threads=threads)
+    with taken():
+        torchac.encode_batch(cdf, sym, num_threads=1)
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("cpu", ["baseline", "avx2", "avx512"])
+def test_all_processors_give_the_same_bytes(cpu: str) -> None:
+    """Without the instructions that the environment variable leaves out."""
+    programs = [Path(__file__).with_name(name) for name in ("test_reference.py", "test_tables.py")]
+    order = ["baseline", "avx2", "avx512"]
+    expected = min(cpu, _core.cpu(), key=order.index)
+    check = f"from torchac import _core; assert _core.cpu() == {expected!r}, _core.cpu()"
+    for command in (["-c", check], ["-m", "pytest", "-q", "-p", "no:cacheprovider", *programs]):
+        done = subprocess.run(
+            [sys.executable, *command],
+            env=os.environ | {"TORCHAC_CPU": cpu},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
