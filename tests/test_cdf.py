@@ -363,22 +363,24 @@ def test_cdf_that_decreases() -> None:
 def every_function(
     n: int, symbols: int, device: str = "cpu"
 ) -> list[Callable[[slice], torch.Tensor]]:
-    """Functions of some of n rows."""
+    """Functions of some of n rows, of the same numbers on every device."""
     generator = torch.Generator().manual_seed(0)
-    loc = (torch.randn(n, generator=generator) * 9).to(device)
-    scale = (torch.rand(n, generator=generator) * 9).to(device)
-    logits = (torch.randn(n, symbols, generator=generator)).to(device)
     low, high = -(symbols // 2), (symbols - 1) // 2
-    pairs = cdf.laplace(torch.stack([loc, -loc], -1), scale[:, None], low, high)
+    loc = torch.randn(n, generator=generator) * 9
+    scale = torch.rand(n, generator=generator) * 9
+    logits = torch.randn(n, symbols, generator=generator)
+    pairs = cdf.laplace(torch.stack([loc, -loc], -1), scale[:, None], low, high).to(device)
+    pmf, probs = logits.exp().to(device), logits[:, :7].sigmoid().to(device)
+    loc, scale, logits = loc.to(device), scale.to(device), logits.to(device)
     return [
         lambda at: cdf.normal(loc[at], scale[at], low, high),
         lambda at: cdf.laplace(loc[at], scale[at], low, high),
         lambda at: cdf.logistic(loc[at], scale[at], low, high),
         lambda at: cdf.from_logits(logits[at]),
-        lambda at: cdf.from_pmf(logits[at].exp()),
+        lambda at: cdf.from_pmf(pmf[at]),
         lambda at: cdf.from_counts((logits[at] * 9).abs().long() + 1),
         lambda at: cdf.mixture(scale[at, None].expand(-1, 2), pairs[at]),
-        lambda at: cdf.bernoulli(logits[at].sigmoid()[:, :7]),
+        lambda at: cdf.bernoulli(probs[at]),
     ]
 
 

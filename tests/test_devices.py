@@ -36,7 +36,11 @@ def as_another_device(device: str) -> Iterator[None]:
 def moved(value: Any, device: str) -> Any:
     if isinstance(value, list):
         return [moved(item, device) for item in value]
-    return value.to(device) if isinstance(value, torch.Tensor) else value
+    if not isinstance(value, torch.Tensor):
+        return value
+    # What is expanded stays so.
+    once = value[tuple(slice(1) if step == 0 else slice(None) for step in value.stride())]
+    return once.to(device).expand_as(value)
 
 
 def outcome(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
