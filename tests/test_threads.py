@@ -62,8 +62,8 @@ def test_threads_write_and_read_the_bytes_of_one(kind: str) -> None:
 @pytest.mark.usefixtures("eager_switching")
 def test_threads_may_share_an_encoder_and_a_decoder() -> None:
     """Pieces come in any order, but each as a whole."""
-    cdf = tables(np.random.default_rng(2), "float32", 300, 65)
-    pieces = torch.randint(64, (WORKERS, 300))
+    cdf = tables(np.random.default_rng(2), "float32", 1, 65).expand(20_000, 65)
+    pieces = torch.randint(64, (WORKERS, 20_000))  # long enough to overlap
     encoder = torchac.Encoder()
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(lambda piece: encoder.encode(cdf, piece), pieces))

@@ -5,6 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# A sanitizer takes more memory than these tests leave.
+limited_memory=(--deselect tests/test_failures.py::test_memory_that_ends_while_encoding
+  --deselect tests/test_failures.py::test_memory_that_ends_while_finishing)
+
 case "${1:-}" in
   asan)
     runtimes=(libasan.so libubsan.so)
@@ -16,14 +20,16 @@ case "${1:-}" in
     for name in documentation examples large memory package; do
       tests+=("--ignore=tests/test_$name.py")
     done
+    tests+=("${limited_memory[@]}")
     ;;
   tsan)
     runtimes=(libtsan.so)
     # Python, NumPy and torch are not compiled for it: their locks are seen, their accesses are not.
     export TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1"
-    tests=(tests/test_{threads,batch,incremental,hostile}.py)
+    tests=(tests/test_{threads,batch,incremental,hostile,failures}.py "${limited_memory[@]}")
     # ThreadSanitizer allows no threads after a fork.
     tests+=(--deselect tests/test_batch.py::test_threads_end_with_the_call)
+    tests+=(--deselect tests/test_failures.py::test_a_fork_meanwhile)
     ;;
   *)
     echo "usage: bash tools/sanitize.sh asan|tsan [PYTEST ARGUMENT ...]" >&2
