@@ -1,6 +1,7 @@
-"""Hypothesis without deadlines: tests must not depend on time. And an option: --other-device."""
+"""Hypothesis without deadlines: tests must not depend on time. An option: --other-device."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from torchac import _tensors
 
         _tensors.on_host = lambda array: False
+
+
+@pytest.fixture
+def eager_switching() -> Iterator[None]:
+    """Threads take the GIL from each other whenever they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)

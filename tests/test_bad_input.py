@@ -169,6 +169,19 @@ def test_decreasing_row() -> None:
     refused(ValueError, message, torchac.encode_float_cdf, cdf, SYM, check_input_bounds=True)
 
 
+def test_probabilities_in_place_of_a_cdf() -> None:
+    message = (
+        "CDF value 0.25 at index (1, 2, 1) converts to 16384 of 65536, less than the value before "
+        "it, 0.5, which converts to 32766: expected rows that do not decrease. It sums to 1: "
+        "if it holds probabilities, torchac.cdf.from_pmf makes a CDF of them"
+    )
+    cdf = CDF.clone()
+    cdf[1, 2] = torch.tensor([0.5, 0.25, 0.125, 0.125])
+    refused(ValueError, message, torchac.encode_float_cdf, cdf, SYM * 0)
+    refused(ValueError, message, torchac.decode_float_cdf, cdf, STREAM)
+    refused(ValueError, message, torchac.estimate_bits, cdf, SYM * 0)
+
+
 def test_row_that_wraps_without_normalization() -> None:
     message = (
         "CDF value 1.0 at index (1, 2, 2) converts to 0 of 65536, less than the value before it, "

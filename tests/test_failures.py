@@ -144,14 +144,6 @@ def test_a_fork_meanwhile() -> None:
 # Threads
 
 
-@pytest.fixture
-def eager_switching() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
 def meet(barrier: threading.Barrier, method: Callable[..., object], *arguments: object) -> object:
     """What the method returns, or that the encoder has finished."""
     barrier.wait()

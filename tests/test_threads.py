@@ -20,15 +20,6 @@ WORKERS = 8
 
 
 @pytest.fixture
-def eager_switching() -> Iterator[None]:
-    """Threads take the GIL from each other whenever they can."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
-@pytest.fixture
 def no_switching() -> Iterator[None]:
     """No thread is made to give up the GIL."""
     interval = sys.getswitchinterval()

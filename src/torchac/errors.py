@@ -83,7 +83,7 @@ class _Situation:
             return WHOLE
         if not self.rows.is_float:
             return int(self.value(column)) % WHOLE
-        value = as_tensor(self.rows.cdf)[(*self.row, column)].cpu()
+        value = as_tensor(self.rows.cdf[self.row])[column].cpu()
         return int(to_parts(scaled(value, self.rows), torch.tensor(column, device=CPU), self.rows))
 
     @property
@@ -103,6 +103,13 @@ def _number(array: Array, position: tuple[int, ...]) -> Any:
 def _advice(s: _Situation) -> str:
     if s.rows.is_float and not s.rows.normalize:
         return ", or needs_normalization=True, which gives every symbol an interval"
+    return ""
+
+
+def _sum_advice(s: _Situation) -> str:
+    """Probabilities are often taken for a CDF."""
+    if s.rows.is_float and abs(float(as_tensor(s.rows.cdf[s.row]).float().sum()) - 1) < 0.01:
+        return ". It sums to 1: if it holds probabilities, torchac.cdf.from_pmf makes a CDF of them"
     return ""
 
 
@@ -137,7 +144,7 @@ def _decreasing(s: _Situation) -> str:
     return (
         f"{s.value_at} converts to {s.converted(column)} of 65536, less than the value before it, "
         f"{s.value(column - 1)}, which converts to {s.converted(column - 1)}: "
-        f"expected rows that do not decrease" + _advice(s)
+        f"expected rows that do not decrease" + _advice(s) + _sum_advice(s)
     )
 
 
