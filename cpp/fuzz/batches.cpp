@@ -99,7 +99,9 @@ void decode_batch(const std::vector<Case>& batch, const std::vector<Bytes>& stre
 }  // namespace
 
 void check_batch(Input input, std::size_t threads) {
-  const Style style = any_style(input);
+  Style style = any_style(input);
+  // What is few depends on all items together, and is found in single streams as well.
+  if (style.check == Check::kFew) style.check = Check::kTouched;
   const std::vector<Case> batch = any_batch(input, style);
   std::vector<Bytes> streams = encode_batch(batch, style, threads);
   // Nothing was encoded, so anything is decoded.

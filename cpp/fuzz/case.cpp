@@ -210,7 +210,8 @@ Style any_style(Input& input) {
   const auto type = input.one_of(test::kRowTypes);
   const bool normalize = type != RowType::kInt16 && !input.one_in(3);
   const std::uint64_t bounds = input.below(4);
-  return {type, normalize, bounds == 1 ? Check::kAll : Check::kTouched, bounds == 2};
+  const Check check = bounds == 1 ? Check::kAll : bounds == 3 ? Check::kFew : Check::kTouched;
+  return {type, normalize, check, bounds == 2};
 }
 
 Cdf any_cdf(Input& input, const Style& style) {

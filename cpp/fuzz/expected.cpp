@@ -11,6 +11,7 @@
 #include "case.hpp"
 #include "definition.hpp"
 #include "reference.hpp"
+#include "torchac/checks.hpp"
 #include "torchac/coding.hpp"
 #include "torchac/interval.hpp"
 #include "torchac/report.hpp"
@@ -49,6 +50,44 @@ Report tables_fault(const Cdf& cdf) {
   return {};
 }
 
+// The first converted value that is less than the finite one before it.
+Fault decrease(const Cdf& cdf, std::int64_t row) {
+  std::int64_t before = 0;
+  for (std::int64_t j = 0; j < cdf.kind.symbols; ++j) {
+    const std::int64_t value = cdf.row(row)[static_cast<std::size_t>(j)];
+    if (value < 0) continue;
+    if (value < before) return {Problem::kDecreasing, j};
+    before = value;
+  }
+  return {};
+}
+
+// Whether each symbol's row is looked at.
+bool rows_are_few(const Cdf& cdf) {
+  if (cdf.index) return true;
+  std::int64_t rows = 1;
+  for (const Dimension& d : cdf.shape()) rows *= d.stride == 0 ? 1 : d.size;
+  return rows <= std::max(kFewRows, cdf.count() / kFewRows);
+}
+
+Report few_rows_fault(const Cdf& cdf) {
+  if (!rows_are_few(cdf)) return {};
+  if (cdf.index && cdf.count() >= cdf.num_rows()) {
+    for (std::int64_t k = 0; k < cdf.num_rows(); ++k) {
+      const Fault fault = decrease(cdf, k);
+      if (fault.problem != Problem::kNone) return {fault.problem, 0, 0, fault.column, k};
+    }
+    return {};
+  }
+  for (std::int64_t i = 0; i < cdf.count(); ++i) {
+    const std::optional<std::int64_t> row = cdf.row_of(i);
+    if (!row) return {};
+    const Fault fault = decrease(cdf, *row);
+    if (fault.problem != Problem::kNone) return at(i, fault.problem, fault.column);
+  }
+  return {};
+}
+
 // The value that is not finite, or else 0, or the symbol when it is the interval that is empty.
 std::int64_t column_of(Problem problem, const Row& row, std::int64_t symbol) {
   if (problem == Problem::kInterval) return symbol;
@@ -78,6 +117,10 @@ Report expected_encode(reference::Encoder& encoder, const Case& coded, const Sty
   const Cdf& cdf = coded.cdf;
   if (style.check == Check::kAll && cdf.index) {
     const Report report = tables_fault(cdf);
+    if (!report.ok()) return report;
+  }
+  if (style.check == Check::kFew) {
+    const Report report = few_rows_fault(cdf);
     if (!report.ok()) return report;
   }
   const std::int64_t last = cdf.kind.symbols - 1;

@@ -79,6 +79,7 @@ void run(Input input) {
     for (Piece& piece : cut(input, {any_case(input, style), style})) {
       if (encode_piece(piece, stream, expected)) pieces.push_back(std::move(piece));
       if (input.one_in(8)) stream = EncodedStream(stream);  // a fork
+      if (input.one_in(8)) stream = EncodedStream::from_state(stream.state()).value();
       if (input.one_in(8)) finish_and_go_on(stream);
     }
   }
@@ -90,6 +91,7 @@ void run(Input input) {
   for (const Piece& whole : pieces) {
     for (const Piece& piece : cut(input, whole)) {
       if (!decode_piece(piece.coded.cdf, decoder, expected_decoder)) return;
+      if (input.one_in(8)) expect(decoder.restore(decoder.state()), "a state is one of a decoder");
     }
   }
 }
