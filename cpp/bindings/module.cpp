@@ -196,6 +196,7 @@ DecodeItem decode_item(const Cdf& cdf, Part symbols, Decoder& stream) {
           size(shape), &stream};
 }
 
+// NOLINTBEGIN(misc-include-cleaner): pybind11 includes Python.h, and wants to be the one
 // The stream as it would end now, which leaves it as it is.
 py::bytes to_bytes(EncodedStream& stream) {
   auto bytes = py::reinterpret_steal<py::bytes>(
@@ -211,6 +212,8 @@ void look_at_signals() {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
+// NOLINTEND(misc-include-cleaner)
+
 // Takes an object's turn while it lives. Waits without the GIL, which whoever has the turn may
 // need.
 class Exclusive {
@@ -221,7 +224,7 @@ class Exclusive {
         const py::gil_scoped_release release;
         std::this_thread::sleep_for(std::chrono::microseconds(50));
       }
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      look_at_signals();
     }
   }
   Exclusive(const Exclusive&) = delete;
@@ -446,7 +449,7 @@ std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, 
 
 // Converts all values of rows.
 std::optional<Report> quantize_rows(const Cdf& cdf, Symbols& values) {
-  auto shape = Part(values).dimensions(1);
+  const auto shape = Part(values).dimensions(1);
   require(same_shape(cdf.shape(), shape) && values.shape(values.ndim() - 1) == cdf.symbols() + 1,
           "shapes do not match");
   const QuantizeItem item{cdf.format(), cdf.rows(), size(shape),

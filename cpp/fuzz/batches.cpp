@@ -10,6 +10,7 @@
 #include "expected.hpp"
 #include "input.hpp"
 #include "reference.hpp"
+#include "torchac/checks.hpp"
 #include "torchac/coding.hpp"
 #include "torchac/decoder.hpp"
 #include "torchac/encoder.hpp"

@@ -13,6 +13,7 @@
 #include "definition.hpp"
 #include "input.hpp"
 #include "random_values.hpp"
+#include "torchac/checks.hpp"
 #include "torchac/coding.hpp"
 #include "torchac/interval.hpp"
 #include "torchac/sources.hpp"
@@ -210,7 +211,9 @@ Style any_style(Input& input) {
   const auto type = input.one_of(test::kRowTypes);
   const bool normalize = type != RowType::kInt16 && !input.one_in(3);
   const std::uint64_t bounds = input.below(4);
-  const Check check = bounds == 1 ? Check::kAll : bounds == 3 ? Check::kFew : Check::kTouched;
+  Check check = Check::kTouched;
+  if (bounds == 1) check = Check::kAll;
+  if (bounds == 3) check = Check::kFew;
   return {type, normalize, check, bounds == 2};
 }
 

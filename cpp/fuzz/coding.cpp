@@ -9,6 +9,7 @@
 #include "expected.hpp"
 #include "input.hpp"
 #include "reference.hpp"
+#include "torchac/checks.hpp"
 #include "torchac/coding.hpp"
 #include "torchac/crew.hpp"
 #include "torchac/decoder.hpp"

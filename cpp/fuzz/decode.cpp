@@ -7,6 +7,7 @@
 #include "expected.hpp"
 #include "harness.hpp"
 #include "input.hpp"
+#include "torchac/checks.hpp"
 #include "torchac/encoder.hpp"
 
 namespace torchac::fuzz {

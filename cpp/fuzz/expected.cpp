@@ -15,6 +15,7 @@
 #include "torchac/coding.hpp"
 #include "torchac/interval.hpp"
 #include "torchac/report.hpp"
+#include "torchac/strided.hpp"
 
 namespace torchac::fuzz {
 namespace {

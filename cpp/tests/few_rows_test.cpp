@@ -133,7 +133,7 @@ TEST_CASE("rows of their own are checked if they are few") {
 TEST_CASE("expanded rows count once, and the first symbol that has one is named") {
   const StoredCdf cdf = rows_with(100, {70, 7});
   CHECK(own(cdf, {{100, 8}, {63, 0}}).report().ok());
-  check_decreasing(own(cdf, {{100, 8}, {64, 0}}).report(), 7 * 64);
+  check_decreasing(own(cdf, {{100, 8}, {64, 0}}).report(), std::int64_t{7} * 64);
   check_decreasing(own(cdf, {{64, 0}, {100, 8}}).report(), 7);
   check_decreasing(own(cdf, {{2, 0}, {10, 80}, {32, 0}, {10, 8}}).report(), 7);
 }

@@ -39,7 +39,12 @@ class RowChecks {
     if (check_ == Check::kTouched) return {};
     const bool few = check_ == Check::kFew && rows_are_few();
     for (std::size_t i = 0; i < items_.size(); ++i) {
-      Report report = items_[i].rows.tables() ? check_tables(i) : few ? check_rows(i) : Report{};
+      Report report;
+      if (items_[i].rows.tables()) {
+        report = check_tables(i);
+      } else if (few) {
+        report = check_rows(i);
+      }
       report.item = static_cast<std::int64_t>(i);
       if (!report.ok()) return report;
     }
@@ -66,7 +71,7 @@ class RowChecks {
   // Symbols from item i on that share its tables.
   [[nodiscard]] std::int64_t sharing(std::size_t i) const {
     std::int64_t symbols = items_[i].count;
-    while (++i < items_.size() && shares_with_last(i)) symbols += items_[i].count;
+    for (++i; i < items_.size() && shares_with_last(i); ++i) symbols += items_[i].count;
     return symbols;
   }
 

@@ -77,12 +77,11 @@ inline Cpu detect_cpu() {
 // TORCHAC_CPU names (baseline or avx2), which is read once. The bytes are the same.
 inline Cpu cpu() {
   static const Cpu chosen = [] {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char* variable = std::getenv("TORCHAC_CPU");
     const std::string_view name = variable == nullptr ? "" : variable;
-    const Cpu most = name == "baseline" ? Cpu::kBaseline
-                     : name == "avx2"   ? Cpu::kAvx2
-                                        : Cpu::kAvx512;
-    return std::min(most, detect_cpu());
+    if (name == "baseline") return Cpu::kBaseline;
+    return std::min(name == "avx2" ? Cpu::kAvx2 : Cpu::kAvx512, detect_cpu());
   }();
   return chosen;
 }

@@ -147,7 +147,7 @@ struct Decoder {
   [[nodiscard]] bool restore(const State& state) {
     if (!(state.low < kFullSpan / 2 && is_between_symbols(state.low, state.span) &&
           state.offset < state.span && kWindowBits <= state.position &&
-          state.position <= std::uint64_t{input.size()} + kWindowBits))
+          state.position <= input.size() + kWindowBits))
       return false;
     range = DecoderRange<std::uint64_t>::at(state.low, state.span, state.offset);
     input.skip(state.position - input.position());
