@@ -113,3 +113,21 @@ def test_bools_for_one_symbol() -> None:
     assert stream != torchac.encode_float_cdf(row, 0)
     for one in (True, np.True_):
         assert torchac.encode_float_cdf(row, one) == stream
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tensors_in_a_graph(dtype: torch.dtype) -> None:
+    cdf = torch.linspace(0, 1, 9).expand(8, 9).to(dtype)
+    stream = torchac.encode_float_cdf(cdf, torch.arange(8))
+    in_graph = cdf.clone().requires_grad_() * 1
+    assert torchac.encode_float_cdf(in_graph, torch.arange(8)) == stream
+    assert torchac.decode_float_cdf(in_graph, stream).tolist() == list(range(8))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_subclasses_of_arrays_are_read_as_arrays() -> None:
+    """Indexing a matrix gives a matrix, and so other shapes."""
+    cdf = np.linspace(0, 1, 9)[None].repeat(8, 0)
+    stream = torchac.encode_float_cdf(np.matrix(cdf), np.arange(8))
+    assert stream == torchac.encode_float_cdf(cdf, np.arange(8))
+    assert type(torchac.decode_float_cdf(np.matrix(cdf), stream)) is np.ndarray

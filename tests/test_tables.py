@@ -78,6 +78,27 @@ def test_tables_that_decrease_are_refused() -> None:
             torchac.estimate_bits(cdf, torch.zeros(count, dtype=torch.int64), index=index)
 
 
+@pytest.mark.parametrize("count", [2, 1000])
+def test_a_symbol_without_an_interval_is_named(count: int) -> None:
+    """Whether tables are prepared, for many symbols, or not."""
+    cdf = torch.tensor([[0, 9, 99, 0], [0, 20000, 20000, 0]], dtype=torch.int16)
+    sym = torch.zeros(count, dtype=torch.int64)
+    sym[-1] = 1
+    message = rf"^symbol 1 at index \({count - 1},\) has an empty interval, from 20000 to 20000 "
+    with pytest.raises(ValueError, match=message):
+        encode(cdf, sym, torch.ones_like(sym))
+
+
+def test_tables_of_a_batch_that_share_memory_but_not_the_alphabet() -> None:
+    """What is good as a table of three symbols is none of four."""
+    cdf = torch.tensor([[0, 9, 99, 1, 0]], dtype=torch.int16).repeat(3, 1)
+    sym = index = torch.zeros(20, dtype=torch.int64)
+    tables, items = [cdf[:, :4], cdf], [sym, sym]
+    for check in (False, True):
+        with pytest.raises(ValueError, match=r"^item 1: CDF value 1 at index \(0, 3\)"):
+            torchac.encode_batch(tables, items, index=[index, index], check=check)
+
+
 def test_factorized_prior_with_a_table_per_channel() -> None:
     """Latents (B, C, H, W) of an image codec: one table for each channel."""
     rng = np.random.default_rng(2)
