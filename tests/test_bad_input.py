@@ -169,6 +169,22 @@ def test_decreasing_row() -> None:
     refused(ValueError, message, torchac.encode_float_cdf, cdf, SYM, check_input_bounds=True)
 
 
+def test_a_matrix_is_read_as_an_array() -> None:
+    message = "symbol 2 at index (1,) is outside the alphabet: rows of 3 values allow symbols 0 … 1"
+    with pytest.warns(PendingDeprecationWarning):
+        cdf = np.matrix([[0.0, 0.5, 1.0]] * 3)
+    refused(ValueError, message, torchac.encode_float_cdf, cdf, np.array([0, 2, 1]))
+
+
+def test_a_large_symbol_of_an_array_in_a_batch() -> None:
+    message = (
+        f"item 2: symbol {2**63} at index () is outside the alphabet: "
+        "rows of 3 values allow symbols 0 … 1"
+    )
+    cdf, sym = np.array([[0.0, 0.5, 1.0]] * 3), np.array([0, 1, 2**63], np.uint64)
+    refused(ValueError, message, torchac.encode_batch, cdf, sym)
+
+
 def test_probabilities_in_place_of_a_cdf() -> None:
     message = (
         "CDF value 0.25 at index (1, 2, 1) converts to 16384 of 65536, less than the value before "
@@ -256,7 +272,7 @@ def test_number_for_more_than_one_symbol() -> None:
 @pytest.mark.parametrize("symbol", [3, -1, 2**63, -(2**63) - 1, 2**200])
 def test_number_out_of_range(symbol: int) -> None:
     """Position () tells nothing, but is what a symbol without dimensions has."""
-    at = " at index ()" if abs(symbol) < 9 else ""
+    at = " at index ()" if -(2**63) <= symbol < 2**64 else ""
     message = f"symbol {symbol}{at} is outside the alphabet: rows of 4 values allow symbols 0 … 2"
     refused(ValueError, message, torchac.encode_float_cdf, CDF[0, 0], symbol)
     refused(ValueError, message, torchac.estimate_bits, CDF[0, 0], symbol)

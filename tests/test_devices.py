@@ -527,3 +527,24 @@ def test_a_device_that_fails_for_another_reason_is_asked_again() -> None:
     ):
         _tensors.widest_float(torch.device("cpu"))
     assert _tensors.widest_float(torch.device("cpu")) is torch.float64
+
+
+@pytest.mark.skipif(not hasattr(torch, "uint64"), reason="this release of torch has no uint64")
+@pytest.mark.parametrize("encode", ENCODERS)
+@pytest.mark.parametrize("device", DEVICES)
+def test_very_large_symbols_are_not_negative(device: str, encode: Callable[..., Any]) -> None:
+    sym = torch.from_numpy(np.full(SHAPE, 2**63 + 3, np.uint64))
+    same(device, encode, logistic(*SHAPE), sym, **CLAMP)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_items_that_share_tables_count_together(device: str) -> None:
+    """The last of 100 tables is not used, but 120 symbols are more than there are tables."""
+    cdf, index = logistic(100), [draw((60,), 99), draw((60,), 99)]
+    cdf[99, 20] = 0
+    expected = outcome(torchac.encode_batch, cdf, [draw((60,), 9)] * 2, index=index)
+    there = [moved(item, device) for item in index]
+    with as_another_device(device):
+        sym = [moved(draw((60,), 9), device)] * 2
+        assert outcome(torchac.encode_batch, moved(cdf, device), sym, index=there) == expected
+    assert "expected rows that do not decrease" in expected[0][1]

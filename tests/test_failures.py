@@ -62,6 +62,28 @@ def test_encode_can_be_interrupted() -> None:
     assert encoder.finish() == fork.finish()
 
 
+needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on Windows")
+
+
+@needs_timers
+def test_short_calls_can_be_interrupted() -> None:
+    """In tens of milliseconds nobody looks for signals until the end, where nothing counts yet."""
+    cdf, sym = CDF.expand(4_000_000, 9), (torch.arange(8)).repeat(500_000)
+    encoder = begun()
+    decoder = torchac.Decoder(torchac.encode_float_cdf(cdf, sym))
+    before = encoder.num_bits, decoder.num_bits_consumed
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for call in (lambda: encoder.encode(cdf, sym), lambda: decoder.decode(cdf)):
+            signal.setitimer(signal.ITIMER_REAL, 0.005)
+            with pytest.raises(KeyboardInterrupt):
+                call()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert (encoder.num_bits, decoder.num_bits_consumed) == before
+
+
 def test_decode_can_be_interrupted() -> None:
     decoder = torchac.Decoder(ZEROS)
     interrupted(lambda: decoder.decode(rows(LONG)))
@@ -75,9 +97,6 @@ def test_batches_can_be_interrupted(threads: int) -> None:
     interrupted(lambda: torchac.encode_batch(cdf, sym, num_threads=threads))
     tables, index = ROW[None], zeros(LONG).expand(2, LONG)
     interrupted(lambda: torchac.encode_batch(tables, sym, index=index, num_threads=threads))
-
-
-needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on Windows")
 
 
 @pytest.fixture

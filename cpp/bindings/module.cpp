@@ -207,9 +207,14 @@ py::bytes to_bytes(EncodedStream& stream) {
 }
 
 // Runs the handlers of signals that came. What they raise ends the call.
+void run_signal_handlers() {
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+// The same from code that has no GIL.
 void look_at_signals() {
   const py::gil_scoped_acquire acquire;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  run_signal_handlers();
 }
 
 // NOLINTEND(misc-include-cleaner)
@@ -224,7 +229,7 @@ class Exclusive {
         const py::gil_scoped_release release;
         std::this_thread::sleep_for(std::chrono::microseconds(50));
       }
-      look_at_signals();
+      run_signal_handlers();
     }
   }
   Exclusive(const Exclusive&) = delete;
@@ -280,10 +285,14 @@ class PyEncoder {
     const EncodeItem item = encode_item(cdf, symbols, clamp, stream_);
     const Exclusive turn(turn_);
     require_unfinished();
-    const py::gil_scoped_release release;
     Undo undo(stream_);
-    Crew alone(1, Poll(look_at_signals));
-    const Report report = torchac::encode({&item, 1}, how_to_check(check), alone);
+    Report report;
+    {
+      const py::gil_scoped_release release;
+      Crew alone(1, Poll(look_at_signals));
+      report = torchac::encode({&item, 1}, how_to_check(check), alone);
+    }
+    run_signal_handlers();  // else Python raises what they raise after this has returned
     if (report.ok()) undo.keep();
     return unless_ok(report);
   }
@@ -292,6 +301,7 @@ class PyEncoder {
     const Exclusive turn(turn_);
     require_unfinished();
     auto bytes = to_bytes(stream_);
+    run_signal_handlers();  // as in encode
     finished_ = true;
     return bytes;
   }
@@ -302,10 +312,11 @@ class PyEncoder {
   }
 
   py::tuple state() const {
-    const Exclusive turn(turn_);
-    const EncodedStream::State state = stream_.state();
+    const PyEncoder copy(*this);
+    const EncodedStream::State state = copy.stream_.state();
     const py::bytes bytes(reinterpret_cast<const char*>(state.bytes.data()), state.bytes.size());
-    return py::make_tuple(state.low, state.span, state.held, state.held_bits, bytes, finished_);
+    return py::make_tuple(state.low, state.span, state.held, state.held_bits, bytes,
+                          copy.finished_);
   }
 
   static PyEncoder from_state(std::uint64_t low, std::uint64_t span, std::uint64_t held,
@@ -342,10 +353,14 @@ class PyDecoder {
     Decoder decoder;
     const DecodeItem item = decode_item(cdf, symbols, decoder);
     const Exclusive turn(turn_);
-    const py::gil_scoped_release release;
-    decoder = decoder_;
-    Crew alone(1, Poll(look_at_signals));
-    const Report report = torchac::decode({&item, 1}, Check::kFew, alone);
+    Report report;
+    {
+      const py::gil_scoped_release release;
+      decoder = decoder_;
+      Crew alone(1, Poll(look_at_signals));
+      report = torchac::decode({&item, 1}, Check::kFew, alone);
+    }
+    run_signal_handlers();  // as in encode
     if (report.ok()) decoder_ = decoder;
     return unless_ok(report);
   }
@@ -356,8 +371,7 @@ class PyDecoder {
   }
 
   py::tuple state() const {
-    const Exclusive turn(turn_);
-    const Decoder::State state = decoder_.state();
+    const Decoder::State state = PyDecoder(*this).decoder_.state();
     const auto stream = to_span(*buffer_);
     const py::bytes bytes(reinterpret_cast<const char*>(stream.data()), stream.size());
     return py::make_tuple(state.low, state.span, state.offset, state.position, bytes);

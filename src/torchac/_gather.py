@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -32,9 +33,15 @@ def gather(items: Sequence[Item], check: bool, clamp: bool) -> list[Item] | None
     """
     if _has_few_rows(items):
         return None
+    sharing = Counter[int]()  # symbols, by the tables that they share
+    for rows, _ in items:
+        sharing[id(rows.cdf)] += math.prod(rows.shape)
     parts = []
     for rows, sym in items:
-        part = _bounds_only(rows, sym, clamp) if rows.table is None else _used_tables(rows, sym)
+        if rows.table is None:
+            part = _bounds_only(rows, sym, clamp)
+        else:
+            part = _used_tables(rows, sym, sharing[id(rows.cdf)])
         if part is None or (check and not _plainly_good(as_tensor(rows.cdf), rows)):
             return None
         parts.append(part)
@@ -89,11 +96,11 @@ def _has_few_rows(items: Sequence[Item]) -> bool:
     return count <= max(FEW_ROWS, symbols // FEW_ROWS)
 
 
-def _used_tables(rows: Rows, sym: Array) -> Item | None:
-    """The table of each symbol."""
+def _used_tables(rows: Rows, sym: Array, sharing: int) -> Item | None:
+    """The table of each symbol, if there are more tables than symbols that share them."""
     assert rows.table is not None
     index = _own_integers(rows.table)
-    if index.numel() >= rows.cdf.shape[0] or not _are_tables(index, rows):
+    if sharing >= rows.cdf.shape[0] or not _are_tables(index, rows):
         return None
     used = _gatherable(rows)[index.flatten()]
     numbers = torch.arange(len(used), device=CPU).view(rows.shape)
@@ -107,6 +114,8 @@ def _bounds_only(rows: Rows, sym: Array, clamp: bool) -> Item | None:
     not fit, it becomes symbol 1 of a row that has its low in the middle.
     """
     symbols = _own_integers(sym)
+    if clamp and "uint64" in str(sym.dtype) and (symbols < 0).any():
+        return None  # they are large, not negative
     if clamp:
         symbols = symbols.clamp(0, rows.symbols - 1)
     parts = _bounds(rows, symbols)

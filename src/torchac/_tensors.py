@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, overload
 
@@ -101,6 +102,7 @@ def _rows(
     check_array(name, cdf)
     check_elements(name, cdf)
     check_dtype(name, cdf, allowed)
+    cdf = _plain(cdf)
     normalize = check_flag("needs_normalization", normalize)
     row_type = allowed[cdf.dtype]
     shape = tuple(cdf.shape)
@@ -111,7 +113,7 @@ def _rows(
         )
     if index is None:
         return Rows(cdf, normalize, None, shape[:-1], row_type)
-    _check_integers("index", index, name, cdf, INTEGERS)
+    index = _check_integers("index", index, name, cdf, INTEGERS)
     if len(shape) != 2:
         raise ValueError(f"{name} has shape {shape}: expected (K, Lp), K tables, with index")
     if shape[0] > MAX_TABLES:
@@ -135,7 +137,7 @@ def check_symbols(sym: Symbols, rows: Rows) -> Array:
 
 def _single_symbol(symbol: int, rows: Rows) -> Array:
     try:
-        array = np.array(symbol, np.int64)
+        array = np.array(symbol, np.uint64 if symbol >= 1 << 63 else np.int64)
     except OverflowError:
         raise ValueError(f"symbol {symbol} is outside the alphabet: {alphabet(rows)}") from None
     return array if on_host(rows.cdf) else like(array, rows.cdf)
@@ -149,18 +151,23 @@ def alphabet(rows: Rows) -> str:
 # Zero bytes that a numpy.bytes_ gets back. How many it had cannot be seen. A stream has many at its
 # end where the range lay around the middle of the code space for long, and decoding asks for as
 # many. So many take a stream of millions of bits that say nothing; if there were more, decoding
-# says that the stream ends too early. Memory that is not touched costs nothing.
+# says that the stream ends too early.
 _LOST_ZEROS = 1 << 20
 
 
-def check_stream(byte_stream: Stream) -> Buffer:
-    """The stream as a buffer of bytes, without a copy unless it has gaps or is elsewhere."""
+def check_stream(byte_stream: Stream, shape: tuple[int, ...] | None = None) -> Buffer:
+    """The stream as a buffer of bytes, without a copy unless it has gaps or is elsewhere.
+
+    `shape` is that of the symbols to be decoded, if it is known.
+    """
     if type(byte_stream) is bytes:
         return byte_stream
     if isinstance(byte_stream, (np.ndarray, torch.Tensor)):
-        return _bytes_of_array(byte_stream)
+        return _bytes_of_array(byte_stream, shape)
     if isinstance(byte_stream, np.bytes_) and byte_stream:  # no stream is all zeros
-        padded = np.zeros(len(byte_stream) + _LOST_ZEROS, np.uint8)
+        # A symbol takes 18 bits at most.
+        lost = _LOST_ZEROS if shape is None else min(_LOST_ZEROS, 3 * math.prod(shape) + 8)
+        padded = np.zeros(len(byte_stream) + lost, np.uint8)
         padded[: len(byte_stream)] = memoryview(byte_stream)
         return padded.data
     if isinstance(byte_stream, (bytes, bytearray)):
@@ -168,11 +175,11 @@ def check_stream(byte_stream: Stream) -> Buffer:
     return _bytes_of_buffer(byte_stream)
 
 
-def _bytes_of_array(array: Array) -> Buffer:
+def _bytes_of_array(array: Array, shape: tuple[int, ...] | None) -> Buffer:
     check_array("byte_stream", array)
     check_elements("byte_stream", array)
     if isinstance(array, np.ndarray) and array.ndim == 0:
-        return check_stream(array[()])  # an item of an array of streams
+        return check_stream(array[()], shape)  # an item of an array of streams
     if array.dtype not in BYTES or array.ndim != 1:
         raise ValueError(
             f"byte_stream has dtype {array.dtype} and shape {tuple(array.shape)}: "
@@ -361,8 +368,14 @@ def _check_integers(
         )
     check_elements(name, array)
     check_dtype(name, array, allowed)
-    checked: Array = array
-    return checked
+    return _plain(array)
+
+
+def _plain(array: Array) -> Array:
+    """Of a subclass of arrays the array, as its indexing may mean something else."""
+    if isinstance(array, np.ndarray) and type(array) is not np.ndarray:
+        return array.view(np.ndarray)
+    return array
 
 
 def device_of(array: Array) -> torch.device:

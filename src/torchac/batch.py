@@ -82,7 +82,7 @@ def encode_batch(
     if isinstance(streams, _core.Report):
         item = streams.item
         rows = _item_rows(cdf, index, needs_normalization)[item]
-        its_symbols = _tensors.check_symbols(sym[item], rows)
+        its_symbols = _tensors.check_symbols(_items("sym", sym)[item], rows)
         raise errors.explain(streams, rows, its_symbols, _name(item))
     return streams
 
@@ -180,8 +180,9 @@ def decode_batch(
     batch = _batch_rows(cdf, index, needs_normalization)
     rows = [] if batch else _item_rows(cdf, index, needs_normalization)
     count = batch.shape[0] if batch else len(rows)
-    with _naming(_items("byte_streams", byte_streams, count)) as each:
-        streams = [_tensors.check_stream(stream) for stream in each]
+    shapes = [batch.shape[1:]] * count if batch else [r.shape for r in rows]
+    with _naming(zip(_items("byte_streams", byte_streams, count), shapes, strict=True)) as each:
+        streams = [_tensors.check_stream(stream, shape) for stream, shape in each]
 
     threads = _threads(num_threads)
     if batch:

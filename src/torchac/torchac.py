@@ -189,5 +189,5 @@ def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
 
 
 def _decode(rows: Rows, cdf: ArrayT, byte_stream: Stream) -> ArrayT:
-    decoder = _core.Decoder(_tensors.check_stream(byte_stream))
+    decoder = _core.Decoder(_tensors.check_stream(byte_stream, rows.shape))
     return _tensors.like(_coding.decode(decoder, rows), cdf)

@@ -78,10 +78,11 @@ class RowChecks {
   // All tables, used or not, unless there are fewer symbols to use them.
   [[nodiscard]] Report check_tables(std::size_t i) {
     const Item& item = items_[i];
-    if (shares_with_last(i) && all_tables_) return {};
     const TableView& view = *item.rows.tables();
-    all_tables_ = check_ == Check::kAll || sharing(i) >= view.count;
+    const bool known = shares_with_last(i);
+    if (!known) all_tables_ = check_ == Check::kAll || sharing(i) >= view.count;
     if (!all_tables_) return check_used_tables(item);
+    if (known) return {};
     for (std::int64_t k = 0; k < view.count; ++k) {
       const Fault fault = fault_of(item, view.first + k * view.stride);
       if (fault.problem != Problem::kNone) return {fault.problem, 0, 0, fault.column, k};
@@ -131,7 +132,7 @@ class RowChecks {
   std::span<const Item> items_;
   Check check_;
   Poll& poll_;
-  bool all_tables_ = false;  // of the last item are known to be good
+  bool all_tables_ = false;  // that the last item shares with others were checked, used or not
 };
 
 }  // namespace torchac
