@@ -10,6 +10,8 @@ import torch
 from torchac._tensors import Rows
 
 PRECISION = 16
+"""Bits of a converted CDF value: a row's probability is 2 ** PRECISION = 65536 parts."""
+
 WHOLE = 1 << PRECISION
 
 

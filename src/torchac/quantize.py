@@ -39,22 +39,16 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
         tensor([    0, 16385,     0], dtype=torch.int16)
     """
     rows = _tensors.float_rows(cdf_float, needs_normalization, None)
-    if _tensors.on_host(cdf_float):
-        integers = np.empty(cdf_float.shape, np.int16)
-        report = _core.quantize(rows.view(), integers)
-        if report is not None:
-            raise errors.explain(report, rows)
-        return _tensors.like(integers, cdf_float)
-    values = _tensors.as_tensor(cdf_float)
-    columns = torch.arange(values.shape[-1], dtype=torch.int32, device=values.device)
-    product = scaled(values, rows)
-    if not torch.isfinite(product).all():
-        where = tuple(torch.nonzero(~torch.isfinite(product))[0].tolist())
-        raise ValueError(
-            f"CDF value {values[where].item()} at index {where} cannot be converted: "
-            f"expected finite numbers in [0, 1]"
-        )
-    result = to_parts(product, columns, rows).to(torch.int16)
-    if isinstance(cdf_float, np.ndarray):
-        return result.numpy()
-    return result
+    if not _tensors.on_host(cdf_float):
+        product = scaled(_tensors.as_tensor(cdf_float), rows)
+        if torch.isfinite(product).all():  # else the core says where it is not
+            columns = torch.arange(rows.symbols + 1, dtype=torch.int32, device=product.device)
+            result = to_parts(product, columns, rows).to(torch.int16)
+            if isinstance(cdf_float, np.ndarray):
+                return result.numpy()
+            return result
+    integers = np.empty(cdf_float.shape, np.int16)
+    report = _core.quantize(rows.view(), integers)
+    if report is not None:
+        raise errors.explain(report, rows)
+    return _tensors.like(integers, cdf_float)
