@@ -31,9 +31,9 @@ def taken(*paths: str) -> Iterator[None]:
 
 
 def test_tables_are_prepared() -> None:
-    with taken("interval tables"):
+    with taken("encode lookup table"):
         stream = torchac.encode_float_cdf(TABLES, SYM, index=INDEX)
-    with taken("lookup tables"):
+    with taken("decode lookup table"):
         torchac.decode_float_cdf(TABLES, stream, index=INDEX)
 
 
@@ -51,16 +51,16 @@ def test_rows_are_searched_by_vector_code(symbols: int, quantize: bool) -> None:
     if quantize:
         cdf = torchac.quantize_cdf(cdf)
     streams = torchac.encode_batch(cdf[None], SYM[None, :100] % symbols)
-    with taken("search"):
+    with taken("SIMD search"):
         torchac.decode_batch(cdf[None], streams)
 
 
 @needs_vectors
 def test_streams_with_tables_go_abreast() -> None:
     cdf, sym, index = TABLES, SYM.view(20, -1), INDEX.view(20, -1)
-    with taken("interval tables", "abreast"):
+    with taken("encode lookup table", "SIMD across streams"):
         streams = torchac.encode_batch(cdf, sym, index=index, num_threads=1)
-    with taken("lookup tables", "abreast"):
+    with taken("decode lookup table", "SIMD across streams"):
         torchac.decode_batch(cdf, streams, index=index, num_threads=1)
 
 

@@ -1,6 +1,6 @@
-// The Python module: hands NumPy views to the core, with the GIL released. Python's side of it,
-// _tensors.py, has checked what it passes and says what is wrong in its users' words; what is
-// checked here again is only what memory safety rests on.
+// The Python module: hands NumPy views to the core, with the GIL released. The Python package has
+// checked what it passes, and says what is wrong in its users' words; what is checked here again is
+// only what memory safety rests on.
 #include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -22,19 +22,22 @@
 #include <variant>
 #include <vector>
 
-#include "torchac/checks.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/cpu.hpp"
-#include "torchac/crew.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/interval.hpp"
-#include "torchac/paths.hpp"
-#include "torchac/poll.hpp"
-#include "torchac/report.hpp"
-#include "torchac/sources.hpp"
-#include "torchac/strided.hpp"
-#include "torchac/turn.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/arrays/symbol_sink.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/cdf_layout.hpp"
+#include "torchac/support/cpu_features.hpp"
+#include "torchac/support/object_lock.hpp"
+#include "torchac/support/paths.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/thread_team.hpp"
 
 namespace py = pybind11;
 
@@ -47,11 +50,11 @@ void require(bool condition, const char* message) {
 
 // An array, or one item of a batch, which the array has along its first dimension. Python's own
 // slices take longer than it takes to code a few symbols.
-class Part {
+class ArraySlice {
  public:
-  // NOLINTNEXTLINE(misc-explicit-constructor): an array is a part of itself
-  Part(py::array array) : array_(std::move(array)) {}
-  Part(const py::array& batch, py::ssize_t item)
+  // NOLINTNEXTLINE(misc-explicit-constructor): an array is all of itself
+  ArraySlice(py::array array) : array_(std::move(array)) {}
+  ArraySlice(const py::array& batch, py::ssize_t item)
       : array_(batch), offset_(item * batch.strides(0)), skipped_(1) {}
 
   [[nodiscard]] const py::array& array() const { return array_; }
@@ -78,9 +81,9 @@ class Part {
 };
 
 // The items of a batch.
-std::vector<Part> items(const py::array& batch) {
+std::vector<ArraySlice> items(const py::array& batch) {
   require(batch.ndim() >= 1, "a batch expected");
-  std::vector<Part> result;
+  std::vector<ArraySlice> result;
   for (py::ssize_t i = 0; i < batch.shape(0); ++i) result.emplace_back(batch, i);
   return result;
 }
@@ -112,8 +115,8 @@ IntegerType integer_type(const py::dtype& dtype) {
   }
 }
 
-Integers integers(const Part& part, std::int64_t limit, bool clamp) {
-  return {integer_type(part.array().dtype()), StridedWalk(part.first(), part.dimensions()), limit,
+Integers integers(const ArraySlice& slice, bool clamp) {
+  return {integer_type(slice.array().dtype()), StridedWalk(slice.first(), slice.dimensions()),
           clamp};
 }
 
@@ -146,25 +149,23 @@ class Cdf {
     return index_ ? index_->dimensions() : rows_.dimensions(1);
   }
 
-  [[nodiscard]] AnyRowFormat format() const {
-    return row_format(type_, normalize_, symbols(), array().strides(array().ndim() - 1));
+  [[nodiscard]] CdfLayout layout() const {
+    return {type_, normalize_, static_cast<std::uint32_t>(symbols()),
+            array().strides(array().ndim() - 1)};
   }
 
   [[nodiscard]] Rows rows() const {
     if (!index_) return Rows(StridedWalk(rows_.first(), shape()));
-    return {{rows_.first(), array().strides(0), array().shape(0)},
-            integers(*index_, array().shape(0), false)};
+    return {{rows_.first(), array().strides(0), array().shape(0)}, integers(*index_, false)};
   }
-
-  [[nodiscard]] bool same_type(const Cdf& other) const { return type_ == other.type_; }
 
   // Those of the items, if it is that of a batch.
   [[nodiscard]] std::vector<Cdf> items() const {
     require(!shape().empty(), "a batch expected");
     std::vector<Cdf> result;
-    for (const Part& part : torchac::items(index_ ? index_->array() : array())) {
+    for (const ArraySlice& slice : torchac::items(index_ ? index_->array() : array())) {
       result.push_back(*this);
-      (index_ ? *result.back().index_ : result.back().rows_) = part;
+      (index_ ? *result.back().index_ : result.back().rows_) = slice;
     }
     return result;
   }
@@ -172,16 +173,16 @@ class Cdf {
  private:
   [[nodiscard]] const py::array& array() const { return rows_.array(); }
 
-  Part rows_;
-  std::optional<Part> index_;
+  ArraySlice rows_;
+  std::optional<ArraySlice> index_;
   RowType type_;
   bool normalize_;
 };
 
-EncodeItem encode_item(const Cdf& cdf, const Part& symbols, bool clamp, EncodedStream& stream) {
+EncodeJob encode_job(const Cdf& cdf, const ArraySlice& symbols, bool clamp, EncodedStream& stream) {
   const auto shape = cdf.shape();
   require(same_shape(shape, symbols.dimensions()), "shapes do not match");
-  return {cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), clamp), size(shape), &stream};
+  return {{cdf.layout(), cdf.rows(), size(shape)}, integers(symbols, clamp), &stream};
 }
 
 Check how_to_check(bool whole_rows) { return whole_rows ? Check::kAll : Check::kFew; }
@@ -189,11 +190,12 @@ Check how_to_check(bool whole_rows) { return whole_rows ? Check::kAll : Check::k
 using Symbols = py::array_t<std::int16_t, py::array::c_style>;
 
 // `symbols` are of the type Symbols.
-DecodeItem decode_item(const Cdf& cdf, Part symbols, Decoder& stream) {
+DecodeJob decode_job(const Cdf& cdf, ArraySlice symbols, Decoder& stream) {
   const auto shape = cdf.shape();
   require(same_shape(shape, symbols.dimensions()), "shapes do not match");
-  return {cdf.format(), cdf.rows(), reinterpret_cast<std::int16_t*>(symbols.mutable_first()),
-          size(shape), &stream};
+  return {{cdf.layout(), cdf.rows(), size(shape)},
+          SymbolSink(reinterpret_cast<std::int16_t*>(symbols.mutable_first())),
+          &stream};
 }
 
 // NOLINTBEGIN(misc-include-cleaner): pybind11 includes Python.h, and wants to be the one
@@ -212,18 +214,18 @@ void run_signal_handlers() {
 }
 
 // The same from code that has no GIL.
-void look_at_signals() {
+void poll_signals() {
   const py::gil_scoped_acquire acquire;
   run_signal_handlers();
 }
 
 // NOLINTEND(misc-include-cleaner)
 
-// Takes an object's turn while it lives. Waits without the GIL, which whoever has the turn may
+// Holds an object's lock while it lives. Waits without the GIL, which whoever has the lock may
 // need.
 class Exclusive {
  public:
-  explicit Exclusive(Turn& turn) : turn_(turn) {
+  explicit Exclusive(ObjectLock& lock) : lock_(lock) {
     while (!taken()) {
       {
         const py::gil_scoped_release release;
@@ -234,27 +236,27 @@ class Exclusive {
   }
   Exclusive(const Exclusive&) = delete;
   Exclusive& operator=(const Exclusive&) = delete;
-  ~Exclusive() { turn_.give_back(); }
+  ~Exclusive() { lock_.unlock(); }
 
  private:
   bool taken() {
-    switch (turn_.try_take()) {
-      case Turn::Result::kTaken:
+    switch (lock_.try_lock()) {
+      case ObjectLock::Result::kTaken:
         return true;
-      case Turn::Result::kBusy:
+      case ObjectLock::Result::kBusy:
         return false;
-      case Turn::Result::kReentered:
+      case ObjectLock::Result::kReentered:
         throw std::runtime_error(
             "this object is at work in the call that the signal handler interrupted: "
             "use it when that is over");
-      case Turn::Result::kForked:
+      case ObjectLock::Result::kForked:
         break;
     }
     throw std::runtime_error(
         "this object was at work in another thread when the process forked: use a new one");
   }
 
-  Turn& turn_;
+  ObjectLock& lock_;
 };
 
 std::span<const std::uint8_t> to_span(const py::buffer_info& buffer) {
@@ -273,7 +275,7 @@ class PyEncoder {
  public:
   PyEncoder() = default;
   PyEncoder(const PyEncoder& other) {
-    const Exclusive turn(other.turn_);
+    const Exclusive lock(other.lock_);
     stream_ = other.stream_;
     finished_ = other.finished_;
   }
@@ -282,15 +284,15 @@ class PyEncoder {
 
   // Encodes all of the symbols, or none and tells why.
   std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp) {
-    const EncodeItem item = encode_item(cdf, symbols, clamp, stream_);
-    const Exclusive turn(turn_);
+    const EncodeJob job = encode_job(cdf, symbols, clamp, stream_);
+    const Exclusive lock(lock_);
     require_unfinished();
     Undo undo(stream_);
     Report report;
     {
       const py::gil_scoped_release release;
-      Crew alone(1, Poll(look_at_signals));
-      report = torchac::encode({&item, 1}, how_to_check(check), alone);
+      ThreadTeam alone(1, Poll(poll_signals));
+      report = torchac::encode({&job, 1}, how_to_check(check), alone);
     }
     run_signal_handlers();  // else Python raises what they raise after this has returned
     if (report.ok()) undo.keep();
@@ -298,7 +300,7 @@ class PyEncoder {
   }
 
   py::bytes finish() {
-    const Exclusive turn(turn_);
+    const Exclusive lock(lock_);
     require_unfinished();
     auto bytes = to_bytes(stream_);
     run_signal_handlers();  // as in encode
@@ -307,22 +309,22 @@ class PyEncoder {
   }
 
   std::uint64_t num_bits() const {
-    const Exclusive turn(turn_);
+    const Exclusive lock(lock_);
     return stream_.num_bits();
   }
 
   py::tuple state() const {
     const PyEncoder copy(*this);
-    const EncodedStream::State state = copy.stream_.state();
-    const py::bytes bytes(reinterpret_cast<const char*>(state.bytes.data()), state.bytes.size());
-    return py::make_tuple(state.low, state.span, state.held, state.held_bits, bytes,
+    const EncodedStream::Saved saved = copy.stream_.save();
+    const py::bytes bytes(reinterpret_cast<const char*>(saved.bytes.data()), saved.bytes.size());
+    return py::make_tuple(saved.low, saved.range, saved.pending, saved.pending_bits, bytes,
                           copy.finished_);
   }
 
-  static PyEncoder from_state(std::uint64_t low, std::uint64_t span, std::uint64_t held,
-                              std::uint32_t held_bits, std::string_view bytes, bool finished) {
-    auto stream =
-        EncodedStream::from_state({low, span, held, held_bits, {bytes.begin(), bytes.end()}});
+  static PyEncoder from_state(std::uint64_t low, std::uint64_t range, std::uint64_t pending,
+                              std::uint32_t pending_bits, std::string_view bytes, bool finished) {
+    auto stream = EncodedStream::from_saved(
+        {low, range, pending, pending_bits, {bytes.begin(), bytes.end()}});
     require(stream.has_value(), "not the state of an Encoder");
     return {*std::move(stream), finished};
   }
@@ -332,7 +334,7 @@ class PyEncoder {
     if (finished_) throw std::runtime_error("this Encoder has finished its stream: use a new one");
   }
 
-  mutable Turn turn_;
+  mutable ObjectLock lock_;
   EncodedStream stream_;
   bool finished_ = false;
 };
@@ -344,21 +346,21 @@ class PyDecoder {
       : buffer_(std::make_shared<const py::buffer_info>(stream.request())),
         decoder_(to_span(*buffer_)) {}
   PyDecoder(const PyDecoder& other) : buffer_(other.buffer_) {
-    const Exclusive turn(other.turn_);
+    const Exclusive lock(other.lock_);
     decoder_ = other.decoder_;
   }
 
   // Decodes all of the symbols, or leaves the decoder where it is and tells why.
   std::optional<Report> decode(const Cdf& cdf, const Symbols& symbols) {
     Decoder decoder;
-    const DecodeItem item = decode_item(cdf, symbols, decoder);
-    const Exclusive turn(turn_);
+    const DecodeJob job = decode_job(cdf, symbols, decoder);
+    const Exclusive lock(lock_);
     Report report;
     {
       const py::gil_scoped_release release;
       decoder = decoder_;
-      Crew alone(1, Poll(look_at_signals));
-      report = torchac::decode({&item, 1}, Check::kFew, alone);
+      ThreadTeam alone(1, Poll(poll_signals));
+      report = torchac::decode({&job, 1}, Check::kFew, alone);
     }
     run_signal_handlers();  // as in encode
     if (report.ok()) decoder_ = decoder;
@@ -366,61 +368,52 @@ class PyDecoder {
   }
 
   std::uint64_t num_bits() const {
-    const Exclusive turn(turn_);
+    const Exclusive lock(lock_);
     return decoder_.num_bits();
   }
 
   py::tuple state() const {
-    const Decoder::State state = PyDecoder(*this).decoder_.state();
+    const Decoder::Saved saved = PyDecoder(*this).decoder_.save();
     const auto stream = to_span(*buffer_);
     const py::bytes bytes(reinterpret_cast<const char*>(stream.data()), stream.size());
-    return py::make_tuple(state.low, state.span, state.offset, state.position, bytes);
+    return py::make_tuple(saved.low, saved.range, saved.offset, saved.position, bytes);
   }
 
-  static PyDecoder from_state(std::uint64_t low, std::uint64_t span, std::uint64_t offset,
+  static PyDecoder from_state(std::uint64_t low, std::uint64_t range, std::uint64_t offset,
                               std::uint64_t position, const py::bytes& stream) {
     PyDecoder result(stream);
-    require(result.decoder_.restore({low, span, offset, position}), "not the state of a Decoder");
+    require(result.decoder_.restore({low, range, offset, position}), "not the state of a Decoder");
     return result;
   }
 
  private:
-  mutable Turn turn_;
+  mutable ObjectLock lock_;
   std::shared_ptr<const py::buffer_info> buffer_;
   Decoder decoder_;
 };
 
-void require_one_type(const std::vector<Cdf>& cdfs) {
-  require(std::ranges::all_of(cdfs, [&](const Cdf& cdf) { return cdf.same_type(cdfs[0]); }),
-          "rows of different types");
-}
-
-// Of so many threads those that are worth their start, which takes as long as coding some thousands
-// of symbols: less than this many if they have rows of their own, more if they share tables.
-std::size_t worthwhile(std::size_t threads, const std::vector<Cdf>& cdfs) {
-  constexpr std::int64_t kSymbolsForThread = 4096;
+std::size_t useful_threads_for(const std::vector<Cdf>& cdfs, std::size_t threads) {
   std::int64_t symbols = 0;
   for (const Cdf& cdf : cdfs) symbols += size(cdf.shape());
-  return std::min(threads, static_cast<std::size_t>(symbols / kSymbolsForThread));
+  return useful_threads(symbols, threads);
 }
 
 // The streams, or a report on why there are none.
 using Streams = std::variant<std::vector<py::bytes>, Report>;
 
-Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<Part>& symbols, bool check,
-                     bool clamp, std::size_t threads) {
+Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>& symbols,
+                     bool check, bool clamp, std::size_t threads) {
   require(cdfs.size() == symbols.size(), "one CDF for each item expected");
-  require_one_type(cdfs);
-  // First, so that its threads can end while the bytes are made.
-  Crew crew(worthwhile(threads, cdfs), Poll(look_at_signals));
+  // Made first, so that its threads can end while the bytes are made.
+  ThreadTeam team(useful_threads_for(cdfs, threads), Poll(poll_signals));
   std::vector<EncodedStream> streams(cdfs.size());
-  std::vector<EncodeItem> items;
+  std::vector<EncodeJob> jobs;
   for (std::size_t i = 0; i < cdfs.size(); ++i)
-    items.push_back(encode_item(cdfs[i], symbols[i], clamp, streams[i]));
+    jobs.push_back(encode_job(cdfs[i], symbols[i], clamp, streams[i]));
   Report report;
   {
     const py::gil_scoped_release release;
-    report = torchac::encode(items, how_to_check(check), crew);
+    report = torchac::encode(jobs, how_to_check(check), team);
   }
   if (!report.ok()) return report;
   std::vector<py::bytes> result;
@@ -430,20 +423,19 @@ Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<Part>& symb
 
 std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
                                    const std::vector<py::buffer>& streams,
-                                   const std::vector<Part>& symbols, std::size_t threads) {
+                                   const std::vector<ArraySlice>& symbols, std::size_t threads) {
   require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(),
           "one CDF for each item expected");
-  require_one_type(cdfs);
-  Crew crew(worthwhile(threads, cdfs), Poll(look_at_signals));
+  ThreadTeam team(useful_threads_for(cdfs, threads), Poll(poll_signals));
   std::vector<py::buffer_info> buffers;
   for (const py::buffer& stream : streams) buffers.push_back(stream.request());
   std::vector<Decoder> decoders;
   for (const py::buffer_info& buffer : buffers) decoders.emplace_back(to_span(buffer));
-  std::vector<DecodeItem> items;
+  std::vector<DecodeJob> jobs;
   for (std::size_t i = 0; i < cdfs.size(); ++i)
-    items.push_back(decode_item(cdfs[i], symbols[i], decoders[i]));
+    jobs.push_back(decode_job(cdfs[i], symbols[i], decoders[i]));
   const py::gil_scoped_release release;
-  return unless_ok(torchac::decode(items, Check::kFew, crew));
+  return unless_ok(torchac::decode(jobs, Check::kFew, team));
 }
 
 using Bits = py::array_t<double, py::array::c_style>;
@@ -451,30 +443,30 @@ using Bits = py::array_t<double, py::array::c_style>;
 // What each symbol costs.
 std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, Bits& bits) {
   const auto shape = cdf.shape();
-  require(
-      same_shape(shape, Part(symbols).dimensions()) && same_shape(shape, Part(bits).dimensions()),
-      "shapes do not match");
-  const MeasureItem item{cdf.format(), cdf.rows(), integers(symbols, cdf.symbols(), false),
-                         size(shape), bits.mutable_data()};
+  require(same_shape(shape, ArraySlice(symbols).dimensions()) &&
+              same_shape(shape, ArraySlice(bits).dimensions()),
+          "shapes do not match");
+  const MeasureJob job{
+      {cdf.layout(), cdf.rows(), size(shape)}, integers(symbols, false), bits.mutable_data()};
   const py::gil_scoped_release release;
-  Poll poll(look_at_signals);
-  return unless_ok(torchac::measure(item, Check::kFew, poll));
+  Poll poll(poll_signals);
+  return unless_ok(torchac::measure(job, Check::kFew, poll));
 }
 
 // Converts all values of rows.
 std::optional<Report> quantize_rows(const Cdf& cdf, Symbols& values) {
-  const auto shape = Part(values).dimensions(1);
+  const auto shape = ArraySlice(values).dimensions(1);
   require(same_shape(cdf.shape(), shape) && values.shape(values.ndim() - 1) == cdf.symbols() + 1,
           "shapes do not match");
-  const QuantizeItem item{cdf.format(), cdf.rows(), size(shape),
-                          reinterpret_cast<std::byte*>(values.mutable_data())};
+  const QuantizeJob job{{cdf.layout(), cdf.rows(), size(shape)},
+                        reinterpret_cast<std::byte*>(values.mutable_data())};
   const py::gil_scoped_release release;
-  Poll poll(look_at_signals);
-  return unless_ok(torchac::quantize(item, poll));
+  Poll poll(poll_signals);
+  return unless_ok(torchac::quantize(job, poll));
 }
 
 template <class Array>
-std::vector<Part> parts(const std::vector<Array>& arrays) {
+std::vector<ArraySlice> slices(const std::vector<Array>& arrays) {
   return {arrays.begin(), arrays.end()};
 }
 
@@ -546,8 +538,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def(
       "encode_items",
       [](const std::vector<Cdf>& cdfs, const std::vector<py::array>& symbols, bool check,
-         bool clamp,
-         std::size_t threads) { return encode_items(cdfs, parts(symbols), check, clamp, threads); },
+         bool clamp, std::size_t threads) {
+        return encode_items(cdfs, slices(symbols), check, clamp, threads);
+      },
       py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("threads"));
   m.def(
       "encode_batch",
@@ -559,7 +552,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       "decode_items",
       [](const std::vector<Cdf>& cdfs, const std::vector<py::buffer>& streams,
          const std::vector<Symbols>& symbols,
-         std::size_t threads) { return decode_items(cdfs, streams, parts(symbols), threads); },
+         std::size_t threads) { return decode_items(cdfs, streams, slices(symbols), threads); },
       py::arg("cdfs"), py::arg("streams"), py::arg("symbols"), py::arg("threads"));
   m.def(
       "decode_batch",

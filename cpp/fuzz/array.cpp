@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "input.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/support/load.hpp"
 
 namespace torchac::fuzz {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "input.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/strided.hpp"
 
 namespace torchac::fuzz {
 

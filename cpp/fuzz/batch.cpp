@@ -1,4 +1,4 @@
-// Batches on one thread, which codes several streams in turn or abreast.
+// Batches on one thread, which codes several streams interleaved or by SIMD.
 #include "batches.hpp"
 #include "harness.hpp"
 #include "input.hpp"

@@ -10,17 +10,17 @@
 #include "expected.hpp"
 #include "input.hpp"
 #include "reference.hpp"
-#include "torchac/checks.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/report.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::fuzz {
 namespace {
 
 // Items that share the tables of the first, all or most of them, or have rows of their own. A whole
-// group of those that share, and two and three, are coded abreast.
+// group of those that share, and two and three, are coded by SIMD.
 std::vector<Case> any_batch(Input& input, const Style& style) {
   const std::size_t count =
       input.below(input.is_large() ? 20 : input.one_of<std::uint64_t>({5, 9}));
@@ -56,14 +56,14 @@ std::vector<Bytes> encode_batch(const std::vector<Case>& batch, const Style& sty
                                 std::size_t threads) {
   std::vector<EncodedStream> streams(batch.size());
   std::vector<test::reference::Encoder> expected(batch.size());
-  std::vector<EncodeItem> items;
+  std::vector<EncodeJob> items;
   std::vector<Report> reports;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    items.push_back(encode_item(batch[i], style, streams[i]));
+    items.push_back(encode_job(batch[i], style, streams[i]));
     reports.push_back(expected_encode(expected[i], batch[i], style));
   }
   const Report report = encode(items, style.check, threads);
-  // Tables are checked before anything is coded.
+  // DecodeLut are checked before anything is coded.
   const Report first = first_problem(reports, [&](std::size_t i) { return reports[i].table >= 0; });
   expect(report.item == first.item, "the problem is in the expected stream");
   expect_same(report, first);
@@ -80,11 +80,11 @@ void decode_batch(const std::vector<Case>& batch, const std::vector<Bytes>& stre
                   std::size_t threads) {
   std::vector<Decoder> decoders(streams.begin(), streams.end());
   std::vector<Symbols> symbols(batch.size());
-  std::vector<DecodeItem> items;
+  std::vector<DecodeJob> items;
   std::vector<Decoded> expected;
   std::vector<Report> reports;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    items.push_back(decode_item(batch[i].cdf, symbols[i], decoders[i]));
+    items.push_back(decode_job(batch[i].cdf, symbols[i], decoders[i]));
     expected.push_back(expected_decode(batch[i].cdf, streams[i]));
     reports.push_back(expected.back().report);
   }

@@ -13,11 +13,11 @@
 #include "definition.hpp"
 #include "input.hpp"
 #include "random_values.hpp"
-#include "torchac/checks.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/interval.hpp"
-#include "torchac/sources.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/job.hpp"
 
 namespace torchac::fuzz {
 namespace {
@@ -108,7 +108,7 @@ std::vector<Row> defined_rows(const Cdf& cdf) {
     row.reserve(static_cast<std::size_t>(cdf.kind.symbols) + 1);
     for (std::int64_t j = 0; j < cdf.kind.symbols; ++j)
       row.push_back(test::converted(cdf.kind, cdf.bits(i, j), j));
-    row.push_back(kWhole);
+    row.push_back(kTotalFrequency);
     ++i;
   }
   return rows;
@@ -118,7 +118,7 @@ std::vector<Row> defined_rows(const Cdf& cdf) {
 // stream remains open, and then a carry runs back that far.
 void fill_with_thirds(Cdf& cdf) {
   for (std::int64_t i = 0; i < cdf.values.count(); ++i)
-    cdf.values.set(i, (static_cast<std::uint64_t>(i % 4) * kWhole + 1) / 3);
+    cdf.values.set(i, (static_cast<std::uint64_t>(i % 4) * kTotalFrequency + 1) / 3);
 }
 
 IntegerArray any_integers(Input& input, const std::vector<std::int64_t>& sizes) {
@@ -126,7 +126,7 @@ IntegerArray any_integers(Input& input, const std::vector<std::int64_t>& sizes) 
   return {type, any_array(input, sizes, size_of(type))};
 }
 
-// Numbers of rows, and sometimes a few that are none.
+// VecArray of rows, and sometimes a few that are none.
 IntegerArray any_index(Input& input, const Cdf& cdf) {
   const std::int64_t limit = cdf.num_rows();
   IntegerArray index =
@@ -155,18 +155,19 @@ std::int64_t IntegerArray::value(std::int64_t i) const {
   return static_cast<std::int64_t>(std::min(bits >> unused, kLargest));
 }
 
-Integers IntegerArray::source(std::int64_t limit, bool clamp) const {
-  return {type, StridedWalk(array.first(), array.dimensions()), limit, clamp};
+Integers IntegerArray::source(bool clamp) const {
+  return {type, StridedWalk(array.first(), array.dimensions()), clamp};
 }
 
-AnyRowFormat Cdf::format() const {
-  return row_format(kind.type, kind.normalize, kind.symbols, values.dimensions().back().stride);
+CdfLayout Cdf::layout() const {
+  return {kind.type, kind.normalize, static_cast<std::uint32_t>(kind.symbols),
+          values.dimensions().back().stride};
 }
 
 Rows Cdf::source() const {
   if (!index) return Rows(StridedWalk(values.first(), shape()));
   const Dimension& tables = values.dimensions().front();
-  return {{values.first(), tables.stride, tables.size}, index->source(tables.size, false)};
+  return {{values.first(), tables.stride, tables.size}, index->source(false)};
 }
 
 std::vector<Dimension> Cdf::shape() const {
@@ -265,7 +266,8 @@ IntegerArray any_symbols(Input& input, const Cdf& cdf) {
       symbol = input.bits();
     } else if (row) {
       const bool middle = repeated && !input.one_in(20);
-      symbol = symbol_at(cdf.row(*row), middle ? kWhole / 2 : input.between(0, kWhole - 1));
+      symbol = symbol_at(cdf.row(*row),
+                         middle ? kTotalFrequency / 2 : input.between(0, kTotalFrequency - 1));
     }
     symbols.array.set(i, symbol);
   }

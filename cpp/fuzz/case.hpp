@@ -10,8 +10,8 @@
 #include "definition.hpp"
 #include "input.hpp"
 #include "reference.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/sources.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/models/cdf_layout.hpp"
 
 namespace torchac::fuzz {
 
@@ -25,7 +25,7 @@ struct IntegerArray {
 
   // The i-th as it is, or, where it does not fit, the largest number.
   [[nodiscard]] std::int64_t value(std::int64_t i) const;
-  [[nodiscard]] Integers source(std::int64_t limit, bool clamp) const;
+  [[nodiscard]] Integers source(bool clamp) const;
 };
 
 // Rows of a CDF, one for each symbol; or tables, and an index.
@@ -36,7 +36,7 @@ struct Cdf {
   std::shared_ptr<const std::vector<Row>> rows;  // what the values are by the definition
   std::int64_t first_row;                        // among these
 
-  [[nodiscard]] AnyRowFormat format() const;
+  [[nodiscard]] CdfLayout layout() const;
   [[nodiscard]] Rows source() const;
   [[nodiscard]] std::vector<Dimension> shape() const;  // of the symbols
   [[nodiscard]] std::int64_t count() const;            // of symbols

@@ -9,46 +9,46 @@
 #include "expected.hpp"
 #include "input.hpp"
 #include "reference.hpp"
-#include "torchac/checks.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/crew.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/report.hpp"
-#include "torchac/sources.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/error.hpp"
+#include "torchac/support/thread_team.hpp"
 
 namespace torchac::fuzz {
 
-EncodeItem encode_item(const Case& coded, const Style& style, EncodedStream& stream) {
-  const Integers symbols = coded.symbols.source(coded.cdf.kind.symbols, style.clamp);
-  return {coded.cdf.format(), coded.cdf.source(), symbols, coded.cdf.count(), &stream};
+EncodeJob encode_job(const Case& coded, const Style& style, EncodedStream& stream) {
+  const Integers symbols = coded.symbols.source(style.clamp);
+  return {{coded.cdf.layout(), coded.cdf.source(), coded.cdf.count()}, symbols, &stream};
 }
 
-DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
+DecodeJob decode_job(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
   symbols.assign(static_cast<std::size_t>(cdf.count()), -1);
-  return {cdf.format(), cdf.source(), symbols.data(), cdf.count(), &stream};
+  return {{cdf.layout(), cdf.source(), cdf.count()}, symbols.data(), &stream};
 }
 
-Report encode(std::span<const EncodeItem> items, Check check, std::size_t threads) {
-  Crew crew(threads);
+Report encode(std::span<const EncodeJob> items, Check check, std::size_t threads) {
+  ThreadTeam crew(threads);
   return torchac::encode(items, check, crew);
 }
 
-Report encode(const EncodeItem& item, Check check) { return encode(std::span(&item, 1), check, 1); }
+Report encode(const EncodeJob& item, Check check) { return encode(std::span(&item, 1), check, 1); }
 
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream) {
   Undo undo(stream);
-  const Report report = encode(encode_item(coded, style, stream), style.check);
+  const Report report = encode(encode_job(coded, style, stream), style.check);
   if (report.ok()) undo.keep();
   return report;
 }
 
-Report decode(std::span<const DecodeItem> items, std::size_t threads) {
-  Crew crew(threads);
+Report decode(std::span<const DecodeJob> items, std::size_t threads) {
+  ThreadTeam crew(threads);
   return torchac::decode(items, Check::kTouched, crew);
 }
 
-Report decode(const DecodeItem& item) { return decode(std::span(&item, 1), 1); }
+Report decode(const DecodeJob& item) { return decode(std::span(&item, 1), 1); }
 
 Bytes finished(EncodedStream stream) {
   Bytes bytes(stream.size());
@@ -67,7 +67,7 @@ Bytes damaged(Input& input, Bytes stream) {
 Decoded decode(const Cdf& cdf, const Bytes& stream) {
   Decoder decoder(stream);
   Decoded result{};
-  result.report = decode(decode_item(cdf, result.symbols, decoder));
+  result.report = decode(decode_job(cdf, result.symbols, decoder));
   result.num_bits = decoder.num_bits();
   for (const std::int16_t symbol : result.symbols)
     expect(-1 <= symbol && symbol < cdf.kind.symbols,

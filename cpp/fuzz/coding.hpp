@@ -9,23 +9,23 @@
 #include "case.hpp"
 #include "expected.hpp"
 #include "input.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/report.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/core.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::fuzz {
 
-EncodeItem encode_item(const Case& coded, const Style& style, EncodedStream& stream);
-DecodeItem decode_item(const Cdf& cdf, Symbols& symbols, Decoder& stream);
+EncodeJob encode_job(const Case& coded, const Style& style, EncodedStream& stream);
+DecodeJob decode_job(const Cdf& cdf, Symbols& symbols, Decoder& stream);
 
 // The core's functions of these names, compiled here once for all harnesses.
-Report encode(std::span<const EncodeItem> items, Check check, std::size_t threads);
-Report encode(const EncodeItem& item, Check check);
+Report encode(std::span<const EncodeJob> items, Check check, std::size_t threads);
+Report encode(const EncodeJob& item, Check check);
 // On failure the stream is as it was.
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream);
-Report decode(std::span<const DecodeItem> items, std::size_t threads);
-Report decode(const DecodeItem& item);
+Report decode(std::span<const DecodeJob> items, std::size_t threads);
+Report decode(const DecodeJob& item);
 
 // The stream if it ended here.
 Bytes finished(EncodedStream stream);

@@ -7,8 +7,8 @@
 #include "expected.hpp"
 #include "harness.hpp"
 #include "input.hpp"
-#include "torchac/checks.hpp"
-#include "torchac/encoder.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/engine/job.hpp"
 
 namespace torchac::fuzz {
 namespace {
@@ -16,14 +16,14 @@ namespace {
 Bytes stream_of(Input& input, const Cdf& cdf, const Style& style) {
   EncodedStream stream;
   // A stream with fewer symbols is as good.
-  (void)encode(encode_item({cdf, any_symbols(input, cdf)}, style, stream), style.check);
+  (void)encode(encode_job({cdf, any_symbols(input, cdf)}, style, stream), style.check);
   return finished(stream);
 }
 
 void encode_again(const Cdf& cdf, const Decoded& decoded) {
   EncodedStream stream;
   const Case again = with_symbols(cdf, decoded.symbols);
-  expect(encode(encode_item(again, {}, stream), Check::kTouched).ok(),
+  expect(encode(encode_job(again, {}, stream), Check::kTouched).ok(),
          "decoded symbols can be encoded");
   expect(stream.num_bits() == decoded.num_bits, "in as many bits as they were decoded from");
   const Bytes bytes = finished(stream);

@@ -11,11 +11,11 @@
 #include "case.hpp"
 #include "definition.hpp"
 #include "reference.hpp"
-#include "torchac/checks.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/interval.hpp"
-#include "torchac/report.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/row_checks.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::fuzz {
 namespace {
@@ -36,7 +36,7 @@ Fault row_fault(const Cdf& cdf, std::int64_t row) {
     if (is_float && !std::isfinite(value)) return {Problem::kNotFinite, j};
     if (is_float && (value < 0 || value > 1)) return {Problem::kOutOfBounds, j};
     const std::int64_t converted =
-        j == kind.symbols ? kWhole : test::converted(kind, cdf.bits(row, j), j);
+        j == kind.symbols ? kTotalFrequency : test::converted(kind, cdf.bits(row, j), j);
     if (converted < before) return {Problem::kDecreasing, j};
     before = converted;
   }

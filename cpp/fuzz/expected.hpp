@@ -7,7 +7,7 @@
 
 #include "case.hpp"
 #include "reference.hpp"
-#include "torchac/report.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::fuzz {
 

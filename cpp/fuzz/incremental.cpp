@@ -11,10 +11,10 @@
 #include "harness.hpp"
 #include "input.hpp"
 #include "reference.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/report.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::fuzz {
 namespace {
@@ -54,7 +54,7 @@ bool encode_piece(const Piece& piece, EncodedStream& stream, test::reference::En
 
 bool decode_piece(const Cdf& cdf, Decoder& decoder, test::reference::Decoder& expected) {
   Symbols symbols, expected_symbols;
-  const Report report = decode(decode_item(cdf, symbols, decoder));
+  const Report report = decode(decode_job(cdf, symbols, decoder));
   expect_same(report, expected_decode(expected, cdf, expected_symbols));
   if (!report.ok()) return false;
   expect(symbols == expected_symbols, "a piece has the expected symbols");
@@ -79,7 +79,7 @@ void run(Input input) {
     for (Piece& piece : cut(input, {any_case(input, style), style})) {
       if (encode_piece(piece, stream, expected)) pieces.push_back(std::move(piece));
       if (input.one_in(8)) stream = EncodedStream(stream);  // a fork
-      if (input.one_in(8)) stream = EncodedStream::from_state(stream.state()).value();
+      if (input.one_in(8)) stream = EncodedStream::from_saved(stream.save()).value();
       if (input.one_in(8)) finish_and_go_on(stream);
     }
   }
@@ -91,7 +91,7 @@ void run(Input input) {
   for (const Piece& whole : pieces) {
     for (const Piece& piece : cut(input, whole)) {
       if (!decode_piece(piece.coded.cdf, decoder, expected_decoder)) return;
-      if (input.one_in(8)) expect(decoder.restore(decoder.state()), "a state is one of a decoder");
+      if (input.one_in(8)) expect(decoder.restore(decoder.save()), "a state is one of a decoder");
     }
   }
 }

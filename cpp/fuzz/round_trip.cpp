@@ -6,8 +6,8 @@
 #include "harness.hpp"
 #include "input.hpp"
 #include "reference.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/report.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::fuzz {
 void run(Input input) {
@@ -16,7 +16,7 @@ void run(Input input) {
   const Cdf& cdf = coded.cdf;
 
   EncodedStream stream;
-  const Report report = encode(encode_item(coded, style, stream), style.check);
+  const Report report = encode(encode_job(coded, style, stream), style.check);
   test::reference::Encoder expected;
   expect_same(report, expected_encode(expected, coded, style));
   if (!report.ok()) return;

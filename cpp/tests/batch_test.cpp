@@ -12,8 +12,8 @@
 #include "shared.hpp"
 #include "stored_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/crew.hpp"
+#include "torchac/core.hpp"
+#include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
 namespace {
@@ -30,22 +30,22 @@ struct Batch {
   }
 
   [[nodiscard]] Report encode(std::vector<EncodedStream>& streams, std::size_t threads) const {
-    std::vector<EncodeItem> items;
+    std::vector<EncodeJob> items;
     for (std::size_t i = 0; i < cdfs.size(); ++i) {
-      items.push_back(encode_item(streams[i], cdfs[i], 0, symbols[i]));
+      items.push_back(encode_job(streams[i], cdfs[i], 0, symbols[i]));
     }
-    Crew crew(threads);
+    ThreadTeam crew(threads);
     return torchac::encode(items, Check::kTouched, crew);
   }
 
   [[nodiscard]] Report decode(const std::vector<Bytes>& streams, std::size_t threads) {
     std::vector<Decoder> decoders(streams.begin(), streams.end());
-    std::vector<DecodeItem> items;
+    std::vector<DecodeJob> items;
     for (std::size_t i = 0; i < cdfs.size(); ++i) {
       symbols[i].assign(symbols[i].size(), -1);
-      items.push_back(decode_item(decoders[i], cdfs[i], 0, symbols[i]));
+      items.push_back(decode_job(decoders[i], cdfs[i], 0, symbols[i]));
     }
-    Crew crew(threads);
+    ThreadTeam crew(threads);
     return torchac::decode(items, Check::kTouched, crew);
   }
 
@@ -86,12 +86,12 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
         symbols.back().push_back(static_cast<std::int16_t>(symbol));
       }
     }
-    Crew crew(1 + random.below(4));
+    ThreadTeam crew(1 + random.below(4));
 
     std::vector<EncodedStream> streams(items.size());
-    std::vector<EncodeItem> encode_items;
+    std::vector<EncodeJob> encode_items;
     for (std::size_t i = 0; i < items.size(); ++i)
-      encode_items.push_back(items[i].encode_item(streams[i], symbols[i]));
+      encode_items.push_back(items[i].encode_job(streams[i], symbols[i]));
     REQUIRE(torchac::encode(encode_items, Check::kTouched, crew).ok());
     std::vector<Bytes> bytes;
     for (std::size_t i = 0; i < items.size(); ++i) {
@@ -100,11 +100,11 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
     }
 
     std::vector<Decoder> decoders(bytes.begin(), bytes.end());
-    std::vector<DecodeItem> decode_items;
+    std::vector<DecodeJob> decode_items;
     const std::vector<Symbols> expected = symbols;
     for (std::size_t i = 0; i < items.size(); ++i) {
       symbols[i].assign(symbols[i].size(), -1);
-      decode_items.push_back(items[i].decode_item(decoders[i], symbols[i]));
+      decode_items.push_back(items[i].decode_job(decoders[i], symbols[i]));
     }
     REQUIRE(torchac::decode(decode_items, Check::kTouched, crew).ok());
     CHECK(symbols == expected);

@@ -9,8 +9,8 @@
 #include "random.hpp"
 #include "reference.hpp"
 #include "streams.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/interval.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/interval.hpp"
 
 namespace torchac::test {
 namespace {

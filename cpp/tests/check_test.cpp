@@ -5,14 +5,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <variant>
 
 #include "definition.hpp"
 #include "random.hpp"
 #include "random_cdf.hpp"
 #include "stored_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/report.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/cdf_rows.hpp"
 
 namespace torchac::test {
 namespace {
@@ -44,8 +44,8 @@ TEST_CASE("a row is good or has a first bad value") {
       cdf.set(0, random.between(0, kind.symbols), hostile_value(random, kind.type));
     }
 
-    const auto check = [&](const auto& format) { return format.check(cdf.row(0)); };
-    const Fault fault = std::visit(check, cdf.format());
+    const Fault fault =
+        with_cdf(cdf.layout(), [&](const auto& model) { return model.check(cdf.row(0)); });
     const Fault expected = expected_fault(cdf);
     CHECK(fault.problem == expected.problem);
     CHECK(fault.column == expected.column);
@@ -67,8 +67,8 @@ TEST_CASE("shared rows are all checked, also those that no symbol uses") {
   StoredCdf tables({RowType::kFloat64, true, 2}, 2, {24, 8});
   tables.set(1, 2, std::bit_cast<std::uint64_t>(1.5));
   EncodedStream stream;
-  EncodeItem item = encode_item(stream, tables, 0, {});
-  const Integers no_index(IntegerType::kUint8, StridedWalk(nullptr, {{0, 1}}), 2, false);
+  EncodeJob item = encode_job(stream, tables, 0, {});
+  const Integers no_index{IntegerType::kUint8, StridedWalk(nullptr, {{0, 1}})};
   item.rows = Rows({tables.row(0), 24, 2}, no_index);
   const Report report = encode(item, Check::kAll);
   CHECK(report.problem == Problem::kOutOfBounds);

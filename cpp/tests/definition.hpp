@@ -6,7 +6,7 @@
 #include <initializer_list>
 #include <limits>
 
-#include "torchac/coding.hpp"
+#include "torchac/core.hpp"
 
 namespace torchac::test {
 

@@ -14,11 +14,11 @@
 #include "random_cdf.hpp"
 #include "shared.hpp"
 #include "streams.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/crew.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/poll.hpp"
-#include "torchac/turn.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/core.hpp"
+#include "torchac/support/object_lock.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/thread_team.hpp"
 
 #if !defined(_WIN32)
 #include <sys/wait.h>
@@ -51,11 +51,10 @@ struct Endless {
 
   Endless() : cdf({RowType::kInt16, false, 2}, 1, {0, 2}) { cdf.set(0, 1, 65535); }
 
-  [[nodiscard]] EncodeItem item(EncodedStream& stream) const {
+  [[nodiscard]] EncodeJob item(EncodedStream& stream) const {
     static const std::int8_t zero = 0;
     const StridedWalk symbols(reinterpret_cast<const std::byte*>(&zero), {{kCount, 0}});
-    return {cdf.format(), cdf.rows(0, kCount), Integers(IntegerType::kInt8, symbols, 2, false),
-            kCount, &stream};
+    return {{cdf.layout(), cdf.rows(0, kCount), kCount}, {IntegerType::kInt8, symbols}, &stream};
   }
 
   StoredCdf cdf;
@@ -115,10 +114,10 @@ TEST_CASE("a failure in any thread is the failure of the call") {
   }
   const int failures = fail_each_allocation([&] {
     std::vector<EncodedStream> streams(items.size());
-    std::vector<EncodeItem> coded;
+    std::vector<EncodeJob> coded;
     for (std::size_t i = 0; i < items.size(); ++i)
-      coded.push_back(items[i].encode_item(streams[i], symbols[i]));
-    Crew crew(4);
+      coded.push_back(items[i].encode_job(streams[i], symbols[i]));
+    ThreadTeam crew(4);
     const Report report = torchac::encode(coded, Check::kTouched, crew);
     allocations_left = kNoLimit;
     REQUIRE(report.ok());
@@ -131,8 +130,8 @@ TEST_CASE("a failure in any thread is the failure of the call") {
 TEST_CASE("a long call can be interrupted, and leaves nothing behind") {
   const Endless endless;
   EncodedStream stream;
-  Crew alone(1, Poll(interrupt));
-  const EncodeItem item = endless.item(stream);
+  ThreadTeam alone(1, Poll(interrupt));
+  const EncodeJob item = endless.item(stream);
   const auto call = [&] {
     Undo undo(stream);
     (void)torchac::encode({&item, 1}, Check::kTouched, alone);
@@ -146,10 +145,10 @@ TEST_CASE("an interrupted call ends its other threads too, also while it waits f
   const Endless endless;
   for (const bool waits : {false, true}) {
     std::vector<EncodedStream> streams(2);
-    std::vector<EncodeItem> items{endless.item(streams[0]), endless.item(streams[1])};
+    std::vector<EncodeJob> items{endless.item(streams[0]), endless.item(streams[1])};
     // With one stream for two threads, either this thread codes it, or it waits.
     if (waits) items[0].count = 0;
-    Crew crew(2, Poll(interrupt));
+    ThreadTeam crew(2, Poll(interrupt));
     CHECK_THROWS_AS((void)torchac::encode(items, Check::kTouched, crew), Interrupted);
     for (const EncodedStream& stream : streams)
       CHECK(static_cast<double>(stream.num_bits()) < Endless::kCount / 65536.0);
@@ -157,15 +156,15 @@ TEST_CASE("an interrupted call ends its other threads too, also while it waits f
 }
 
 TEST_CASE("one thread at a time has the turn") {
-  Turn turn;
+  ObjectLock turn;
   constexpr int kRounds = 20000;
   std::int64_t shared = 0;
   const auto count = [&] {
     for (int i = 0; i < kRounds;) {
-      if (turn.try_take() != Turn::Result::kTaken) continue;
+      if (turn.try_lock() != ObjectLock::Result::kTaken) continue;
       ++shared;
       ++i;
-      turn.give_back();
+      turn.unlock();
     }
   };
   std::thread other(count);
@@ -175,19 +174,19 @@ TEST_CASE("one thread at a time has the turn") {
 }
 
 TEST_CASE("who has the turn is told apart") {
-  Turn turn;
-  REQUIRE(turn.try_take() == Turn::Result::kTaken);
-  CHECK(turn.try_take() == Turn::Result::kReentered);
-  std::thread([&] { CHECK(turn.try_take() == Turn::Result::kBusy); }).join();
+  ObjectLock turn;
+  REQUIRE(turn.try_lock() == ObjectLock::Result::kTaken);
+  CHECK(turn.try_lock() == ObjectLock::Result::kReentered);
+  std::thread([&] { CHECK(turn.try_lock() == ObjectLock::Result::kBusy); }).join();
 #if !defined(_WIN32)
   const pid_t child = fork();
-  if (child == 0) _exit(turn.try_take() == Turn::Result::kForked ? 0 : 1);
+  if (child == 0) _exit(turn.try_lock() == ObjectLock::Result::kForked ? 0 : 1);
   int status = 1;
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK(status == 0);
 #endif
-  turn.give_back();
-  CHECK(turn.try_take() == Turn::Result::kTaken);
+  turn.unlock();
+  CHECK(turn.try_lock() == ObjectLock::Result::kTaken);
 }
 
 }  // namespace torchac::test

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <span>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "definition.hpp"
@@ -14,12 +13,13 @@
 #include "shared.hpp"
 #include "stored_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/checks.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/crew.hpp"
-#include "torchac/report.hpp"
-#include "torchac/sources.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/row_checks.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/cdf_rows.hpp"
+#include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
 namespace {
@@ -42,25 +42,24 @@ struct Call {
   Call(const StoredCdf& cdf, Rows rows, std::int64_t count)
       : rows(std::move(rows)), count(count), cdf(&cdf) {}
 
-  [[nodiscard]] EncodeItem encode_item() {
+  [[nodiscard]] EncodeJob encode_job() {
     static const std::int8_t zero = 0;
     const StridedWalk symbols(reinterpret_cast<const std::byte*>(&zero), {{count, 0}});
-    return {cdf->format(), rows, Integers(IntegerType::kInt8, symbols, 3, false), count, &stream};
+    return {{cdf->layout(), rows, count}, {IntegerType::kInt8, symbols}, &stream};
   }
 
   // What both directions and the cost of symbols say.
   [[nodiscard]] Report report() {
-    const EncodeItem encode_this = encode_item();
+    const EncodeJob encode_this = encode_job();
     const Report encoded = encode(encode_this, Check::kFew);
     std::vector<double> bits(static_cast<std::size_t>(count));
     Poll never;
     const Report measured =
-        measure({cdf->format(), rows, encode_this.symbols, count, bits.data()}, Check::kFew, never);
+        measure({encode_this, encode_this.symbols, bits.data()}, Check::kFew, never);
     const Bytes bytes(static_cast<std::size_t>(count));
     Decoder decoder(bytes);
     Symbols symbols(static_cast<std::size_t>(count));
-    const Report decoded =
-        decode({cdf->format(), rows, symbols.data(), count, &decoder}, Check::kFew);
+    const Report decoded = decode({encode_this, symbols.data(), &decoder}, Check::kFew);
     for (const Report& other : {measured, decoded}) {
       CHECK(other.problem == encoded.problem);
       CHECK(other.position == encoded.position);
@@ -85,7 +84,7 @@ Call own(const StoredCdf& cdf, const std::vector<Dimension>& shape) {
 Call shared(const StoredCdf& tables, const std::vector<std::uint8_t>& index) {
   const auto count = static_cast<std::int64_t>(index.size());
   const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{count, 1}});
-  const Integers integers(IntegerType::kUint8, walk, tables.count(), false);
+  const Integers integers{IntegerType::kUint8, walk};
   return {tables, Rows({tables.row(0), 8, tables.count()}, integers), count};
 }
 
@@ -110,8 +109,8 @@ TEST_CASE("the first converted value that is less than the one before it") {
       if (value < before) expected = {Problem::kDecreasing, j};
       before = value;
     }
-    const auto decrease = [&](const auto& format) { return format.decrease(cdf.row(0)); };
-    const Fault fault = std::visit(decrease, cdf.format());
+    const Fault fault =
+        with_cdf(cdf.layout(), [&](const auto& model) { return model.decrease(cdf.row(0)); });
     CHECK(fault.problem == expected.problem);
     CHECK(fault.column == expected.column);
   });
@@ -145,7 +144,7 @@ TEST_CASE("tables are all checked, or those that are used if the symbols are few
   std::vector<std::uint8_t> index(99, 3);
   index[98] = 70;
   check_decreasing(shared(cdf, index).report(), 98);
-  index[97] = 100;  // names no table
+  index[97] = 100;  // is out of range
   CHECK(shared(cdf, index).report().problem == Problem::kIndex);
 }
 
@@ -154,8 +153,8 @@ TEST_CASE("the rows of a batch are few or not together, and tables are shared by
   const StoredCdf other = rows_with(40, {});
   const std::vector<std::uint8_t> index(20, 3);
   const auto batch = [](Call first, Call second) {
-    const std::vector<EncodeItem> items{first.encode_item(), second.encode_item()};
-    Crew alone(1);
+    const std::vector<EncodeJob> items{first.encode_job(), second.encode_job()};
+    ThreadTeam alone(1);
     return torchac::encode(items, Check::kFew, alone);
   };
   const Call rows = own(cdf, {{40, 8}});

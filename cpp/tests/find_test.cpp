@@ -7,22 +7,25 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <variant>
 
 #include "random.hpp"
 #include "random_cdf.hpp"
 #include "reference.hpp"
 #include "stored_cdf.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/cpu.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/one_window.hpp"
-#include "torchac/range.hpp"
-#include "torchac/row.hpp"
-#include "torchac/sources.hpp"
-#include "torchac/tables.hpp"
-#include "torchac/values.hpp"
-#include "torchac/windows.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/coder/range.hpp"
+#include "torchac/coder/target.hpp"
+#include "torchac/models/cdf_layout.hpp"
+#include "torchac/models/cdf_row.hpp"
+#include "torchac/models/cdf_rows.hpp"
+#include "torchac/models/cdf_value.hpp"
+#include "torchac/models/decode_lut.hpp"
+#include "torchac/models/simd_short_row.hpp"
+#include "torchac/models/simd_two_level.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/poll.hpp"
 
 namespace torchac::test {
 namespace {
@@ -30,7 +33,7 @@ namespace {
 // All of the range is the row, and the target is in its part number `quantile`.
 Target target_at(std::int64_t quantile) {
   const auto offset = static_cast<std::uint64_t>(quantile) << 16;
-  return Target(DecoderRange<std::uint64_t>::at(0, kFullSpan, offset));
+  return Target::of<false>(DecoderState<std::uint64_t>::at(0, kFullRange, offset));
 }
 
 // `find` looks for a target in a row, from quantile `least` on; `expected` is that row, as integers
@@ -53,7 +56,7 @@ void check_find(const Find& find, const reference::Row& expected, std::int64_t l
 
 }  // namespace
 
-TEST_CASE("quantiles around every value, in rows and in prepared tables") {
+TEST_CASE("quantiles around every value, in rows and in lookup tables") {
   for_seeds(300, [](Random& random) {
     // Without normalization, float rows can have equal values.
     const Kind kind{random.one_of(kRowTypes), random.one_in(2), random.between(1, 300)};
@@ -62,42 +65,40 @@ TEST_CASE("quantiles around every value, in rows and in prepared tables") {
     const bool searchable = std::ranges::all_of(expected, [](const auto& row) {
       return std::ranges::is_sorted(row) && (row[0] == 0 || row[0] < row[1]);
     });
-    const auto check = [&](const auto& format) {
+    with_cdf(cdf.layout(), [&](const auto& model) {
       Poll never;
-      const auto tables =
-          Tables::prepare(format, {cdf.row(0), cdf.row(1) - cdf.row(0), cdf.count()}, never);
+      const TableView view{cdf.row(0), cdf.row(1) - cdf.row(0), cdf.count()};
+      const auto tables = DecodeTables::prepare(model, view, never);
       REQUIRE(tables.has_value() == searchable);
       if (!searchable) return;
       for (std::size_t i = 0; i < expected.size(); ++i) {
         const std::byte* row = cdf.row(static_cast<std::int64_t>(i));
-        const std::byte* table = tables->data() + i * tables->size() * Tables::kPlace;
-        check_find([&](const Target& target) { return format.find(row, target); }, expected[i]);
-        check_find([&](const Target& target) { return tables->format().find(table, target); },
+        const auto table = static_cast<std::uint32_t>(i) * tables->step();
+        check_find([&](const Target& target) { return model.find(row, target); }, expected[i]);
+        check_find([&](const Target& target) { return tables->model().find(table, target); },
                    expected[i]);
       }
-    };
-    std::visit(check, cdf.format());
+    });
   });
 }
 
-#ifdef TORCHAC_HAS_VECTORS
+#ifdef TORCHAC_HAS_SIMD
 
 namespace {
 
-// A row, its values one after the other, and the windows it is searched in.
-template <class Windows>
-struct WindowsRow {
+// A row, its values one after the other, and its search.
+template <class Search>
+struct SearchedRow {
   StoredCdf cdf;
   reference::Row expected;
-  Windows windows;
+  Search search;
 
-  explicit WindowsRow(StoredCdf stored)
+  explicit SearchedRow(StoredCdf stored)
       : cdf(std::move(stored)),
         expected(cdf.reference_row(0)),
-        windows(std::get<RowFormat<typename Windows::Value>>(cdf.format()).value(),
-                static_cast<std::uint32_t>(cdf.kind().symbols)) {}
+        search(CdfRow<typename Search::Value>(cdf.layout()).value(), cdf.layout().symbols) {}
 
-  [[nodiscard]] bool rises() const { return windows.rises(cdf.row(0)); }
+  [[nodiscard]] bool is_monotone() const { return search.is_monotone(cdf.row(0)); }
 };
 
 StoredCdf contiguous(const StoredCdf& any) {
@@ -108,27 +109,27 @@ StoredCdf contiguous(const StoredCdf& any) {
   return result;
 }
 
-template <class Windows>
+template <class Search>
 std::int64_t random_size(Random& random) {
   std::int64_t symbols = 0;
-  while (!Windows::fit(static_cast<std::uint32_t>(symbols))) symbols = random.between(1, 300);
+  while (!Search::fits(static_cast<std::uint32_t>(symbols))) symbols = random.between(1, 300);
   return symbols;
 }
 
-template <class Windows>
-void check_windows(Random& random, RowType type, bool normalize) {
-  const Kind kind{type, normalize, random_size<Windows>(random)};
+template <class Search>
+void check_search(Random& random, RowType type, bool normalize) {
+  const Kind kind{type, normalize, random_size<Search>(random)};
   const StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
-  const WindowsRow<Windows> row(cdf);
+  const SearchedRow<Search> row(cdf);
   // Rows of random_cdf never decrease as they are stored. Without normalization, values may wrap.
-  if (!row.rises()) {
+  if (!row.is_monotone()) {
     REQUIRE(type == RowType::kFloat32);
     REQUIRE_FALSE(normalize);
     return;
   }
   REQUIRE(std::ranges::is_sorted(row.expected));
   const auto find = [&](const Target& target) {
-    return row.windows.find(row.cdf.row(0), row.windows.sample(row.cdf.row(0)), target);
+    return row.search.find(row.cdf.row(0), row.search.sample(row.cdf.row(0)), target);
   };
   check_find(find, row.expected, row.expected[0]);
   if (row.expected[0] == 0) return;
@@ -137,39 +138,39 @@ void check_windows(Random& random, RowType type, bool normalize) {
   CHECK(find(target_at(before)).interval.low > before);
 }
 
-template <class Windows>
-void check_rises(Random& random) {
-  const Kind kind{RowType::kFloat32, true, random_size<Windows>(random)};
+template <class Search>
+void check_monotone(Random& random) {
+  const Kind kind{RowType::kFloat32, true, random_size<Search>(random)};
   StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
-  REQUIRE(WindowsRow<Windows>(cdf).rises());
+  REQUIRE(SearchedRow<Search>(cdf).is_monotone());
   const std::int64_t j = random.between(0, kind.symbols - 1);
   const auto bad = random.one_of<float>({-2, 2, NAN, INFINITY, -INFINITY});
   cdf.set(0, j, std::bit_cast<std::uint32_t>(bad));
   CAPTURE(j);
   CAPTURE(bad);
-  REQUIRE_FALSE(WindowsRow<Windows>(cdf).rises());
+  REQUIRE_FALSE(SearchedRow<Search>(cdf).is_monotone());
   // The last value has no meaning.
   StoredCdf same = contiguous(random_cdf(random, kind, 1));
   same.set(0, kind.symbols, std::bit_cast<std::uint32_t>(bad));
-  REQUIRE(WindowsRow<Windows>(same).rises());
+  REQUIRE(SearchedRow<Search>(same).is_monotone());
 }
 
 }  // namespace
 
-TEST_CASE("quantiles around every value, in windows") {
+TEST_CASE("quantiles around every value, by SIMD") {
   for_seeds(300, [](Random& random) {
     const bool normalize = random.one_in(2);
-    check_windows<OneWindow<Float32>>(random, RowType::kFloat32, normalize);
-    check_windows<OneWindow<Integer16>>(random, RowType::kInt16, false);
-    check_windows<Windows<Float32>>(random, RowType::kFloat32, normalize);
-    check_windows<Windows<Integer16>>(random, RowType::kInt16, false);
+    check_search<SimdShortRow<Float32>>(random, RowType::kFloat32, normalize);
+    check_search<SimdShortRow<Integer16>>(random, RowType::kInt16, false);
+    check_search<SimdTwoLevel<Float32>>(random, RowType::kFloat32, normalize);
+    check_search<SimdTwoLevel<Integer16>>(random, RowType::kInt16, false);
   });
 }
 
-TEST_CASE("a row does not rise if a single value is less than the one before or not finite") {
+TEST_CASE("a row is not monotone if a single value is less than the one before or not finite") {
   for_seeds(300, [](Random& random) {
-    check_rises<OneWindow<Float32>>(random);
-    check_rises<Windows<Float32>>(random);
+    check_monotone<SimdShortRow<Float32>>(random);
+    check_monotone<SimdTwoLevel<Float32>>(random);
   });
 }
 

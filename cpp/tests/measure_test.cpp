@@ -15,20 +15,19 @@
 #include "shared.hpp"
 #include "stored_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/poll.hpp"
-#include "torchac/report.hpp"
+#include "torchac/core.hpp"
+#include "torchac/error.hpp"
+#include "torchac/support/poll.hpp"
 
 namespace torchac::test {
 namespace {
 
-void check_measure(const EncodeItem& item, const std::vector<reference::Row>& rows,
+void check_measure(const EncodeJob& job, const std::vector<reference::Row>& rows,
                    const Symbols& symbols) {
   std::vector<double> bits(symbols.size(), -1);
   Poll never;
-  const Report report = measure({item.format, item.rows, item.symbols, item.count, bits.data()},
-                                Check::kTouched, never);
-  const Report encoded = encode(item);
+  const Report report = measure({job, job.symbols, bits.data()}, Check::kTouched, never);
+  const Report encoded = encode(job);
   CHECK(report.problem == encoded.problem);
   CHECK(report.position == encoded.position);
   CHECK(report.column == encoded.column);
@@ -47,7 +46,7 @@ TEST_CASE("the cost of symbols with rows of their own") {
                                            : hostile_cdf(random, random.between(0, 100));
     const Symbols symbols = hostile_symbols(random, cdf.kind(), cdf.count());
     EncodedStream stream;
-    check_measure(encode_item(stream, cdf, 0, symbols), cdf.reference_rows(), symbols);
+    check_measure(encode_job(stream, cdf, 0, symbols), cdf.reference_rows(), symbols);
   });
 }
 
@@ -57,7 +56,7 @@ TEST_CASE("the cost of symbols with shared tables") {
     const Shared shared(random, tables, tables.kind(), random.below(900));
     const Symbols symbols = hostile_symbols(random, tables.kind(), shared.count());
     EncodedStream stream;
-    check_measure(shared.encode_item(stream, symbols), shared.reference_rows, symbols);
+    check_measure(shared.encode_job(stream, symbols), shared.reference_rows, symbols);
   });
 }
 
@@ -75,9 +74,9 @@ TEST_CASE("rows are converted with their last values, up to the first that is no
     }
     std::vector<std::uint16_t> values(static_cast<std::size_t>(count * (kind.symbols + 1)));
     Poll never;
-    const Report report = quantize(
-        {cdf.format(), cdf.rows(0, count), count, std::as_writable_bytes(std::span(values)).data()},
-        never);
+    const Report report = quantize({{cdf.layout(), cdf.rows(0, count), count},
+                                    std::as_writable_bytes(std::span(values)).data()},
+                                   never);
     std::size_t k = 0;
     for (std::int64_t i = 0; i < count; ++i) {
       for (std::int64_t j = 0; j <= kind.symbols; ++j, ++k) {

@@ -8,8 +8,8 @@
 
 #include "stored_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/report.hpp"
-#include "torchac/sources.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::test {
 namespace {
@@ -58,16 +58,16 @@ TEST_CASE("an empty interval, before and after a symbol outside the alphabet") {
   }
 }
 
-TEST_CASE("an index that names no table") {
+TEST_CASE("an index that is out of range") {
   for (const std::size_t position : {std::size_t{0}, kBlock - 1, kBlock, kCount - 1}) {
     const StoredCdf tables = even_rows();
     const Symbols symbols(kCount);
     std::vector<std::int8_t> index(kCount);
     index[position] = 2;
     EncodedStream stream;
-    EncodeItem item = encode_item(stream, tables, 0, symbols);
+    EncodeJob item = encode_job(stream, tables, 0, symbols);
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{kCount, 1}});
-    item.rows = Rows({tables.row(0), 10, 2}, Integers(IntegerType::kInt8, walk, 2, false));
+    item.rows = Rows({tables.row(0), 10, 2}, {IntegerType::kInt8, walk});
     const Report report = encode(item);
     CHECK(report.problem == Problem::kIndex);
     CHECK(report.position == static_cast<std::int64_t>(position));

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "torchac/report.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::test::reference {
 
@@ -18,8 +18,8 @@ using Row = std::vector<std::int64_t>;
 inline constexpr std::uint64_t kQuarter = std::uint64_t{1} << 30;
 inline constexpr std::uint64_t kHalf = 2 * kQuarter;
 
-// The numbers that the bits so far leave open: low ... high, seen through a window of 32 bits.
-struct Window {
+// The numbers that the bits so far leave open: low ... high, seen through a state of 32 bits.
+struct State {
   std::uint64_t low = 0;
   std::uint64_t high = 4 * kQuarter - 1;
 
@@ -82,7 +82,7 @@ class Encoder {
     pending_ = 0;
   }
 
-  Window window_;
+  State window_;
   std::size_t pending_ = 0;
   std::vector<bool> bits_;
 };
@@ -132,7 +132,7 @@ class Decoder {
     return found;
   }
 
-  // False if the window would not hold the value.
+  // False if the state would not hold the value.
   bool consume(std::int64_t c_low, std::int64_t c_high) {
     if (c_high <= c_low) return false;
     window_.narrow(c_low, c_high);
@@ -155,7 +155,7 @@ class Decoder {
   const std::vector<std::uint8_t>& stream_;
   std::size_t next_ = 0;
   std::uint64_t value_ = 0;
-  Window window_;
+  State window_;
 };
 
 struct Decoded {

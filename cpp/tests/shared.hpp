@@ -11,9 +11,9 @@
 #include "reference.hpp"
 #include "stored_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/sources.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/core.hpp"
 
 namespace torchac::test {
 
@@ -22,7 +22,7 @@ struct Shared {
   // `kind` says how to read the tables: possibly not as they themselves do.
   Shared(Random& random, const StoredCdf& tables, Kind kind, std::size_t count)
       : kind(kind),
-        format(tables.read_as(kind).format()),
+        layout(tables.read_as(kind).layout()),
         view{tables.row(0), tables.row(1) - tables.row(0), tables.count()},
         index(count) {
     const auto converted = tables.read_as(kind).reference_rows();
@@ -36,26 +36,26 @@ struct Shared {
 
   [[nodiscard]] Integers indices() const {
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{count(), 1}});
-    return {IntegerType::kUint8, walk, view.count, false};
+    return {IntegerType::kUint8, walk};
   }
 
   [[nodiscard]] Rows rows() const { return {view, indices()}; }
 
   [[nodiscard]] Integers source(const Symbols& symbols) const {
     const StridedWalk walk(std::as_bytes(std::span(symbols)).data(), {{count(), 2}});
-    return {IntegerType::kInt16, walk, kind.symbols, false};
+    return {IntegerType::kInt16, walk};
   }
 
-  [[nodiscard]] EncodeItem encode_item(EncodedStream& stream, const Symbols& symbols) const {
-    return {format, rows(), source(symbols), count(), &stream};
+  [[nodiscard]] EncodeJob encode_job(EncodedStream& stream, const Symbols& symbols) const {
+    return {{layout, rows(), count()}, source(symbols), &stream};
   }
 
-  [[nodiscard]] DecodeItem decode_item(Decoder& stream, Symbols& symbols) const {
-    return {format, rows(), symbols.data(), count(), &stream};
+  [[nodiscard]] DecodeJob decode_job(Decoder& stream, Symbols& symbols) const {
+    return {{layout, rows(), count()}, symbols.data(), &stream};
   }
 
   Kind kind;
-  AnyRowFormat format;
+  CdfLayout layout;
   TableView view;
   std::vector<std::uint8_t> index;
   std::vector<reference::Row> reference_rows;

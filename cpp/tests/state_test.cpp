@@ -8,9 +8,9 @@
 #include "random.hpp"
 #include "random_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/range.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/range.hpp"
 
 namespace torchac::test {
 
@@ -23,7 +23,7 @@ TEST_CASE("an encoder and a decoder continue from their states") {
 
     EncodedStream stream;
     REQUIRE(encode(stream, cdf, 0, std::span(symbols).first(split)).ok());
-    auto again = EncodedStream::from_state(stream.state());
+    auto again = EncodedStream::from_saved(stream.save());
     REQUIRE(again.has_value());
     CHECK(again->num_bits() == stream.num_bits());
     REQUIRE(encode(*again, cdf, first, std::span(symbols).subspan(split)).ok());
@@ -34,7 +34,7 @@ TEST_CASE("an encoder and a decoder continue from their states") {
     Symbols decoded(symbols.size());
     REQUIRE(decode(decoder, cdf, 0, std::span(decoded).first(split)).ok());
     Decoder other(bytes);
-    REQUIRE(other.restore(decoder.state()));
+    REQUIRE(other.restore(decoder.save()));
     CHECK(other.num_bits() == decoder.num_bits());
     REQUIRE(decode(other, cdf, first, std::span(decoded).subspan(split)).ok());
     CHECK(decoded == symbols);
@@ -43,16 +43,16 @@ TEST_CASE("an encoder and a decoder continue from their states") {
 
 TEST_CASE("states of anything") {
   const auto anything = [](Random& random) {
-    return random.one_of<std::uint64_t>({0, 1, kMinSpan, kMinSpan + 1, kFullSpan - 1, kFullSpan,
+    return random.one_of<std::uint64_t>({0, 1, kMinRange, kMinRange + 1, kFullRange - 1, kFullRange,
                                          random.bits() >> random.below(64)});
   };
   for_seeds(20000, [&](Random& random) {
-    EncodedStream::State state{anything(random), anything(random), anything(random),
+    EncodedStream::Saved saved{anything(random), anything(random), anything(random),
                                static_cast<std::uint32_t>(random.below(20)),
                                random.bytes(random.below(4))};
-    for (auto& byte : state.bytes) byte = random.one_of<std::uint8_t>({0, 0, 255, byte});
+    for (auto& byte : saved.bytes) byte = random.one_of<std::uint8_t>({0, 0, 255, byte});
     const StoredCdf cdf = random_cdf(random, 9);
-    auto stream = EncodedStream::from_state(state);
+    auto stream = EncodedStream::from_saved(saved);
     if (stream) {
       // A carry out of what is there would leave the memory, which sanitizers see.
       REQUIRE(encode(*stream, cdf, 0, random_symbols(random, cdf)).ok());
@@ -60,10 +60,10 @@ TEST_CASE("states of anything") {
     }
     const Bytes bytes = random.bytes(random.below(20));
     Decoder decoder(bytes);
-    const Decoder::State there{anything(random), anything(random), anything(random),
+    const Decoder::Saved there{anything(random), anything(random), anything(random),
                                random.one_in(2) ? 32 + random.below(200) : anything(random)};
     if (decoder.restore(there)) {
-      CHECK(there.offset < there.span);
+      CHECK(there.offset < there.range);
       Symbols symbols(9);
       (void)decode(decoder, cdf, 0, symbols);
     } else {

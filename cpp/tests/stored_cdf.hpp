@@ -11,9 +11,10 @@
 #include "definition.hpp"
 #include "random.hpp"
 #include "reference.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/sources.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/models/cdf_layout.hpp"
+#include "torchac/support/load.hpp"
 
 namespace torchac::test {
 
@@ -47,8 +48,8 @@ class StoredCdf {
   [[nodiscard]] Rows rows(std::int64_t i, std::int64_t count) const {
     return Rows(StridedWalk(row(i), {{count, strides_.row}}));
   }
-  [[nodiscard]] AnyRowFormat format() const {
-    return row_format(kind_.type, kind_.normalize, kind_.symbols, strides_.value);
+  [[nodiscard]] CdfLayout layout() const {
+    return {kind_.type, kind_.normalize, static_cast<std::uint32_t>(kind_.symbols), strides_.value};
   }
   [[nodiscard]] const std::byte* row(std::int64_t i) const { return memory_.data() + offset(i, 0); }
 

@@ -6,46 +6,45 @@
 #include <cstdint>
 #include <span>
 #include <utility>
-#include <variant>
 
-#include "torchac/coding.hpp"
-#include "torchac/crew.hpp"
-#include "torchac/sources.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/core.hpp"
+#include "torchac/models/cdf_rows.hpp"
+#include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
 
-EncodeItem encode_item(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
-                       std::span<const std::int16_t> symbols) {
+EncodeJob encode_job(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
+                     std::span<const std::int16_t> symbols) {
   const auto count = static_cast<std::int64_t>(symbols.size());
   const StridedWalk walk(std::as_bytes(symbols).data(), {{count, sizeof(std::int16_t)}});
-  const Integers source(IntegerType::kInt16, walk, cdf.kind().symbols, false);
-  return {cdf.format(), cdf.rows(first, count), source, count, &stream};
+  return {{cdf.layout(), cdf.rows(first, count), count}, {IntegerType::kInt16, walk}, &stream};
 }
 
-DecodeItem decode_item(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
-                       std::span<std::int16_t> symbols) {
+DecodeJob decode_job(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
+                     std::span<std::int16_t> symbols) {
   const auto count = static_cast<std::int64_t>(symbols.size());
-  return {cdf.format(), cdf.rows(first, count), symbols.data(), count, &stream};
+  return {{cdf.layout(), cdf.rows(first, count), count}, symbols.data(), &stream};
 }
 
 Report encode(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<const std::int16_t> symbols, Check check) {
-  return encode(encode_item(stream, cdf, first, symbols), check);
+  return encode(encode_job(stream, cdf, first, symbols), check);
 }
 
 Report decode(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<std::int16_t> symbols) {
-  return decode(decode_item(stream, cdf, first, symbols));
+  return decode(decode_job(stream, cdf, first, symbols));
 }
 
-Report encode(const EncodeItem& item, Check check) {
-  Crew alone(1);
+Report encode(const EncodeJob& item, Check check) {
+  ThreadTeam alone(1);
   return torchac::encode({&item, 1}, check, alone);
 }
 
-Report decode(const DecodeItem& item, Check check) {
-  Crew alone(1);
+Report decode(const DecodeJob& item, Check check) {
+  ThreadTeam alone(1);
   return torchac::decode({&item, 1}, check, alone);
 }
 
@@ -70,16 +69,15 @@ Decoded decode(const Bytes& stream, const StoredCdf& cdf) {
 }
 
 reference::Row core_row(const StoredCdf& cdf, std::int64_t i) {
-  const auto read = [&](const auto& format) {
+  return with_cdf(cdf.layout(), [&](const auto& model) {
     reference::Row row;
-    for (std::uint32_t symbol = 0; symbol < format.symbols(); ++symbol) {
-      const std::uint32_t low = format.interval(cdf.row(i), symbol).low;
+    for (std::uint32_t symbol = 0; symbol < model.symbols(); ++symbol) {
+      const std::uint32_t low = model.interval(cdf.row(i), symbol).low;
       row.push_back(low == kNotFinite ? -1 : std::int64_t{low});
     }
-    row.push_back(format.interval(cdf.row(i), format.symbols() - 1).high);
+    row.push_back(model.interval(cdf.row(i), model.symbols() - 1).high);
     return row;
-  };
-  return std::visit(read, cdf.format());
+  });
 }
 
 }  // namespace torchac::test

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "stored_cdf.hpp"
-#include "torchac/checks.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/decoder.hpp"
-#include "torchac/encoder.hpp"
-#include "torchac/report.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/error.hpp"
 
 namespace torchac::test {
 
@@ -18,18 +18,18 @@ using Bytes = std::vector<std::uint8_t>;
 using Symbols = std::vector<std::int16_t>;
 
 // These go on with a stream, with the rows of `cdf` from row `first` on, one for each symbol.
-EncodeItem encode_item(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
-                       std::span<const std::int16_t> symbols);
-DecodeItem decode_item(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
-                       std::span<std::int16_t> symbols);
+EncodeJob encode_job(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
+                     std::span<const std::int16_t> symbols);
+DecodeJob decode_job(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
+                     std::span<std::int16_t> symbols);
 Report encode(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<const std::int16_t> symbols, Check check = Check::kTouched);
 Report decode(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
               std::span<std::int16_t> symbols);
 
 // These code one item.
-Report encode(const EncodeItem& item, Check check = Check::kTouched);
-Report decode(const DecodeItem& item, Check check = Check::kTouched);
+Report encode(const EncodeJob& item, Check check = Check::kTouched);
+Report decode(const DecodeJob& item, Check check = Check::kTouched);
 
 // The stream if it ended here.
 Bytes finished(EncodedStream stream);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "random.hpp"
-#include "torchac/strided.hpp"
+#include "torchac/arrays/strided.hpp"
 
 namespace torchac::test {
 namespace {

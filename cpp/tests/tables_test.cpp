@@ -14,8 +14,8 @@
 #include "shared.hpp"
 #include "stored_cdf.hpp"
 #include "streams.hpp"
-#include "torchac/coding.hpp"
-#include "torchac/crew.hpp"
+#include "torchac/core.hpp"
+#include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
 TEST_CASE("shared rows decode as the reference decodes") {
@@ -27,7 +27,7 @@ TEST_CASE("shared rows decode as the reference decodes") {
 
     Decoder decoder(stream);
     Symbols symbols(shared.index.size());
-    const DecodeItem item = shared.decode_item(decoder, symbols);
+    const DecodeJob item = shared.decode_job(decoder, symbols);
     const Report report = decode(item);
     REQUIRE(report.problem == expected.problem);
     symbols.resize(expected.symbols.size());
@@ -44,7 +44,7 @@ TEST_CASE("shared rows encode as the reference encodes") {
     const reference::Encoded expected = reference::encode(shared.reference_rows, symbols);
 
     EncodedStream stream;
-    const EncodeItem item = shared.encode_item(stream, symbols);
+    const EncodeJob item = shared.encode_job(stream, symbols);
     const Report report = encode(item);
     REQUIRE(report.problem == expected.problem);
     if (report.ok()) {
@@ -71,17 +71,17 @@ TEST_CASE("items of a batch have tables of their own, the same, or the same read
     std::vector<EncodedStream> encoded(items.size());
     std::vector<Symbols> symbols;
     std::vector<reference::Decoded> expected;
-    std::vector<DecodeItem> decode_items;
-    std::vector<EncodeItem> encode_items;
+    std::vector<DecodeJob> decode_items;
+    std::vector<EncodeJob> encode_items;
     for (std::size_t i = 0; i < items.size(); ++i) {
       expected.push_back(reference::decode(stream, items[i].reference_rows));
       symbols.emplace_back(items[i].index.size());
-      decode_items.push_back(items[i].decode_item(decoders[i], symbols[i]));
-      encode_items.push_back(items[i].encode_item(encoded[i], symbols[i]));
+      decode_items.push_back(items[i].decode_job(decoders[i], symbols[i]));
+      encode_items.push_back(items[i].encode_job(encoded[i], symbols[i]));
     }
     const bool ok = std::ranges::all_of(
         expected, [](const auto& item) { return item.problem == Problem::kNone; });
-    Crew alone(1);
+    ThreadTeam alone(1);
     REQUIRE(torchac::decode(decode_items, Check::kTouched, alone).ok() == ok);
     if (!ok) return;
     REQUIRE(torchac::encode(encode_items, Check::kTouched, alone).ok());

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "definition.hpp"
-#include "torchac/values.hpp"
+#include "torchac/models/cdf_value.hpp"
 
 namespace torchac::test {
 namespace {

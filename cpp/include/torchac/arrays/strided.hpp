@@ -1,0 +1,111 @@
+// Arrays as NumPy and PyTorch have them: a first element, and a stride in bytes for each dimension.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace torchac {
+
+// One number for the size and one for the stride of a dimension.
+struct Dimension {
+  std::int64_t size;
+  std::int64_t stride;  // in bytes; zero where a tensor is expanded, negative where it is reversed
+};
+
+// Visits the elements of an array in row-major order.
+class StridedWalk {
+ public:
+  StridedWalk(const std::byte* first, const std::vector<Dimension>& dimensions) : at_(first) {
+    for (const Dimension& d : dimensions) add(d);
+    if (!outer_.empty()) {
+      inner_ = outer_.back().dimension;
+      outer_.pop_back();
+    }
+    left_ = inner_.size;
+  }
+
+  // The element, which must not be asked for when all have been visited.
+  [[nodiscard]] const std::byte* at() const { return at_; }
+
+  // Elements that lie one stride apart, from `at` on.
+  [[nodiscard]] std::int64_t run() const { return left_; }
+  [[nodiscard]] std::int64_t stride() const { return inner_.stride; }
+
+  // An element, and where it comes in the order.
+  struct Place {
+    const std::byte* at;
+    std::int64_t position;
+  };
+
+  // How many elements there are that do not lie where another one does, before any was visited.
+  [[nodiscard]] std::int64_t distinct() const {
+    std::int64_t count = distinct(inner_);
+    for (const Counter& digit : outer_) count *= distinct(digit.dimension);
+    return count;
+  }
+
+  // The first of each of these.
+  [[nodiscard]] std::vector<Place> distinct_places() const {
+    std::vector<Place> places;
+    if (left_ == 0) return places;
+    places.push_back({at_, 0});
+    std::int64_t elements = 1;  // in a step along the dimension
+    const auto add = [&](const Dimension& d) {
+      const std::size_t before = places.size();
+      for (std::int64_t i = 1; i < distinct(d); ++i) {
+        for (std::size_t k = 0; k < before; ++k)
+          places.push_back({places[k].at + i * d.stride, places[k].position + i * elements});
+      }
+      elements *= d.size;
+    };
+    add(inner_);
+    for (auto digit = outer_.rbegin(); digit != outer_.rend(); ++digit) add(digit->dimension);
+    return places;
+  }
+
+  // Goes on by `steps`, at most `run`.
+  void advance(std::int64_t steps) {
+    at_ += steps * inner_.stride;
+    left_ -= steps;
+    if (left_ == 0) [[unlikely]]
+      carry();
+  }
+
+ private:
+  struct Counter {
+    Dimension dimension;
+    std::int64_t index;
+  };
+
+  static std::int64_t distinct(const Dimension& d) { return d.stride == 0 ? 1 : d.size; }
+
+  // Two dimensions in which the elements lie evenly are one, and one of size 1 is none.
+  void add(const Dimension& d) {
+    if (d.size == 1) return;
+    if (!outer_.empty() && outer_.back().dimension.stride == d.stride * d.size) {
+      outer_.back().dimension = {outer_.back().dimension.size * d.size, d.stride};
+    } else {
+      outer_.push_back({d, 0});
+    }
+  }
+
+  // To the first element of the next run, as the digits of a number carry.
+  void carry() {
+    at_ -= inner_.size * inner_.stride;
+    left_ = inner_.size;
+    for (auto digit = outer_.rbegin(); digit != outer_.rend(); ++digit) {
+      at_ += digit->dimension.stride;
+      if (++digit->index < digit->dimension.size) return;
+      at_ -= digit->dimension.size * digit->dimension.stride;
+      digit->index = 0;
+    }
+  }
+
+  const std::byte* at_;
+  Dimension inner_{1, 0};
+  std::int64_t left_;
+  std::vector<Counter> outer_;
+};
+
+}  // namespace torchac

@@ -1,0 +1,31 @@
+// What the core offers: encode and decode streams, one or many, with rows of any type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "torchac/engine/costs.hpp"  // IWYU pragma: export
+#include "torchac/engine/job.hpp"    // IWYU pragma: export
+#include "torchac/error.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac {
+
+// Encodes the jobs' symbols at the ends of their streams.
+Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team);
+
+// Decodes the jobs' symbols from where their streams are.
+Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team);
+
+// Tells what each symbol costs.
+Report measure(const MeasureJob& job, Check check, Poll& poll);
+
+// Quantizes rows as coding does. The position of what it reports is the row's.
+Report quantize(const QuantizeJob& job, Poll& poll);
+
+// How many of so many threads pay for their start when they share the symbols.
+std::size_t useful_threads(std::int64_t symbols, std::size_t threads);
+
+}  // namespace torchac

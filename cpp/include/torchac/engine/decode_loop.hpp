@@ -1,0 +1,127 @@
+// The decoding loop, for one stream or several interleaved.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/arrays/symbol_sink.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/coder/target.hpp"
+#include "torchac/engine/kernels.hpp"
+#include "torchac/engine/scheduler.hpp"
+#include "torchac/engine/simd_loop.hpp"
+#include "torchac/engine/stream_task.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/decode_lut.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/paths.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+template <class Source>
+class DecodeTask final : public StreamTask {
+ public:
+  // Whether several streams are coded by SIMD.
+  static constexpr bool kSimd = kHasAvx2 && std::same_as<typename Source::Model, DecodeLut>;
+
+  // Decodes `count` symbols from where `stream` is to `symbols`. The others are what a source is
+  // made of.
+  template <class... Arguments>
+  DecodeTask(SymbolSink symbols, std::int64_t count, Decoder& stream, Arguments&&... source)
+      : StreamTask(count),
+        source_(std::forward<Arguments>(source)...),
+        symbols_(symbols),
+        stream_(&stream) {}
+
+  void fill() override {
+    const ReadableBlock readable = source_.read(symbols_to_read());
+    begin_block(readable, readable.count);
+  }
+
+  // As TaskKind::code.
+  template <std::size_t kStreams>
+  static void code(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps) {
+    std::array<std::array<std::uint32_t, kBlock>, kStreams> symbols;
+    std::array<Work, kStreams> work;
+    for (std::size_t k = 0; k < kStreams; ++k) work[k] = tasks[k]->open();
+    for (std::size_t i = 0; i < steps; ++i) {
+      TORCHAC_UNROLL
+      for (std::size_t k = 0; k < kStreams; ++k) {
+        Work& w = work[k];
+        const Found found = w.source.find(i, w.target);
+        if (!w.decoder.consume(found.interval)) [[unlikely]]
+          return tasks[k]->refuse(symbols[k].data(), i, found.symbol, w.decoder.truncated());
+        w.target = w.source.target(w.decoder.state);
+        symbols[k][i] = found.symbol;
+      }
+    }
+    for (std::size_t k = 0; k < kStreams; ++k)
+      tasks[k]->close(work[k].decoder, symbols[k].data(), steps);
+  }
+
+  // The same by SIMD across streams.
+  template <std::size_t kStreams>
+  static void code_simd(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps)
+    requires(kSimd)
+  {
+    count(Path::kSimdStreams);
+    SymbolStrips<kStreams> symbols;
+    std::size_t done = 0;
+    while (done < steps) {
+      const std::size_t n = std::min(kStrip, steps - done);
+      std::array<Decoder, kStreams> decoders;
+      std::array<const std::uint32_t*, kStreams> tables;
+      for (std::size_t k = 0; k < kStreams; ++k) {
+        decoders[k] = *tasks[k]->stream_;
+        tables[k] = tasks[k]->source_.view(tasks[k]->next()).locators;
+      }
+      const DecodeLut lut = tasks[0]->source_.view(0).model;  // the same for all
+      if (!kernels().simd->get<kStreams>().decode(lut.layout(), lut.tables(), tables, n, decoders,
+                                                  symbols)) [[unlikely]]
+        break;
+      for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(decoders[k], symbols[k].data(), n);
+      done += n;
+    }
+    if (done == steps) return;
+    for (DecodeTask* task : tasks) code<1>({task}, steps - done);  // where one finds what is wrong
+  }
+
+ private:
+  // What the loop works with: a copy, so that the compiler sees that nothing else changes it.
+  struct Work {
+    Decoder decoder;
+    Target target;
+    typename Source::View source;
+  };
+
+  TORCHAC_INLINE Work open() {
+    const auto source = source_.view(next());
+    return {*stream_, source.target(stream_->state), source};
+  }
+
+  TORCHAC_INLINE void close(const Decoder& decoder, const std::uint32_t* symbols,
+                            std::size_t steps) {
+    *stream_ = decoder;
+    write_symbols(symbols, steps, symbols_);
+    advance(steps);
+  }
+
+  TORCHAC_COLD void refuse(const std::uint32_t* symbols, std::size_t i, std::uint32_t symbol,
+                           bool truncated) {
+    write_symbols(symbols, i, symbols_);
+    stop(next() + i,
+         truncated ? Fault{Problem::kTruncated} : source_.why_contradicted(next() + i, symbol));
+  }
+
+  Source source_;
+  SymbolSink symbols_;
+  Decoder* stream_;
+};
+
+TORCHAC_END_TARGET

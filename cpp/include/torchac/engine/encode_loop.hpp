@@ -1,0 +1,103 @@
+// The encoding loop, for one stream or several interleaved.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/encoder.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/engine/encode_source.hpp"
+#include "torchac/engine/kernels.hpp"
+#include "torchac/engine/scheduler.hpp"
+#include "torchac/engine/simd_loop.hpp"
+#include "torchac/engine/stream_task.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/paths.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+template <class Source>
+  requires(LazySource<Source> || PackedSource<Source>)
+class EncodeTask final : public StreamTask {
+ public:
+  // Whether several streams are coded by SIMD.
+  static constexpr bool kSimd = kHasAvx2 && PackedSource<Source>;
+
+  // Encodes `count` symbols at the end of `stream`. The others are what a source is made of: blocks
+  // are large, so they are made in place.
+  template <class... Arguments>
+  EncodeTask(std::int64_t count, EncodedStream& stream, Arguments&&... source)
+      : StreamTask(count), source_(std::forward<Arguments>(source)...), stream_(&stream) {}
+
+  void fill() override {
+    const ReadableBlock readable = source_.read(symbols_to_read());
+    begin_block(readable, source_.size());
+  }
+
+  // As TaskKind::code.
+  template <std::size_t kStreams>
+  static void code(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps) {
+    std::array<Work, kStreams> work;
+    for (std::size_t k = 0; k < kStreams; ++k) work[k] = tasks[k]->open(steps);
+    for (std::size_t i = 0; i < steps; ++i) {
+      TORCHAC_UNROLL
+      for (std::size_t k = 0; k < kStreams; ++k) {
+        const Interval interval = work[k].intervals.interval(i);
+        if constexpr (LazySource<Source>) {
+          if (!interval.codable()) [[unlikely]]
+            return tasks[k]->refuse(i);
+        }
+        work[k].encoder.encode(interval);
+      }
+    }
+    for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(work[k].encoder, steps);
+  }
+
+  // The same by SIMD across streams.
+  template <std::size_t kStreams>
+  static void code_simd(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps)
+    requires(kSimd)
+  {
+    count(Path::kSimdStreams);
+    std::array<Encoder, kStreams> encoders;
+    for (std::size_t k = 0; k < kStreams; ++k) encoders[k] = tasks[k]->stream_->open(steps);
+    for (std::size_t done = 0; done < steps; done += kStrip) {
+      std::array<const std::uint32_t*, kStreams> intervals;
+      for (std::size_t k = 0; k < kStreams; ++k)
+        intervals[k] = tasks[k]->source_.packed(tasks[k]->next() + done);
+      kernels().simd->get<kStreams>().encode(intervals, std::min(kStrip, steps - done), encoders);
+    }
+    for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(encoders[k], steps);
+  }
+
+ private:
+  struct Work {
+    Encoder encoder;
+    decltype(std::declval<const Source&>().view(0)) intervals;
+  };
+
+  TORCHAC_INLINE Work open(std::size_t steps) {
+    return {stream_->open(steps), source_.view(next())};
+  }
+
+  TORCHAC_INLINE void close(const Encoder& encoder, std::size_t steps) {
+    stream_->close(encoder);
+    advance(steps);
+  }
+
+  TORCHAC_COLD void refuse(std::size_t i)
+    requires(LazySource<Source>)
+  {
+    stop(source_.symbol(next() + i), source_.why_not_codable(next() + i));
+  }
+
+  Source source_;
+  EncodedStream* stream_;
+};
+
+TORCHAC_END_TARGET

@@ -1,0 +1,190 @@
+// Encode source: the intervals of a stream's symbols, block by block.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/concepts.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/target.hpp"
+
+namespace torchac {
+
+// What the encoding loop works with, from one of a block's intervals on: a copy, so that the
+// compiler sees that nothing else changes it.
+template <class V>
+concept IntervalView = std::default_initializable<V> && requires(const V view, std::size_t i) {
+  { view.interval(i) } -> std::same_as<Interval>;
+};
+
+// A source of intervals: one for each symbol, or several.
+template <class S>
+concept IntervalSource = requires(S source, const S& block, std::size_t i) {
+  // Reads a block of at most so many symbols, of one at least if nothing is wrong with it.
+  { source.read(i) } -> std::same_as<ReadableBlock>;
+  // The block's intervals: how many, all from one of them on, and the symbol that one codes.
+  { block.size() } -> std::same_as<std::size_t>;
+  { block.view(i) } -> IntervalView;
+  { block.symbol(i) } -> std::same_as<std::size_t>;
+};
+
+// One whose intervals are computed as they are coded, so that the latency of both overlaps. It may
+// be asked why one of them is not codable.
+template <class S>
+concept LazySource = IntervalSource<S> && requires(const S& block, std::size_t i) {
+  { block.why_not_codable(i) } -> std::same_as<Fault>;
+};
+
+// One whose intervals are in the block, packed and codable: ready for SIMD across streams.
+template <class S>
+concept PackedSource = IntervalSource<S> && requires(const S& block, std::size_t i) {
+  { block.packed(i) } -> std::same_as<const std::uint32_t*>;
+};
+
+}  // namespace torchac
+
+TORCHAC_BEGIN_TARGET
+
+// Reads the symbols that have these locators, clamped if that is asked for, else as many as are in
+// the alphabet.
+template <EncodeModel M>
+void read_symbols(const M& model, const typename M::Locator* locators, Integers& from,
+                  ReadableBlock& readable, std::uint32_t* to) {
+  read_integers(from, readable.count, to);
+  const auto symbols = [&](std::size_t i) { return model.symbols(locators[i]); };
+  if (from.clamp) {
+    for (std::size_t i = 0; i < readable.count; ++i) to[i] = std::min(to[i], symbols(i) - 1);
+  } else {
+    readable.truncate(count_below(to, readable.count, symbols), {Problem::kSymbol});
+  }
+}
+
+// The intervals that a model has for symbols, one for each.
+template <EncodeModel M, LocatorReader<M> Reader>
+class EncodeSource {
+ public:
+  using Locator = typename M::Locator;
+
+  // `check` asks for a check of all distributions, not only of what coding needs.
+  EncodeSource(const M& model, Reader locators, Integers symbols, bool check = false)
+      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)), check_(check) {}
+
+  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+    ReadableBlock readable = reader_.read(count, block_locators_.data());
+    read_symbols(model_, block_locators_.data(), symbols_, readable, block_symbols_.data());
+    if constexpr (CheckedModel<M>) {
+      if (check_) check(readable);
+    }
+    size_ = readable.count;
+    if constexpr (PrefetchingModel<M>) {
+      std::fill_n(&block_locators_[size_], kPrefetchDistance, Locator{});
+      std::fill_n(&block_symbols_[size_], kPrefetchDistance, 0);
+    }
+    return readable;
+  }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t symbol(std::size_t i) const { return i; }
+
+  struct View {
+    M model{};
+    const Locator* locators = nullptr;
+    const std::uint32_t* symbols = nullptr;
+    bool prefetch = false;
+
+    [[nodiscard]] TORCHAC_INLINE Interval interval(std::size_t i) const {
+      if constexpr (PrefetchingModel<M>) {
+        if (prefetch)
+          model.prefetch(locators[i + kPrefetchDistance], symbols[i + kPrefetchDistance]);
+      }
+      return model.interval(locators[i], symbols[i]);
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
+    View view{model_, &block_locators_[first], &block_symbols_[first]};
+    if constexpr (PrefetchingModel<M>) view.prefetch = reader_.own_rows();
+    return view;
+  }
+
+  [[nodiscard]] Fault why_not_codable(std::size_t i) const {
+    return model_.why_not_codable(block_locators_[i], block_symbols_[i]);
+  }
+
+ private:
+  // In symbols: about the number of cache misses that a core can have outstanding.
+  static constexpr std::size_t kPrefetchDistance = 16;
+
+  void check(ReadableBlock& readable) {
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      const Locator locator = block_locators_[i];
+      if (locator == checked_) continue;  // an expanded row again
+      checked_ = locator;
+      const Fault fault = model_.check(locator);
+      if (fault.problem != Problem::kNone) return readable.truncate(i, fault);
+    }
+  }
+
+  M model_;
+  Reader reader_;
+  Integers symbols_;
+  bool check_;
+  Locator checked_{};
+  std::size_t size_ = 0;
+  // Behind the block are kPrefetchDistance more, which mean nothing.
+  std::array<Locator, kBlock + kPrefetchDistance> block_locators_;
+  std::array<std::uint32_t, kBlock + kPrefetchDistance> block_symbols_;
+};
+
+// A view of packed intervals.
+struct PackedView {
+  const std::uint32_t* intervals = nullptr;
+
+  [[nodiscard]] TORCHAC_INLINE Interval interval(std::size_t i) const {
+    return {packed_low(intervals[i]), packed_high(intervals[i])};
+  }
+};
+
+// The same for a model that has its intervals packed.
+template <PackedModel M, LocatorReader<M> Reader>
+class EncodeSource<M, Reader> {
+ public:
+  EncodeSource(const M& model, Reader locators, Integers symbols)
+      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)) {}
+
+  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+    std::array<typename M::Locator, kBlock> locators;
+    std::array<std::uint32_t, kBlock> symbols;
+    ReadableBlock readable = reader_.read(count, locators.data());
+    read_symbols(model_, locators.data(), symbols_, readable, symbols.data());
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      block_[i] = model_.packed_interval(locators[i], symbols[i]);
+      if (block_[i] == kInvalidPacked) [[unlikely]]
+        readable.truncate(i, model_.why_not_codable(locators[i], symbols[i]));
+    }
+    size_ = readable.count;
+    return readable;
+  }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t symbol(std::size_t i) const { return i; }
+  [[nodiscard]] PackedView view(std::size_t first) const { return {packed(first)}; }
+  [[nodiscard]] const std::uint32_t* packed(std::size_t first) const { return &block_[first]; }
+
+ private:
+  M model_;
+  Reader reader_;
+  Integers symbols_;
+  std::size_t size_ = 0;
+  std::array<std::uint32_t, kBlock> block_;
+};
+
+TORCHAC_END_TARGET

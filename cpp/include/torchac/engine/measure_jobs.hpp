@@ -1,0 +1,86 @@
+// Measures what symbols cost, and quantizes rows.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/engine/costs.hpp"
+#include "torchac/engine/encode_jobs.hpp"
+#include "torchac/engine/encode_source.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/row_checks.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/cdf_rows.hpp"
+#include "torchac/models/encode_lut.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+// The cost of the symbols that a source has one interval for.
+template <IntervalSource Source>
+Report measure_all(Source source, const MeasureJob& job, Poll& poll) {
+  const double* bits = costs().data();
+  for (std::int64_t done = 0; done < job.count;) {
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(job.count - done, kBlock));
+    const ReadableBlock readable = source.read(count);
+    const auto view = source.view(0);
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      const Interval interval = view.interval(i);
+      if constexpr (LazySource<Source>) {
+        if (!interval.codable()) [[unlikely]] {
+          const Fault fault = source.why_not_codable(i);
+          return {fault.problem, 0, done + static_cast<std::int64_t>(i), fault.column};
+        }
+      }
+      job.bits[done + static_cast<std::int64_t>(i)] = bits[interval.high - interval.low];
+    }
+    done += static_cast<std::int64_t>(readable.count);
+    if (readable.count < count) return {readable.fault.problem, 0, done, readable.fault.column};
+    poll.after(count);
+  }
+  return {};
+}
+
+inline Report measure_job(const MeasureJob& job, Check check, Poll& poll) {
+  const CdfJobs jobs(std::span(&job, 1));
+  const Report report = RowChecks(jobs, check, poll).run();
+  if (!report.ok() || job.count == 0) return report;
+  if (const auto tables = encode_tables(jobs, poll)) {
+    return measure_all(EncodeSource(tables->model(), table_reader(job.rows, *tables), job.symbols),
+                       job, poll);
+  }
+  return with_cdf(job.cdf, [&](const auto& cdf) {
+    return measure_all(EncodeSource(cdf, RowReader(job.rows), job.symbols), job, poll);
+  });
+}
+
+inline Report quantize_job(const QuantizeJob& job, Poll& poll) {
+  return with_cdf(job.cdf, [&](const auto& cdf) -> Report {
+    const std::uint32_t values = cdf.symbols() + 1;
+    RowReader rows(job.rows);
+    std::array<const std::byte*, kBlock> block;
+    std::byte* to = job.values;
+    for (std::int64_t done = 0; done < job.count;) {
+      const auto count = static_cast<std::size_t>(std::min<std::int64_t>(job.count - done, kBlock));
+      const std::size_t good = rows.read(count, block.data()).count;
+      for (std::size_t i = 0; i < good; ++i, to += values * sizeof(std::uint16_t)) {
+        if (!cdf.quantize(block[i], values, to)) [[unlikely]]
+          return {Problem::kNotFinite, 0, done + static_cast<std::int64_t>(i),
+                  cdf.not_finite(block[i]).column};
+        poll.after(values);
+      }
+      if (good < count) return {Problem::kIndex, 0, done + static_cast<std::int64_t>(good)};
+      done += static_cast<std::int64_t>(count);
+    }
+    return {};
+  });
+}
+
+TORCHAC_END_TARGET

@@ -1,0 +1,93 @@
+// The state of one stream that is being coded, in blocks of symbols.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/error.hpp"
+
+namespace torchac {
+
+// How far a stream has come. A block has steps: one for each symbol, or several, if a source codes
+// a symbol in several intervals.
+class StreamTask {
+ public:
+  StreamTask(const StreamTask&) = delete;
+  StreamTask& operator=(const StreamTask&) = delete;
+  virtual ~StreamTask() = default;
+
+  // Reads the next block.
+  virtual void fill() = 0;
+
+  [[nodiscard]] bool done() const {
+    return !report_.ok() || (unread_ == 0 && steps_left() == 0 && fault_.problem == Problem::kNone);
+  }
+  [[nodiscard]] std::size_t steps_left() const { return end_ - next_; }
+  [[nodiscard]] const Report& report() const { return report_; }
+
+ protected:
+  explicit StreamTask(std::int64_t symbols) : unread_(symbols) {}
+
+  [[nodiscard]] std::size_t symbols_to_read() const {
+    return static_cast<std::size_t>(std::min<std::int64_t>(unread_, kBlock));
+  }
+
+  // A block begins, of so many steps, which code its `readable` symbols.
+  void begin_block(const ReadableBlock& readable, std::size_t steps) {
+    if (readable.count < symbols_to_read()) fault_ = readable.fault;
+    first_ += static_cast<std::int64_t>(in_block_);
+    in_block_ = readable.count;
+    unread_ -= static_cast<std::int64_t>(in_block_);
+    next_ = 0;
+    end_ = steps;
+    advance(0);
+  }
+
+  // The next step in the block.
+  [[nodiscard]] std::size_t next() const { return next_; }
+
+  void advance(std::size_t steps) {
+    next_ += steps;
+    if (next_ == end_ && fault_.problem != Problem::kNone) stop(in_block_, fault_);
+  }
+
+  // The task ends with a symbol of the block.
+  void stop(std::size_t symbol, Fault fault) {
+    report_ = {fault.problem, 0, first_ + static_cast<std::int64_t>(symbol), fault.column};
+  }
+
+ private:
+  std::int64_t unread_;       // symbols
+  std::int64_t first_ = 0;    // symbol of the block
+  std::size_t in_block_ = 0;  // symbols
+  std::size_t next_ = 0;      // step
+  std::size_t end_ = 0;       // of the steps
+  Fault fault_;               // of the symbol behind the block, if that cannot be read
+  Report report_;
+};
+
+// What a scheduler knows of tasks that are alike.
+class TaskKind {
+ public:
+  TaskKind() = default;
+  TaskKind(const TaskKind&) = delete;
+  TaskKind& operator=(const TaskKind&) = delete;
+  virtual ~TaskKind() = default;
+
+  // Bytes of a task.
+  [[nodiscard]] virtual std::size_t size() const = 0;
+
+  // The most of them that `code` takes.
+  [[nodiscard]] virtual std::size_t max_streams() const = 0;
+
+  // Makes the task of stream i in that memory, aligned as by new.
+  virtual StreamTask* begin(void* memory, std::size_t i) const = 0;
+
+  // Codes so many steps of each task, which all must have in their blocks, or until one stops. Of
+  // tasks 1, 2, or a multiple of 4.
+  virtual void code(StreamTask* const* tasks, std::size_t streams, std::size_t steps) const = 0;
+};
+
+}  // namespace torchac

@@ -1,0 +1,187 @@
+// A stored row of a CDF as a model: the interval that a symbol has in it, and a linear search.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/coder/target.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/cdf_check.hpp"
+#include "torchac/models/cdf_layout.hpp"
+#include "torchac/models/cdf_value.hpp"
+#include "torchac/models/concepts.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/load.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+template <CdfValue AnyValue>
+class CdfRow {
+ public:
+  using Value = AnyValue;
+  using Stored = typename Value::Stored;
+  using Locator = const std::byte*;  // the address of a row's first value
+
+  CdfRow() = default;
+  // The layout must be one of such values.
+  explicit CdfRow(const CdfLayout& cdf)
+      : value_(cdf.symbols, cdf.normalize), symbols_(cdf.symbols), stride_(cdf.stride) {}
+
+  [[nodiscard]] const Value& value() const { return value_; }
+  [[nodiscard]] std::uint32_t symbols() const { return symbols_; }
+  [[nodiscard]] std::uint32_t symbols(const std::byte*) const { return symbols_; }
+  [[nodiscard]] bool contiguous() const { return stride_ == sizeof(Stored); }
+  [[nodiscard]] std::ptrdiff_t stride() const { return stride_; }
+
+  [[nodiscard]] TORCHAC_INLINE Interval interval(const std::byte* row, std::uint32_t symbol) const {
+    return {at(row, symbol), symbol + 1 == symbols_ ? kTotalFrequency : at(row, symbol + 1)};
+  }
+
+  [[nodiscard]] TORCHAC_COLD Fault why_not_codable(const std::byte* row,
+                                                   std::uint32_t symbol) const {
+    const Interval bounds = interval(row, symbol);
+    if (bounds.low == kNotFinite) return {Problem::kNotFinite, symbol};
+    if (bounds.high == kNotFinite) return {Problem::kNotFinite, symbol + 1};
+    return {Problem::kInterval, symbol};
+  }
+
+  // Where there are two symbols, `find` asks for no quantile.
+  [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
+    return symbols_ == 2 ? Target::without_quantile(state) : Target::of<kHasAvx2>(state);
+  }
+
+  // The largest symbol whose interval starts at or before the target, or 0.
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
+    if (symbols_ == 2) return find_of_two(row, target);
+    const std::uint32_t symbol = symbols_ == 1 ? 0 : symbol_at(row, target);
+    return {symbol, interval(row, symbol)};
+  }
+
+  // Prefetches the bounds of a symbol, which are in one cache line, or at the end of one.
+  TORCHAC_INLINE void prefetch(const std::byte* row, std::uint32_t symbol) const {
+    prefetch_line(row, static_cast<std::ptrdiff_t>(symbol) * stride_);
+    prefetch_line(row, static_cast<std::ptrdiff_t>(symbol + 1) * stride_);
+  }
+
+  // Quantizes the first `count` values. False if one is not finite.
+  [[nodiscard]] TORCHAC_NOINLINE bool quantize(const std::byte* row, std::uint32_t count,
+                                               std::byte* to) const {
+    const bool done = contiguous() ? quantize_fast(row, sizeof(Stored), count, to)
+                                   : quantize_fast(row, stride_, count, to);
+    return done || quantize_slow(row, count, to);
+  }
+
+  // The first value that is not finite; the first quantized one that is less than the one before
+  // it; whatever is wrong with a row.
+  [[nodiscard]] TORCHAC_COLD Fault not_finite(const std::byte* row) const {
+    return CdfCheck(*this).not_finite(row);
+  }
+  [[nodiscard]] TORCHAC_NOINLINE Fault decrease(const std::byte* row) const {
+    return CdfCheck(*this).decrease(row);
+  }
+  [[nodiscard]] TORCHAC_NOINLINE Fault check(const std::byte* row) const {
+    return CdfCheck(*this).all(row);
+  }
+
+  // Value j, as stored and as quantized.
+  [[nodiscard]] TORCHAC_INLINE Stored stored(const std::byte* row, std::uint32_t j) const {
+    return load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride_);
+  }
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t at(const std::byte* row, std::uint32_t j) const {
+    return value_.quantize(stored(row, j), j);
+  }
+
+ private:
+  // One comparison decides, and bounds that are read before are chosen by it without a branch on
+  // data.
+  [[nodiscard]] TORCHAC_INLINE Found find_of_two(const std::byte* row, const Target& target) const {
+    const std::uint32_t first = at(row, 0);
+    const std::uint32_t second = at(row, 1);
+    const std::uint32_t symbol = target.reaches(second) ? 1 : 0;
+    const std::uint32_t all_if_second = 0 - symbol;
+    return {symbol,
+            {first ^ ((first ^ second) & all_if_second),
+             second ^ ((second ^ kTotalFrequency) & all_if_second)}};
+  }
+
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol_at(const std::byte* row,
+                                                       const Target& target) const {
+    const auto quantile = target.quantile();
+    return contiguous() ? scan(row, quantile, sizeof(Stored)) : scan_strided(*this, row, quantile);
+  }
+
+  [[nodiscard]] TORCHAC_NOINLINE static std::uint32_t scan_strided(CdfRow self,
+                                                                   const std::byte* row,
+                                                                   std::uint32_t quantile) {
+    return self.scan(row, quantile, self.stride_);
+  }
+
+  // Reads the row once from front to back, at the speed of memory, without a branch on what it
+  // reads. The stride is a constant where the rows are contiguous, so that the compiler makes
+  // vector code.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t scan(const std::byte* row, std::uint32_t quantile,
+                                                  std::ptrdiff_t stride) const {
+    using Fast = typename Value::Fast;
+    using Index = typename Value::Index;
+    const auto limit = static_cast<Fast>(quantile);
+    Fast all = 0;
+    Index last = 0;
+    Index index = 0;  // j, in as many bits as what it goes with
+    for (std::uint32_t j = 0; j < symbols_; ++j, ++index) {
+      const Fast value =
+          value_.quantize_fast(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), index);
+      all |= value;
+      last = std::max(last, value <= limit ? index : Index{0});
+    }
+    return Value::out_of_range(all) ? scan_slow(*this, row, quantile)
+                                    : static_cast<std::uint32_t>(last);
+  }
+
+  [[nodiscard]] TORCHAC_COLD static std::uint32_t scan_slow(CdfRow self, const std::byte* row,
+                                                            std::uint32_t quantile) {
+    std::uint32_t symbol = self.symbols_ - 1;
+    while (symbol > 0 && self.at(row, symbol) > quantile) --symbol;
+    return symbol;
+  }
+
+  // False if a value is out of range.
+  [[nodiscard]] TORCHAC_INLINE bool quantize_fast(const std::byte* row, std::ptrdiff_t stride,
+                                                  std::uint32_t count, std::byte* to) const {
+    typename Value::Fast all = 0;
+    typename Value::Index index = 0;
+    for (std::uint32_t j = 0; j < count; ++j, ++index) {
+      const auto value =
+          value_.quantize_fast(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), index);
+      put(static_cast<std::uint16_t>(value), to, j);
+      all |= value;
+    }
+    return !Value::out_of_range(all);
+  }
+
+  [[nodiscard]] TORCHAC_COLD bool quantize_slow(const std::byte* row, std::uint32_t count,
+                                                std::byte* to) const {
+    for (std::uint32_t j = 0; j < count; ++j) {
+      const std::uint32_t value = at(row, j);
+      if (value == kNotFinite) return false;
+      put(static_cast<std::uint16_t>(value), to, j);
+    }
+    return true;
+  }
+
+  static void put(std::uint16_t value, std::byte* to, std::uint32_t j) {
+    std::memcpy(to + j * sizeof value, &value, sizeof value);
+  }
+
+  Value value_{};
+  std::uint32_t symbols_ = 0;
+  std::ptrdiff_t stride_ = 0;
+};
+
+static_assert(Model<CdfRow<Integer16>> && PrefetchingModel<CdfRow<Float32>>);
+
+TORCHAC_END_TARGET

@@ -1,0 +1,158 @@
+// The decode lookup table (LUT): its entries, and where they are.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "torchac/coder/interval.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/load.hpp"
+#include "torchac/support/word.hpp"
+
+namespace torchac {
+
+// What the quantiles of a bucket are looked up in: the symbol s of the first of them, and where s,
+// s + 1 and s + 2 start, in this order from the low bits up. As buckets are narrower than most
+// symbols that are met, this nearly always settles it, with one load from memory and no branch.
+// Starts are stored less 1, modulo 2^16, which brings kTotalFrequency into 16 bits.
+template <class Word>
+class LutEntry {
+ public:
+  TORCHAC_INLINE explicit LutEntry(const Word& bits) : bits_(bits) {}
+
+  [[nodiscard]] TORCHAC_INLINE Word bits() const { return bits_; }
+
+  // All ones if a quantile is in s + 2 or beyond, else 0.
+  [[nodiscard]] TORCHAC_INLINE Word is_miss(const Word& quantile) const {
+    return ones_if_greater(quantile, bits_ >> 48);
+  }
+
+  // Otherwise all ones if it is in s + 1, else 0. From here on a shift and no conditional
+  // expression, of which compilers make a branch on data.
+  [[nodiscard]] TORCHAC_INLINE Word second_mask(const Word& quantile) const {
+    return ones_if_greater(quantile, (bits_ >> 32) & 0xFFFF);
+  }
+  [[nodiscard]] TORCHAC_INLINE Word symbol(const Word& second) const {
+    return (bits_ & 0xFFFF) - second;
+  }
+  // Of the symbol, where it starts and where it ends.
+  [[nodiscard]] TORCHAC_INLINE Word low(const Word& second) const {
+    return (starts(second) + 1) & 0xFFFF;
+  }
+  [[nodiscard]] TORCHAC_INLINE Word high(const Word& second) const {
+    return ((starts(second) >> 16) & 0xFFFF) + 1;
+  }
+
+ private:
+  [[nodiscard]] TORCHAC_INLINE Word starts(const Word& second) const {
+    return bits_ >> 16 >> (second & 16);
+  }
+
+  Word bits_;
+};
+
+// A table is an entry for each bucket of 2^shift neighbouring quantiles, and behind them the
+// quantized row.
+class LutLayout {
+ public:
+  // Where a table begins is told in units of so many bytes, which brings it into 32 bits.
+  static constexpr std::size_t kOffsetUnit = sizeof(std::uint64_t);
+
+  LutLayout() = default;
+  explicit LutLayout(std::uint32_t symbols) : symbols_(symbols) {
+    // A bucket for each symbol.
+    const std::uint32_t buckets = std::clamp(std::bit_ceil(symbols), kMinBuckets, kMaxBuckets);
+    shift_ = kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets));
+  }
+
+  [[nodiscard]] std::uint32_t symbols() const { return symbols_; }
+
+  // Bytes from one table to the next.
+  [[nodiscard]] std::size_t size() const {
+    return row_offset() + std::size_t{symbols_ + kRowEnd + 3} / 4 * 4 * sizeof(std::uint16_t);
+  }
+
+  // Bytes from the beginning of a table to its row.
+  [[nodiscard]] std::size_t row_offset() const {
+    return (std::size_t{kTotalFrequency} >> shift_) * sizeof(std::uint64_t);
+  }
+
+  // Where a table has the entry for a quantile, in bytes.
+  template <class Word>
+  [[nodiscard]] TORCHAC_INLINE Word entry_offset(const Word& quantile) const {
+    return (quantile >> shift_) * sizeof(std::uint64_t);
+  }
+
+  // An entry that settles it, where one misses.
+  [[nodiscard]] TORCHAC_COLD static LutEntry<std::uint64_t> find_slow(LutLayout self,
+                                                                      const std::byte* table,
+                                                                      std::uint64_t bits,
+                                                                      std::uint64_t quantile) {
+    std::uint64_t symbol = LutEntry<std::uint64_t>(bits).symbol(0) + 2;
+    while (symbol + 1 < self.symbols_ && self.at(table, symbol + 1) <= quantile) ++symbol;
+    return LutEntry<std::uint64_t>(self.entry_from(table, symbol));
+  }
+
+  // Makes the entries of a table from its row. False if that is not monotone, or if its first
+  // interval is empty and what is before it is not: such rows have their meaning too, but not by
+  // this search, which finds an interval that is not empty for every quantile. Each symbol's entry
+  // goes to the first bucket that begins in it or behind it, where a later symbol may replace it,
+  // and from there to the buckets that follow and have none.
+  [[nodiscard]] TORCHAC_NOINLINE bool fill(std::byte* table) const {
+    if (!searchable(table)) return false;
+    const std::uint32_t buckets = kTotalFrequency >> shift_;
+    put_entry(table, 0, entry_from(table, 0));  // also for quantiles before it
+    for (std::uint32_t symbol = 1; symbol < symbols_; ++symbol) {
+      const std::uint32_t bucket = (at(table, symbol) + (1u << shift_) - 1) >> shift_;
+      if (bucket == buckets) break;  // like all symbols after it, it begins within the last one
+      put_entry(table, bucket, entry_from(table, symbol));
+    }
+    std::uint64_t entry = 0;  // is none: where the symbol is 0, the start of the next less 1 is not
+    for (std::uint32_t bucket = 0; bucket < buckets; ++bucket) {
+      const auto here = load<std::uint64_t>(table + bucket * sizeof entry);
+      entry = here == 0 ? entry : here;
+      put_entry(table, bucket, entry);
+    }
+    return true;
+  }
+
+ private:
+  // Zeros behind a row, where entries look: the end of the last symbol, kTotalFrequency in 16 bits.
+  static constexpr std::uint32_t kRowEnd = 4;
+
+  static constexpr std::uint32_t kMinBuckets = 64;
+  static constexpr std::uint32_t kMaxBuckets = 4096;
+
+  [[nodiscard]] std::uint32_t at(const std::byte* table, std::uint64_t j) const {
+    return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
+  }
+
+  [[nodiscard]] bool searchable(const std::byte* table) const {
+    std::uint16_t falls = 0;
+    for (std::uint32_t j = 0; j + 1 < symbols_; ++j)
+      falls |= at(table, j) > at(table, j + 1) ? std::uint16_t{1} : std::uint16_t{0};
+    return falls == 0 && (at(table, 0) == 0 || symbols_ == 1 || at(table, 0) < at(table, 1));
+  }
+
+  // An entry that begins with a symbol.
+  [[nodiscard]] std::uint64_t entry_from(const std::byte* table, std::uint64_t symbol) const {
+    return symbol | stored_start(table, symbol) << 16 | stored_start(table, symbol + 1) << 32 |
+           stored_start(table, symbol + 2) << 48;
+  }
+
+  [[nodiscard]] std::uint64_t stored_start(const std::byte* table, std::uint64_t j) const {
+    return static_cast<std::uint16_t>(at(table, j) - 1);
+  }
+
+  static void put_entry(std::byte* table, std::uint32_t bucket, std::uint64_t entry) {
+    std::memcpy(table + bucket * sizeof entry, &entry, sizeof entry);
+  }
+
+  std::uint32_t symbols_ = 0;
+  std::uint32_t shift_ = 0;
+};
+
+}  // namespace torchac

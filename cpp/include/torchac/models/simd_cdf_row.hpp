@@ -1,0 +1,74 @@
+// A stored row as a model that is searched by SIMD where it is monotone, else linearly.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/coder/target.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/cdf_layout.hpp"
+#include "torchac/models/cdf_row.hpp"
+#include "torchac/models/concepts.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/simd.hpp"
+#include "torchac/support/target.hpp"
+
+#ifdef TORCHAC_HAS_SIMD
+
+TORCHAC_BEGIN_TARGET
+
+template <SimdSearch Search>
+class SimdCdfRow {
+ public:
+  using Cdf = CdfRow<typename Search::Value>;
+  using Locator = typename Cdf::Locator;
+
+  // Whether it is for such rows.
+  [[nodiscard]] static bool fits(const CdfLayout& cdf) {
+    return Cdf(cdf).contiguous() && Search::fits(cdf.symbols);
+  }
+
+  SimdCdfRow() = default;
+  explicit SimdCdfRow(const CdfLayout& cdf) : cdf_(cdf), search_(cdf_.value(), cdf.symbols) {}
+
+  [[nodiscard]] std::uint32_t symbols(const std::byte*) const { return cdf_.symbols(); }
+
+  [[nodiscard]] Interval interval(const std::byte* row, std::uint32_t symbol) const {
+    return cdf_.interval(row, symbol);
+  }
+
+  [[nodiscard]] Fault why_not_codable(const std::byte* row, std::uint32_t symbol) const {
+    return cdf_.why_not_codable(row, symbol);
+  }
+
+  [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
+    return Target::of<kHasAvx2>(state);
+  }
+
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
+    // A processor prefetches rows in order by itself, but stops at the end of a page.
+    prefetch_line<2>(row, kPage);
+    const auto samples = search_.sample(row);
+    if (!search_.is_monotone(row)) [[unlikely]]
+      return find_linear(cdf_, row, target);
+    return search_.find(row, samples, target);
+  }
+
+ private:
+  // Bytes in the smallest page of memory.
+  static constexpr std::ptrdiff_t kPage = 4096;
+
+  [[nodiscard]] TORCHAC_NOINLINE static Found find_linear(Cdf cdf, const std::byte* row,
+                                                          Target target) {
+    return cdf.find(row, target);
+  }
+
+  Cdf cdf_;
+  Search search_;
+};
+
+TORCHAC_END_TARGET
+
+#endif

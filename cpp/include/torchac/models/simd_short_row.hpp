@@ -1,0 +1,78 @@
+// Search of a short monotone row: all of it is one SIMD block, loaded before the target is known.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/coder/interval.hpp"
+#include "torchac/coder/target.hpp"
+#include "torchac/models/concepts.hpp"
+#include "torchac/models/simd_block.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/simd.hpp"
+#include "torchac/support/target.hpp"
+
+#ifdef TORCHAC_HAS_SIMD
+
+TORCHAC_BEGIN_TARGET
+
+template <CdfValue Value>
+class SimdShortRow : public SimdRow<Value> {
+ public:
+  using Stored = typename Value::Stored;
+  using Samples = SimdBlock;
+
+  // Whether it is for rows of so many symbols. A vector is full of values that have a next one.
+  [[nodiscard]] static bool fits(std::uint32_t symbols) {
+    return symbols > kPart && symbols <= SimdBlock::kSize;
+  }
+
+  SimdShortRow() = default;
+  SimdShortRow(Value value, std::uint32_t symbols) : SimdRow<Value>(value, symbols) {
+    // The last parts end with the row, and so have values that others have, too.
+    for (std::uint32_t k = 0; k < kParts; ++k) {
+      places_[k] = std::min(k * kPart, symbols - kPart);
+      pairs_[k] = std::min(k * kPart, symbols - kPart - 1);
+    }
+  }
+
+  [[nodiscard]] TORCHAC_INLINE SimdBlock sample(const std::byte* row) const {
+    return {{this->values8(row, places_[0]), this->values8(row, places_[1]),
+             this->values8(row, places_[2]), this->values8(row, places_[3])}};
+  }
+
+  // As SimdTwoLevel::is_monotone.
+  [[nodiscard]] TORCHAC_INLINE bool is_monotone(const std::byte* row) const {
+    MonotoneCheck<Stored, kPart> check;
+    TORCHAC_UNROLL
+    for (const std::uint32_t first : pairs_) check.look(row + first * sizeof(Stored));
+    return check.holds() && this->endpoints_in_range(row);
+  }
+
+  // As SimdTwoLevel::find.
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte*, const SimdBlock& block,
+                                          const Target& target) const {
+    constexpr U16x8 kEnds{};  // kTotalFrequency, as 16 bits
+    const Interval interval = block.interval(target, kEnds);
+    const std::uint32_t reached = block.reached(target);
+    // Each value once.
+    const std::uint32_t bits = (reached & 0xFF) | (reached >> 8 & 0xFF) << places_[1] |
+                               (reached >> 16 & 0xFF) << places_[2] | reached >> 24 << places_[3];
+    return {symbol_of(bits), interval};
+  }
+
+ private:
+  static constexpr std::uint32_t kPart = kLanes;
+  static constexpr std::uint32_t kParts = SimdBlock::kSize / kPart;
+
+  std::array<std::uint32_t, kParts> places_{};  // where parts begin
+  std::array<std::uint32_t, kParts> pairs_{};   // and those that are compared to the values after
+};
+
+static_assert(SimdSearch<SimdShortRow<Integer16>>);
+
+TORCHAC_END_TARGET
+
+#endif

@@ -1,0 +1,109 @@
+// Two-level search of a longer monotone row: samples of it tell in which SIMD block a target is,
+// and in that block the nearest values below and above are found at once.
+//
+// A symbol is searched for when the one before it is known, not earlier, so the latency between
+// target and interval, and between that and the next target, is the time that decoding takes.
+// Sampling and the monotonicity check are off that critical path: a processor does them while it
+// waits for the symbol before.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "torchac/coder/interval.hpp"
+#include "torchac/coder/target.hpp"
+#include "torchac/models/concepts.hpp"
+#include "torchac/models/simd_block.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/load.hpp"
+#include "torchac/support/simd.hpp"
+#include "torchac/support/target.hpp"
+
+#ifdef TORCHAC_HAS_SIMD
+
+TORCHAC_BEGIN_TARGET
+
+template <CdfValue Value>
+class SimdTwoLevel : public SimdRow<Value> {
+ public:
+  using Stored = typename Value::Stored;
+
+  // Whether it is for rows of so many symbols. Of fewer, a linear search is as quick.
+  [[nodiscard]] static bool fits(std::uint32_t symbols) {
+    return symbols >= 2 * kSize && symbols <= kLanes * kSize;
+  }
+
+  SimdTwoLevel() = default;
+  SimdTwoLevel(Value value, std::uint32_t symbols)
+      : SimdRow<Value>(value, symbols), last_(symbols - kSize) {
+    for (std::uint32_t k = 0; k < kLanes; ++k) {
+      const bool begins = k > 0 && k * kSize < symbols;
+      places_[k] = begins ? k * kSize * static_cast<std::uint32_t>(sizeof(Stored)) : 0;
+      unused_[k] = begins ? 0 : UINT16_MAX;
+    }
+  }
+
+  // The first values of a row's blocks, except the first one's.
+  struct Samples {
+    U16x8 begins;  // of blocks; 65535 where there is none
+    U16x8 ends;    // of the blocks before them; where there is none kTotalFrequency, as 16 bits a 0
+  };
+
+  [[nodiscard]] TORCHAC_INLINE Samples sample(const std::byte* row) const {
+    Vector<Stored, kLanes> stored;
+    [&]<std::size_t... k>(std::index_sequence<k...>) {
+      stored = Vector<Stored, kLanes>{load<Stored>(row + places_[k])...};
+    }(std::make_index_sequence<kLanes>());
+    U16x8 samples =
+        quantize8(this->value(), stored, this->kCount * static_cast<std::uint16_t>(kSize));
+    complete_here(samples);
+    const auto unused = std::bit_cast<U16x8>(unused_);
+    return {samples | unused, samples & ~unused};
+  }
+
+  // Whether each value is as stored no less than the one before, and the first and the last one are
+  // in 0 ... kTotalFrequency - 1 when quantized: then all are, and are monotone.
+  [[nodiscard]] TORCHAC_INLINE bool is_monotone(const std::byte* row) const {
+    constexpr std::size_t kStep = 32 / sizeof(Stored);
+    const std::size_t last = this->symbols() - 1 - kStep;  // may overlap with the one before
+    MonotoneCheck<Stored, kStep> check;
+    check.look(row);
+    // Unrolled more often, the loop takes longer to begin than that saves.
+    TORCHAC_UNROLL_2
+    for (std::size_t j = kStep; j < last; j += kStep) check.look(row + j * sizeof(Stored));
+    check.look(row + last * sizeof(Stored));
+    return check.holds() && this->endpoints_in_range(row);
+  }
+
+  // For a row that is monotone. Nothing waits for the symbol, which is found after its interval.
+  // Before the first symbol that is symbol 0, and an interval that begins far above the target.
+  [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Samples& samples,
+                                          const Target& target) const {
+    // Where there is no block, a sample counts for the largest quantile only, which is in the last
+    // block. That ends with the row.
+    const std::uint32_t first =
+        std::min(count_twice(samples.begins <= broadcast_quantile(target)) * (kSize / 2), last_);
+    const SimdBlock block = {{this->values8(row, first), this->values8(row, first + 8),
+                              this->values8(row, first + 16), this->values8(row, first + 24)}};
+    const Interval interval = block.interval(target, samples.ends);
+    return {first + symbol_of(block.reached(target)), interval};
+  }
+
+ private:
+  // Rows of 256 symbols have as many blocks as a vector has lanes.
+  static constexpr std::uint32_t kSize = SimdBlock::kSize;
+
+  std::uint32_t last_ = 0;                      // where the last block begins
+  std::array<std::uint32_t, kLanes> places_{};  // of the samples, in bytes
+  std::array<std::uint16_t, kLanes> unused_{};  // all ones for those that are none, else zeros
+};
+
+static_assert(SimdSearch<SimdTwoLevel<Integer16>>);
+
+TORCHAC_END_TARGET
+
+#endif

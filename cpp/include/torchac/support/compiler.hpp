@@ -1,0 +1,63 @@
+// Compiler hints: inlining, unrolling, cold paths, prefetch; and whether there is SIMD.
+//
+// TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
+// registers; compilers left to themselves call functions that several loops share.
+// TORCHAC_FLATTEN: the same for all calls in a function.
+// TORCHAC_UNROLL: before a loop over interleaved streams, so that each has registers of its own.
+// TORCHAC_UNROLL_2: before a loop that does twice as much in each round.
+// TORCHAC_NOINLINE: takes long enough to be called, and is not copied to each caller.
+// TORCHAC_COLD: rarely needed, and kept out of the loops.
+// TORCHAC_HAS_SIMD: the processor is an x86-64, and the compiler has vectors of any width with
+// operators, and attributes for instruction sets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__GNUC__)
+#define TORCHAC_INLINE [[gnu::always_inline]] inline
+#define TORCHAC_NOINLINE [[gnu::noinline]]
+#define TORCHAC_COLD [[gnu::noinline, gnu::cold]]
+#define TORCHAC_FLATTEN [[gnu::flatten]]
+#elif defined(_MSC_VER)
+#define TORCHAC_INLINE __forceinline
+#define TORCHAC_NOINLINE __declspec(noinline)
+#define TORCHAC_COLD __declspec(noinline)
+#define TORCHAC_FLATTEN
+#else
+#define TORCHAC_INLINE inline
+#define TORCHAC_NOINLINE
+#define TORCHAC_COLD
+#define TORCHAC_FLATTEN
+#endif
+
+#if defined(__GNUC__)
+#define TORCHAC_UNROLL _Pragma("GCC unroll 8")
+#define TORCHAC_UNROLL_2 _Pragma("GCC unroll 2")
+#else
+#define TORCHAC_UNROLL
+#define TORCHAC_UNROLL_2
+#endif
+
+// Not GCC for Windows, which does not align vectors of 32 bytes on the stack (its bug 54412).
+#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(__MINGW32__))
+#define TORCHAC_HAS_SIMD
+#endif
+
+namespace torchac {
+
+// Prefetches the cache line `offset` bytes from an address; does nothing else, so both may be
+// anything. Inline, because a compiler that calls it sees a function without effect, and drops the
+// call. Locality 3 brings the line to the L1 cache, 2 to the L2 cache.
+template <int kLocality = 3>
+TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
+  const auto line = reinterpret_cast<std::uintptr_t>(address) + static_cast<std::uintptr_t>(offset);
+#if defined(__GNUC__)
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): nothing is read or written there
+  __builtin_prefetch(reinterpret_cast<const void*>(line), 0, kLocality);
+#else
+  (void)line;
+#endif
+}
+
+}  // namespace torchac

@@ -1,0 +1,30 @@
+// Counts which code paths were taken, so that tests can see that the fast ones are.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace torchac {
+
+enum class Path : std::uint8_t {
+  kThread,       // a thread was started
+  kEncodeLut,    // lookup tables were prepared for encoding,
+  kDecodeLut,    // for decoding
+  kSimdSearch,   // rows were searched by SIMD
+  kSimdStreams,  // a block of several streams was coded by SIMD across streams
+  kCount
+};
+
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Path::kCount)> kPathNames{
+    "thread", "encode lookup table", "decode lookup table", "SIMD search", "SIMD across streams"};
+
+inline std::array<std::atomic<std::uint64_t>, kPathNames.size()> path_counts{};
+
+inline void count(Path path) {
+  path_counts[static_cast<std::size_t>(path)].fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace torchac

@@ -1,0 +1,55 @@
+// The target region: code that is compiled once for each instruction set, in a namespace of its
+// own.
+//
+// A file in cpp/src that is compiled for more than the baseline defines, before anything else,
+//
+//     TORCHAC_TARGET          the namespace, such as avx2
+//     TORCHAC_TARGET_OPTIONS  what the compiler may use there, such as "avx2,fma"
+//
+// and all between TORCHAC_BEGIN_TARGET and TORCHAC_END_TARGET is compiled for that: functions,
+// templates, lambdas. In any other file it is compiled for the baseline. Unlike a compiler option
+// for the file, this leaves alone the inline functions of other headers, of which a linker keeps
+// one copy for all processors.
+//
+// What is outside may use what is inside as template arguments only: else a linker might keep
+// that for all processors.
+#pragma once
+
+#include "torchac/support/compiler.hpp"
+
+#ifndef TORCHAC_TARGET
+#define TORCHAC_TARGET baseline
+#endif
+
+#define TORCHAC_PRAGMA(pragma) _Pragma(#pragma)
+
+#ifndef TORCHAC_TARGET_OPTIONS
+#define TORCHAC_PUSH_OPTIONS
+#define TORCHAC_POP_OPTIONS
+#elif defined(__clang__)
+#define TORCHAC_PUSH_FOR(options) \
+  TORCHAC_PRAGMA(clang attribute push(__attribute__((target(options))), apply_to = function))
+#define TORCHAC_PUSH_OPTIONS TORCHAC_PUSH_FOR(TORCHAC_TARGET_OPTIONS)
+#define TORCHAC_POP_OPTIONS TORCHAC_PRAGMA(clang attribute pop)
+#else
+#define TORCHAC_PUSH_FOR(options) \
+  TORCHAC_PRAGMA(GCC push_options) TORCHAC_PRAGMA(GCC target(options))
+#define TORCHAC_PUSH_OPTIONS TORCHAC_PUSH_FOR(TORCHAC_TARGET_OPTIONS)
+#define TORCHAC_POP_OPTIONS TORCHAC_PRAGMA(GCC pop_options)
+#endif
+
+#define TORCHAC_BEGIN_TARGET TORCHAC_PUSH_OPTIONS namespace torchac::inline TORCHAC_TARGET {
+#define TORCHAC_END_TARGET \
+  }                        \
+  TORCHAC_POP_OPTIONS
+
+TORCHAC_BEGIN_TARGET
+
+// Whether there are AVX2, and the instructions that come with it, in the target.
+#ifdef TORCHAC_TARGET_OPTIONS
+inline constexpr bool kHasAvx2 = true;
+#else
+inline constexpr bool kHasAvx2 = false;
+#endif
+
+TORCHAC_END_TARGET

@@ -1,0 +1,72 @@
+// The core's functions, which are those of the processor's kernels.
+#include "torchac/core.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "kernels.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/kernels.hpp"
+#include "torchac/error.hpp"
+#include "torchac/support/cpu_features.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac {
+namespace {
+
+Kernels kernels_for(Cpu cpu) {
+#ifdef TORCHAC_HAS_SIMD
+  Kernels kernels = cpu == Cpu::kBaseline ? kBaselineKernels : kAvx2Kernels;
+  if (cpu == Cpu::kAvx512) kernels.simd = &kAvx512Loops;
+  return kernels;
+#else
+  return kBaselineKernels;
+#endif
+}
+
+template <class Job>
+void require_one_type(std::span<const Job> jobs) {
+  const auto same = [&](const Job& job) { return job.cdf.type == jobs.front().cdf.type; };
+  if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("rows of different types");
+}
+
+}  // namespace
+
+const Kernels& kernels() {
+  static const Kernels chosen = kernels_for(cpu());
+  return chosen;
+}
+
+Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
+  require_one_type(jobs);
+  return jobs.empty() ? Report{} : kernels().encode(jobs, check, team);
+}
+
+Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team) {
+  require_one_type(jobs);
+  return jobs.empty() ? Report{} : kernels().decode(jobs, check, team);
+}
+
+Report measure(const MeasureJob& job, Check check, Poll& poll) {
+  return kernels().measure(job, check, poll);
+}
+
+Report quantize(const QuantizeJob& job, Poll& poll) { return kernels().quantize(job, poll); }
+
+std::span<const double> costs() {
+  static const std::vector<double> bits = [] {
+    std::vector<double> result(kTotalFrequency + 1);
+    for (std::uint32_t width = 1; width <= kTotalFrequency; ++width)
+      result[width] = kPrecision - std::log2(static_cast<double>(width));
+    return result;
+  }();
+  return bits;
+}
+
+}  // namespace torchac

@@ -1,0 +1,18 @@
+#define TORCHAC_TARGET avx2
+#define TORCHAC_TARGET_OPTIONS "avx2,fma,bmi,bmi2,lzcnt"
+
+#include "kernels.hpp"
+#include "torchac/engine/decode_jobs.hpp"
+#include "torchac/engine/encode_jobs.hpp"
+#include "torchac/engine/kernels.hpp"
+#include "torchac/engine/measure_jobs.hpp"
+#include "torchac/engine/simd_loop.hpp"
+
+namespace torchac {
+
+#ifdef TORCHAC_HAS_SIMD
+constinit const Kernels kAvx2Kernels{encode_jobs, decode_jobs, measure_job, quantize_job,
+                                     &kSimdLoops};
+#endif
+
+}  // namespace torchac

@@ -1,0 +1,14 @@
+// What gains by AVX-512: SIMD across streams. The rest is that of AVX2.
+#define TORCHAC_TARGET avx512
+#define TORCHAC_TARGET_OPTIONS "avx512f,avx512dq,avx512vl,bmi,bmi2,lzcnt"
+
+#include "kernels.hpp"
+#include "torchac/engine/simd_loop.hpp"
+
+namespace torchac {
+
+#ifdef TORCHAC_HAS_SIMD
+constinit const SimdLoops kAvx512Loops = kSimdLoops;
+#endif
+
+}  // namespace torchac

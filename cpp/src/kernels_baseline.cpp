@@ -1,0 +1,12 @@
+#include "kernels.hpp"
+#include "torchac/engine/decode_jobs.hpp"
+#include "torchac/engine/encode_jobs.hpp"
+#include "torchac/engine/kernels.hpp"
+#include "torchac/engine/measure_jobs.hpp"
+
+namespace torchac {
+
+constinit const Kernels kBaselineKernels{encode_jobs, decode_jobs, measure_job, quantize_job,
+                                         nullptr};
+
+}  // namespace torchac

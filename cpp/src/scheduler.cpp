@@ -1,0 +1,172 @@
+#include "torchac/engine/scheduler.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/simd_loop.hpp"
+#include "torchac/engine/stream_task.hpp"
+#include "torchac/error.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac {
+namespace {
+
+// The streams that are not yet begun, and the first problem.
+class StreamQueue {
+ public:
+  explicit StreamQueue(std::size_t count) : count_(count) {}
+
+  [[nodiscard]] std::optional<std::size_t> next() {
+    const std::size_t stream = next_.fetch_add(1, std::memory_order_relaxed);
+    return stream < count_ ? std::optional(stream) : std::nullopt;
+  }
+
+  // No more is coded.
+  void cancel() {
+    stop();
+    cancelled_.store(true, std::memory_order_relaxed);
+  }
+
+  [[nodiscard]] bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+
+  void refuse(std::size_t stream, Report report) {
+    stop();
+    const std::scoped_lock lock(mutex_);
+    report.item = static_cast<std::int64_t>(stream);
+    if (report_.ok() || report.item < report_.item) report_ = report;
+  }
+
+  [[nodiscard]] const Report& report() const { return report_; }
+
+ private:
+  // No more streams are begun; those that were are coded to their end.
+  void stop() { next_.store(count_, std::memory_order_relaxed); }
+
+  std::size_t count_;
+  std::atomic<std::size_t> next_{0};
+  std::atomic<bool> cancelled_{false};
+  std::mutex mutex_;
+  Report report_;
+};
+
+// A task of the kind, or none, in memory that the tasks of many streams use one after the other.
+class TaskSlot {
+ public:
+  TaskSlot() = default;
+  TaskSlot(const TaskSlot&) = delete;
+  TaskSlot& operator=(const TaskSlot&) = delete;
+  ~TaskSlot() { clear(); }
+
+  void begin(const TaskKind& kind, std::size_t stream) {
+    clear();
+    if (!memory_) memory_.reset(new std::byte[kind.size()]);
+    task_ = kind.begin(memory_.get(), stream);
+    stream_ = stream;
+  }
+
+  void clear() {
+    if (task_ != nullptr) std::destroy_at(task_);
+    task_ = nullptr;
+  }
+
+  [[nodiscard]] StreamTask* task() const { return task_; }
+  [[nodiscard]] std::size_t stream() const { return stream_; }
+
+ private:
+  // NOLINTNEXTLINE(modernize-avoid-c-arrays): not cleared, which takes longer than a few symbols
+  std::unique_ptr<std::byte[]> memory_;
+  StreamTask* task_ = nullptr;
+  std::size_t stream_ = 0;
+};
+
+// What one thread does: it interleaves as many streams as it has slots for.
+class Interleaver {
+ public:
+  Interleaver(StreamQueue& queue, Poll& poll, const TaskKind& kind, std::size_t slots)
+      : queue_(queue), poll_(poll), kind_(kind), num_slots_(slots) {}
+
+  void run() {
+    for (std::size_t active = gather(); active > 0 && !queue_.cancelled(); active = gather()) {
+      code(active);
+      poll_.after(active * kBlock);
+    }
+  }
+
+ private:
+  // Finds the tasks that have something to code, and tells how many.
+  std::size_t gather() {
+    std::size_t active = 0;
+    for (std::size_t k = 0; k < num_slots_; ++k) {
+      if (ready(slots_[k])) active_[active++] = slots_[k].task();
+    }
+    return active;
+  }
+
+  // Brings a slot to a stream with a block to code; false if there is none left.
+  bool ready(TaskSlot& slot) {
+    for (;;) {
+      StreamTask* const task = slot.task();
+      if (task != nullptr && !task->done()) {
+        if (task->steps_left() > 0) return true;
+        task->fill();
+        continue;
+      }
+      if (task != nullptr && !task->report().ok()) queue_.refuse(slot.stream(), task->report());
+      slot.clear();
+      const auto stream = queue_.next();
+      if (!stream) return false;
+      slot.begin(kind_, *stream);
+    }
+  }
+
+  // Codes as many tasks at a time as there are: multiples of four, then two, then one.
+  void code(std::size_t count) const {
+    for (StreamTask* const* tasks = active_.data(); count > 0;) {
+      std::size_t now = std::min(count, kind_.max_streams());
+      now = now >= kInterleave ? now - now % kInterleave : now - now / 3;
+      std::size_t steps = kBlock;
+      for (std::size_t k = 0; k < now; ++k) steps = std::min(steps, tasks[k]->steps_left());
+      kind_.code(tasks, now, steps);
+      tasks += now;
+      count -= now;
+    }
+  }
+
+  StreamQueue& queue_;
+  Poll& poll_;
+  const TaskKind& kind_;
+  std::size_t num_slots_;
+  std::array<TaskSlot, kMaxSimdStreams> slots_;
+  std::array<StreamTask*, kMaxSimdStreams> active_{};
+};
+
+}  // namespace
+
+Report run_tasks(std::size_t count, ThreadTeam& team, const TaskKind& kind) {
+  StreamQueue queue(count);
+  const std::size_t threads = std::clamp<std::size_t>(count, 1, team.size());
+  // No thread takes more streams at a time than its share.
+  const std::size_t slots = std::min(kind.max_streams(), (count + threads - 1) / threads);
+  team.run(
+      threads, [&](Poll& poll) { Interleaver(queue, poll, kind, slots).run(); },
+      [&] { queue.cancel(); });
+  return queue.report();
+}
+
+std::size_t useful_threads(std::int64_t symbols, std::size_t threads) {
+  // A start takes as long as coding some thousands of symbols: less than this many if they have
+  // rows of their own, more if they share tables.
+  constexpr std::int64_t kSymbolsForThread = 4096;
+  return std::min(threads, static_cast<std::size_t>(symbols / kSymbolsForThread));
+}
+
+}  // namespace torchac
