@@ -380,7 +380,7 @@ def test_more_tables_than_can_be_counted() -> None:
     refused(ValueError, message, torchac.encode_float_cdf, tables, SYM, index=SYM)
     refused(ValueError, message, torchac.decode_float_cdf, tables, STREAM, index=SYM)
     message = (
-        "index 4294967295 at index (0,) names no table: 4294967295 tables allow 0 … 4294967294"
+        "index 4294967295 at index (0,) is out of range: 4294967295 tables allow 0 … 4294967294"
     )
     index = torch.tensor([2**32 - 1])
     refused(ValueError, message, torchac.encode_float_cdf, tables[1:], SYM[0, :1], index=index)

@@ -15,7 +15,7 @@ from test_hostile import CALLS
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import torchac
-from torchac import _gather, _tensors
+from torchac import _gather, _rows, _tensors
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
@@ -317,7 +317,7 @@ def test_integer_rows_are_gathered_if_they_are_good(decreases: bool) -> None:
     integers, sym = torchac.quantize_cdf(logistic(*SHAPE)), draw(SHAPE, 20)
     if decreases:
         integers[(*WHERE, 40)] = 0
-    item = (_tensors.int16_rows(integers, None), sym)
+    item = (_rows.int16_rows(integers, None), sym)
     assert (_gather.gather([item], check=True, clamp=False) is None) == decreases
 
 

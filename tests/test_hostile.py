@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import torchac
-from torchac import _core, _tensors, errors
+from torchac import _core, _rows, errors
 
 CDF = torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.0, 0.1, 0.9, 1.0], [0.0, 0.0, 0.0, 1.0]])
 SYM = torch.tensor([0, 1, 2])
@@ -421,7 +421,7 @@ def test_arguments_that_change_while_they_are_coded(changed: str, shared: bool) 
 
 def test_what_was_wrong_may_be_right_when_it_is_looked_at() -> None:
     cdf, index = np.zeros((2, 3), np.int16), np.array([1])
-    rows = _tensors.int16_rows(cdf, index)
+    rows = _rows.int16_rows(cdf, index)
     sym = np.array([0])
     report = _core.Encoder().encode(rows.view(), sym, check=False, clamp=False)
     assert report is not None

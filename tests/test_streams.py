@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import torchac
-from torchac import _tensors
+from torchac import _checks
 
 CDF = torch.linspace(0, 1, 257).expand(30, 257)
 SYM = torch.arange(30, dtype=torch.int16)
@@ -81,7 +81,7 @@ def test_streams_in_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["bytearray", "memoryview", "uint8 array", "uint8 tensor", "map"])
 def test_memory_is_read_in_place(kind: str) -> None:
     stream = KINDS[kind](STREAM)
-    seen = np.asarray(memoryview(_tensors.check_stream(stream)))
+    seen = np.asarray(memoryview(_checks.check_stream(stream)))
     assert np.shares_memory(seen, np.asarray(stream) if kind != "map" else uint8(stream))
 
 

@@ -131,7 +131,7 @@ SYM = torch.tensor([0, 1])
 
 @pytest.mark.parametrize("number", [3, -1])
 def test_index_out_of_range(number: int) -> None:
-    message = rf"^index {number} at index \(1,\) names no table: 3 tables allow 0 … 2$"
+    message = rf"^index {number} at index \(1,\) is out of range: 3 tables allow 0 … 2$"
     index = torch.tensor([0, number])
     with pytest.raises(ValueError, match=message):
         encode(CDF, SYM, index)

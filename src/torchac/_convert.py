@@ -5,9 +5,12 @@ They give the integers that the core gives, bit for bit.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
-from torchac._tensors import Rows
+if TYPE_CHECKING:
+    from torchac._rows import Rows
 
 PRECISION = 16
 """Bits of a converted CDF value: a row's probability is 2 ** PRECISION = 65536 parts."""
@@ -15,15 +18,15 @@ PRECISION = 16
 WHOLE = 1 << PRECISION
 
 
-def scaled(values: torch.Tensor, rows: Rows) -> torch.Tensor:
+def scale_cdf(values: torch.Tensor, rows: Rows) -> torch.Tensor:
     """CDF values times the number of parts that a row shares out among its symbols."""
     if values.dtype in (torch.float16, torch.bfloat16):
         values = values.float()
     return values * (WHOLE - rows.symbols if rows.normalize else WHOLE)
 
 
-def to_parts(product: torch.Tensor, columns: torch.Tensor, rows: Rows) -> torch.Tensor:
-    """`scaled` values, which must be finite, of the given columns as parts: int32, 0 … 65535."""
+def to_uint16(product: torch.Tensor, columns: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """`scale_cdf` values, which must be finite, of the given columns as parts: int32, 0 … 65535."""
     # fmod is exact, and brings any float into the range of an int32.
     rounded = torch.fmod(torch.round(product), WHOLE).to(torch.int32)
     return (rounded + columns if rows.normalize else rounded) & (WHOLE - 1)

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 import torch
 
-from torchac import _tensors
-from torchac._convert import WHOLE, scaled, to_parts
-from torchac._tensors import CPU, Array, Rows, as_tensor
+from torchac._convert import WHOLE, scale_cdf, to_uint16
+from torchac._rows import Rows, int16_rows
+from torchac._tensors import CPU, Array, as_tensor
 
 Item: TypeAlias = tuple[Rows, Array]
 """Rows, and the symbols to be coded with them."""
@@ -42,7 +42,7 @@ def gather(items: Sequence[Item], check: bool, clamp: bool) -> list[Item] | None
             part = _bounds_only(rows, sym, clamp)
         else:
             part = _used_tables(rows, sym, sharing[id(rows.cdf)])
-        if part is None or (check and not _plainly_good(as_tensor(rows.cdf), rows)):
+        if part is None or (check and not _is_valid_cdf(as_tensor(rows.cdf), rows)):
             return None
         parts.append(part)
     return parts
@@ -75,10 +75,10 @@ def _bounds(rows: Rows, symbols: torch.Tensor) -> torch.Tensor | None:
     columns = torch.stack([symbols, torch.where(is_last, symbols, symbols + 1)], dim=-1)
     values = _gatherable(rows).gather(-1, columns)
     if rows.is_float:
-        product = scaled(values, rows)
+        product = scale_cdf(values, rows)
         if not torch.isfinite(product).all():
             return None
-        parts = to_parts(product, columns.int(), rows)
+        parts = to_uint16(product, columns.int(), rows)
     else:
         parts = values.int() & (WHOLE - 1)
     parts[..., 1][is_last] = WHOLE
@@ -126,7 +126,7 @@ def _bounds_only(rows: Rows, sym: Array, clamp: bool) -> Item | None:
     is_last = parts[..., 1] == WHOLE
     first, second = torch.where(is_last, nothing, low), torch.where(is_last, low, high)
     pairs = torch.stack([first, second, nothing], dim=-1).cpu()
-    return _tensors.int16_rows(pairs, None), is_last.to(torch.uint8).cpu()
+    return int16_rows(pairs, None), is_last.to(torch.uint8).cpu()
 
 
 def _own_integers(array: Array) -> torch.Tensor:
@@ -144,7 +144,7 @@ def _gatherable(rows: Rows) -> torch.Tensor:
     return cdf if rows.is_float or cdf.element_size() != 2 else cdf.view(torch.int16)
 
 
-def _plainly_good(cdf: torch.Tensor, rows: Rows) -> bool:
+def _is_valid_cdf(cdf: torch.Tensor, rows: Rows) -> bool:
     """Whether rows lie in [0, 1] and do not decrease, neither as floats nor converted."""
     if not rows.is_float:
         values = cdf[..., :-1].int() & (WHOLE - 1)  # the last one is never read
@@ -152,5 +152,5 @@ def _plainly_good(cdf: torch.Tensor, rows: Rows) -> bool:
     increases = (cdf[..., 1:] >= cdf[..., :-1]).all()
     bounded = (cdf[..., 0] >= 0).all() & (cdf[..., -1] <= 1).all()
     # Without normalization a value before the end that is rounded up to 1 would wrap to 0.
-    wraps = not rows.normalize and bool((scaled(cdf[..., -2], rows).round() >= WHOLE).any())
+    wraps = not rows.normalize and bool((scale_cdf(cdf[..., -2], rows).round() >= WHOLE).any())
     return bool(increases & bounded) and not wraps

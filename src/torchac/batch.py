@@ -9,10 +9,10 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import torch
 
-from torchac import _core, _gather, _tensors, errors
+from torchac import _checks, _core, _gather, _tensors, errors
 from torchac._gather import Item
-from torchac._tensors import Array, ArrayT, Rows, Stream, Symbols
-from torchac.symbols import check_integer
+from torchac._rows import Rows, check_cdf, check_symbols
+from torchac._tensors import Array, ArrayT, Stream, Symbols
 
 T = TypeVar("T")
 
@@ -63,12 +63,12 @@ def encode_batch(
         >>> torchac.decode_batch(cdf, streams).equal(sym.short())
         True
     """
-    check, clamp = _tensors.check_flag("check", check), _tensors.check_flag("clamp", clamp)
+    check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
     how = check, clamp, _threads(num_threads)
     batch = _batch_rows(cdf, index, needs_normalization)
     if batch and not isinstance(sym, Sequence):
         _check_batch("sym", sym, batch.shape[0])
-        items = [(batch, _tensors.check_symbols(sym, batch))]
+        items = [(batch, check_symbols(sym, batch))]
         encode = _encode_batch
     else:
         items = _checked_items(cdf, sym, index, needs_normalization)
@@ -82,7 +82,7 @@ def encode_batch(
     if isinstance(streams, _core.Report):
         item = streams.item
         rows = _item_rows(cdf, index, needs_normalization)[item]
-        its_symbols = _tensors.check_symbols(_items("sym", sym)[item], rows)
+        its_symbols = check_symbols(_items("sym", sym)[item], rows)
         raise errors.explain(streams, rows, its_symbols, _name(item))
     return streams
 
@@ -111,8 +111,8 @@ def _checked_items(
     """Rows and symbols, item by item."""
     rows = _item_rows(cdf, index, normalize)
     symbols = _items("sym", sym, len(rows))
-    with _naming(zip(rows, symbols, strict=True)) as each:
-        return [(r, _tensors.check_symbols(s, r)) for r, s in each]
+    with _with_item_name(zip(rows, symbols, strict=True)) as each:
+        return [(r, check_symbols(s, r)) for r, s in each]
 
 
 @overload
@@ -181,8 +181,10 @@ def decode_batch(
     rows = [] if batch else _item_rows(cdf, index, needs_normalization)
     count = batch.shape[0] if batch else len(rows)
     shapes = [batch.shape[1:]] * count if batch else [r.shape for r in rows]
-    with _naming(zip(_items("byte_streams", byte_streams, count), shapes, strict=True)) as each:
-        streams = [_tensors.check_stream(stream, shape) for stream, shape in each]
+    with _with_item_name(
+        zip(_items("byte_streams", byte_streams, count), shapes, strict=True)
+    ) as each:
+        streams = [_checks.check_stream(stream, shape) for stream, shape in each]
 
     threads = _threads(num_threads)
     if batch:
@@ -205,7 +207,7 @@ def _batch_rows(
     """The rows of all items, if they are one array, which is quicker than one by one."""
     if isinstance(cdf, Sequence) or isinstance(index, Sequence):
         return None
-    rows = _tensors.any_rows(cdf, normalize, index)
+    rows = check_cdf(cdf, normalize, index)
     if not rows.shape:
         name, array, shape = (
             ("cdf", cdf, "(B, …, Lp)") if index is None else ("index", index, "(B, …)")
@@ -229,15 +231,15 @@ def _item_rows(
             _items("cdf", cdf, len(indices)) if isinstance(cdf, Sequence) else [cdf] * len(indices)
         )
     rows: list[Rows] = []
-    with _naming(zip(cdfs, indices, strict=True)) as each:
+    with _with_item_name(zip(cdfs, indices, strict=True)) as each:
         for its_cdf, its_index in each:
-            rows.append(_tensors.any_rows(its_cdf, normalize, its_index))
+            rows.append(check_cdf(its_cdf, normalize, its_index))
             if rows[-1].row_type is not rows[0].row_type:
                 raise ValueError(
                     f"cdf has dtype {its_cdf.dtype}: expected {cdfs[0].dtype}, as item 0 has"
                 )
     if not (rows or isinstance(cdf, Sequence) or isinstance(index, Sequence)):
-        _tensors.any_rows(cdf, normalize, index)  # which no item did
+        check_cdf(cdf, normalize, index)  # which no item did
     return rows
 
 
@@ -251,7 +253,7 @@ def _items(name: str, batch: Any, count: int | None = None) -> list[Any]:
 
 def _check_batch(name: str, batch: Any, count: int | None) -> None:
     if isinstance(batch, (torch.Tensor, np.ndarray)):
-        _tensors.check_elements(name, batch)
+        _checks.check_elements(name, batch)
         if batch.ndim == 0:
             raise ValueError(f"{name} has shape (): expected (B, …), the items of a batch")
     elif not isinstance(batch, Sequence) or isinstance(batch, (str, bytes, bytearray, memoryview)):
@@ -263,7 +265,7 @@ def _check_batch(name: str, batch: Any, count: int | None) -> None:
 def _threads(num_threads: int | None) -> int:
     if num_threads is None:
         return torch.get_num_threads()
-    threads = check_integer("num_threads", num_threads)
+    threads = _checks.check_integer("num_threads", num_threads)
     if threads < 1:
         raise ValueError(f"num_threads is {threads}: expected 1 or more")
     return threads
@@ -274,7 +276,7 @@ def _name(item: int) -> str:
 
 
 @contextmanager
-def _naming(items: Iterable[T]) -> Iterator[Iterator[T]]:
+def _with_item_name(items: Iterable[T]) -> Iterator[Iterator[T]]:
     """Gives the items one by one, and names the one that something is raised about."""
     number = -1
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from torchac import _core, _gather, _tensors, errors
+from torchac._rows import check_cdf, check_symbols
 from torchac._tensors import Array, ArrayT, NDArray, Symbols, as_tensor
 
 
@@ -39,14 +40,11 @@ def estimate_bits(
         >>> torchac.estimate_bits(cdf, torch.tensor([0, 1, 2])).round(decimals=3)
         tensor([1., 2., 2.], dtype=torch.float64)
     """
-    rows = _tensors.any_rows(cdf, needs_normalization, index)
-    sym = _tensors.check_symbols(sym, rows)
+    rows = check_cdf(cdf, needs_normalization, index)
+    sym = check_symbols(sym, rows)
     sizes = None if _tensors.on_host(rows.cdf) else _gather.sizes(rows, sym)
     if sizes is not None:
-        bits = _like(_core.costs(), as_tensor(rows.cdf))[sizes.long()]
-        if isinstance(cdf, np.ndarray):
-            return bits.numpy()
-        return bits
+        return _tensors.like(_like(_core.costs(), as_tensor(rows.cdf))[sizes.long()], cdf)
     result = np.empty(rows.shape)
     report = _core.measure(rows.view(), _tensors.view(sym), result)
     if report is not None:

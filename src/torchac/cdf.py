@@ -31,8 +31,8 @@ import numpy as np
 import torch
 from torch.distributions import Distribution, MixtureSameFamily
 
-from torchac._tensors import CPU, MAX_LP, Array, ArrayT, widest_float
-from torchac.symbols import FLOATS, NUMBERS, check_arrays, check_range, check_values, like
+from torchac._checks import check_arrays, check_range, check_values
+from torchac._tensors import CPU, FLOATS, MAX_LP, NUMBERS, Array, ArrayT, like, widest_float
 
 __all__ = [
     "bernoulli",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from torchac import _coding, _core, _tensors
+from torchac import _checks, _coding, _core, _tensors
+from torchac._rows import check_cdf
 from torchac._tensors import Array, ArrayT, Stream, Symbols
 
 
@@ -64,8 +65,8 @@ class Encoder:
             RuntimeError: The encoder has finished, or is used by a signal handler that interrupted
                 it, or was left by another thread in a process that forked.
         """
-        rows = _tensors.any_rows(cdf, needs_normalization, index)
-        check, clamp = _tensors.check_flag("check", check), _tensors.check_flag("clamp", clamp)
+        rows = check_cdf(cdf, needs_normalization, index)
+        check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
         _coding.encode(self._core, rows, sym, check, clamp)
 
     def finish(self) -> bytes:
@@ -112,7 +113,7 @@ class Decoder:
     """
 
     def __init__(self, byte_stream: Stream) -> None:
-        self._core = _core.Decoder(_tensors.check_stream(byte_stream))
+        self._core = _core.Decoder(_checks.check_stream(byte_stream))
 
     def decode(
         self, cdf: ArrayT, *, needs_normalization: bool = True, index: Array | None = None
@@ -133,7 +134,7 @@ class Decoder:
             ValueError: As `decode_float_cdf`.
             RuntimeError: As `Encoder.encode`, but for what has finished.
         """
-        rows = _tensors.any_rows(cdf, needs_normalization, index)
+        rows = check_cdf(cdf, needs_normalization, index)
         return _tensors.like(_coding.decode(self._core, rows), cdf)
 
     @property

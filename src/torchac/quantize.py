@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from torchac import _core, _tensors, errors
-from torchac._convert import scaled, to_parts
+from torchac._convert import scale_cdf, to_uint16
+from torchac._rows import float_rows
 from torchac._tensors import ArrayT
 
 
@@ -38,15 +39,12 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
         >>> torchac.quantize_cdf(torch.tensor([0.0, 0.25, 1.0]))
         tensor([    0, 16385,     0], dtype=torch.int16)
     """
-    rows = _tensors.float_rows(cdf_float, needs_normalization, None)
+    rows = float_rows(cdf_float, needs_normalization, None)
     if not _tensors.on_host(cdf_float):
-        product = scaled(_tensors.as_tensor(cdf_float), rows)
+        product = scale_cdf(_tensors.as_tensor(cdf_float), rows)
         if torch.isfinite(product).all():  # else the core says where it is not
             columns = torch.arange(rows.symbols + 1, dtype=torch.int32, device=product.device)
-            result = to_parts(product, columns, rows).to(torch.int16)
-            if isinstance(cdf_float, np.ndarray):
-                return result.numpy()
-            return result
+            return _tensors.like(to_uint16(product, columns, rows).to(torch.int16), cdf_float)
     integers = np.empty(cdf_float.shape, np.int16)
     report = _core.quantize(rows.view(), integers)
     if report is not None:

@@ -15,19 +15,12 @@ away, and the decoder, which needs `low` and `high` for the rows anyway, adds it
 
 from __future__ import annotations
 
-import operator
-from typing import Any, cast
-
-import numpy as np
 import torch
 
-from torchac import _tensors
-from torchac._tensors import FLOAT_ROWS, INTEGERS, MAX_LP, Array, ArrayT
+from torchac._checks import check_arrays, check_integer, check_range, check_values
+from torchac._tensors import INTEGERS, MAX_LP, NUMBERS, ArrayT, like
 
 __all__ = ["shift_symbols", "unshift_symbols"]
-
-FLOATS = dict(FLOAT_ROWS)  # dtypes
-NUMBERS = FLOATS | INTEGERS
 
 
 def shift_symbols(x: ArrayT, low: int, high: int) -> ArrayT:
@@ -87,52 +80,3 @@ def unshift_symbols(symbols: ArrayT, low: int) -> ArrayT:
     good = (integers >= 0) & (integers < MAX_LP - 1)
     check_values("symbols", values, good, f"symbols from 0 to {MAX_LP - 2}")
     return like(integers + low, symbols)
-
-
-def check_range(low: int, high: int) -> tuple[int, int]:
-    """Checks the ends of a range of integers that are to be symbols."""
-    low, high = check_integer("low", low), check_integer("high", high)
-    most = MAX_LP - 1
-    if not low <= high < low + most:
-        raise ValueError(
-            f"low is {low} and high is {high}: expected low <= high and at most {most} integers"
-        )
-    return low, high
-
-
-def check_integer(name: str, value: int) -> int:
-    """An integer of any type as an int."""
-    try:
-        integer = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is of type {type(value).__name__}: expected an int") from None
-    if abs(integer) > 1 << 52:  # beyond, a float64 cannot tell k from k + 0.5
-        raise ValueError(f"{name} is {integer}: expected an integer from -2**52 to 2**52")
-    return integer
-
-
-def check_arrays(allowed: dict[Any, Any], **arrays: Array) -> dict[str, torch.Tensor]:
-    """Checks kinds, devices and dtypes of arguments, and gives them as tensors, in place."""
-    for name, array in arrays.items():
-        _tensors.check_array(name, array)
-    devices = {name: _tensors.device_of(array) for name, array in arrays.items()}
-    if len(set(devices.values())) > 1:
-        where = " and ".join(f"{name} on {device}" for name, device in devices.items())
-        raise ValueError(f"{where}: expected one device")
-    for name, array in arrays.items():
-        _tensors.check_elements(name, array)
-        _tensors.check_dtype(name, array, allowed)
-    return {name: _tensors.as_tensor(array) for name, array in arrays.items()}
-
-
-def check_values(name: str, values: torch.Tensor, good: torch.Tensor, expected: str) -> None:
-    """Raises with the first of the values that is not good."""
-    if not good.all():
-        where = tuple(torch.nonzero(~good)[0].tolist())
-        raise ValueError(f"{name} is {values[where].item()} at index {where}: expected {expected}")
-
-
-def like(result: torch.Tensor, *arguments: ArrayT | float) -> ArrayT:
-    """The result as an array, if that is what it was computed from."""
-    is_array = any(isinstance(argument, np.ndarray) for argument in arguments)
-    return cast(ArrayT, result.numpy() if is_array else result)

@@ -8,9 +8,10 @@ encoded it, bit for bit.
 
 from __future__ import annotations
 
-from torchac import _coding, _core, _tensors
+from torchac import _checks, _coding, _core, _tensors
 from torchac._convert import PRECISION
-from torchac._tensors import Array, ArrayT, Rows, Stream, Symbols
+from torchac._rows import Rows, float_rows, int16_rows
+from torchac._tensors import Array, ArrayT, Stream, Symbols
 from torchac.quantize import quantize_cdf
 
 __all__ = [
@@ -75,8 +76,8 @@ def encode_float_cdf(
         >>> torchac.decode_float_cdf(cdf, stream)
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
-    normalize = _tensors.check_truth("needs_normalization", needs_normalization)
-    return _encode(_tensors.float_rows(cdf_float, normalize, index), sym, check_input_bounds)
+    normalize = _checks.check_truth("needs_normalization", needs_normalization)
+    return _encode(float_rows(cdf_float, normalize, index), sym, check_input_bounds)
 
 
 def decode_float_cdf(
@@ -109,8 +110,8 @@ def decode_float_cdf(
     Example:
         See `encode_float_cdf`.
     """
-    normalize = _tensors.check_truth("needs_normalization", needs_normalization)
-    return _decode(_tensors.float_rows(cdf_float, normalize, index), cdf_float, byte_stream)
+    normalize = _checks.check_truth("needs_normalization", needs_normalization)
+    return _decode(float_rows(cdf_float, normalize, index), cdf_float, byte_stream)
 
 
 def encode_int16_normalized_cdf(
@@ -149,7 +150,7 @@ def encode_int16_normalized_cdf(
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    return _encode(_tensors.int16_rows(cdf_int, index), sym, check_input_bounds)
+    return _encode(int16_rows(cdf_int, index), sym, check_input_bounds)
 
 
 def decode_int16_normalized_cdf(
@@ -174,14 +175,14 @@ def decode_int16_normalized_cdf(
     Example:
         See `encode_int16_normalized_cdf`.
     """
-    return _decode(_tensors.int16_rows(cdf_int, index), cdf_int, byte_stream)
+    return _decode(int16_rows(cdf_int, index), cdf_int, byte_stream)
 
 
 def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
     encoder = _core.Encoder()
     if check_input_bounds is None:
         _coding.encode(encoder, rows, sym, check=False, clamp=False)
-    elif _tensors.check_truth("check_input_bounds", check_input_bounds):
+    elif _checks.check_truth("check_input_bounds", check_input_bounds):
         _coding.encode(encoder, rows, sym, check=True, clamp=False)
     else:
         _coding.encode_nearest(encoder, rows, sym)
@@ -189,5 +190,5 @@ def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
 
 
 def _decode(rows: Rows, cdf: ArrayT, byte_stream: Stream) -> ArrayT:
-    decoder = _core.Decoder(_tensors.check_stream(byte_stream, rows.shape))
+    decoder = _core.Decoder(_checks.check_stream(byte_stream, rows.shape))
     return _tensors.like(_coding.decode(decoder, rows), cdf)

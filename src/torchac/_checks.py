@@ -1,0 +1,234 @@
+"""The one place that checks arguments, but for what a CDF means: kinds, dtypes, devices, values."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from torchac import _tensors
+from torchac._tensors import (
+    BYTES,
+    FLOAT_ROWS,
+    INT16_ROWS,
+    MAX_LP,
+    META,
+    Array,
+    Stream,
+    as_tensor,
+    device_of,
+    plain,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """A yes or no, as a bool."""
+    if not isinstance(value, (bool, int, np.bool_)):
+        raise TypeError(f"{name} is of type {type(value).__name__}: expected a bool")
+    return bool(value)
+
+
+def check_truth(name: str, value: Any) -> bool:
+    """Whatever is true or not, as the old package took it, but for what is no flag."""
+    if type(value) is not bool and isinstance(value, (np.ndarray, torch.Tensor, str, bytes)):
+        raise TypeError(f"{name} is of type {type(value).__name__}: expected a bool")
+    return bool(value)
+
+
+def check_array(name: str, array: Any) -> None:
+    """Checks that it is a tensor or an array, and all of it."""
+    if type(array) is torch.Tensor or type(array) is np.ndarray:
+        return
+    if not isinstance(array, (np.ndarray, torch.Tensor)):
+        raise TypeError(
+            f"{name} is of type {type(array).__name__}: expected a torch.Tensor or a numpy.ndarray"
+        )
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, whose mask would be lost: "
+            f"expected a plain one, such as {name}.compressed() or {name}.filled(value)"
+        )
+
+
+def check_elements(name: str, array: Array) -> None:
+    """A tensor may have a shape and nothing behind it, or not all elements."""
+    if isinstance(array, np.ndarray) or _has_elements(array):
+        return
+    raise ValueError(f"{name} is {_without_elements(name, array)}")
+
+
+def _without_elements(name: str, tensor: torch.Tensor) -> str:
+    kind = type(tensor).__name__
+    if _is_transformed(tensor):
+        return (
+            "inside of torch.vmap or torch.func, where it has no values: call this function outside"
+        )
+    if kind == "FakeTensor":
+        return "a FakeTensor, which has no values: call this function outside of FakeTensorMode"
+    if hasattr(tensor, "full_tensor"):
+        return f"a {kind}, of which this process has a part: expected {name}.full_tensor()"
+    if type(tensor) in (torch.Tensor, torch.nn.Parameter):
+        kind = "nested" if tensor.is_nested else str(tensor.layout)
+    return f"a {kind} tensor on {tensor.device}: expected a dense one with data"
+
+
+def _is_transformed(tensor: torch.Tensor) -> bool:
+    functorch: Any = torch._C._functorch
+    return bool(functorch.is_batchedtensor(tensor) or functorch.is_gradtrackingtensor(tensor))
+
+
+def _has_elements(tensor: torch.Tensor) -> bool:
+    if tensor.is_nested or tensor.layout is not torch.strided:
+        return False
+    try:
+        storage = tensor.untyped_storage()
+        if storage.device == META:  # a fake tensor says that it is elsewhere, and warns of data_ptr
+            return False
+        address = tensor.data_ptr()
+    except RuntimeError:  # some devices say nothing of their memory
+        return not tensor.is_cpu and not _is_transformed(tensor)
+    # Memory may have been given back, all of it or the end, as sharded models do.
+    needed = tensor.numel()
+    if needed > 0 and not tensor.is_contiguous():
+        steps = zip(tensor.shape, tensor.stride(), strict=True)
+        needed = 1 + sum((size - 1) * stride for size, stride in steps)
+    end = (tensor.storage_offset() + needed) * tensor.element_size()
+    return needed == 0 or (address != 0 and end <= storage.nbytes())
+
+
+def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
+    """Checks the dtype, and says where else such values can go."""
+    if array.dtype in allowed:
+        return
+    names = dict.fromkeys(str(dtype).removeprefix("torch.") for dtype in allowed)
+    instead = ""
+    if allowed is FLOAT_ROWS and array.dtype in INT16_ROWS:
+        instead = f"; {name} of integers is for the int16_normalized_cdf functions"
+    if allowed is INT16_ROWS and array.dtype in FLOAT_ROWS:
+        instead = f"; {name} of floats is for the float_cdf functions, or for quantize_cdf"
+    if isinstance(array, np.ndarray) and array.dtype.newbyteorder("=") in allowed:
+        instead = (
+            ", in the byte order of this machine: "
+            f"{name}.astype({name}.dtype.newbyteorder('=')) has it"
+        )
+    raise ValueError(f"{name} has dtype {array.dtype}: expected {', '.join(names)}{instead}")
+
+
+def check_integers(
+    name: str, array: Any, cdf_name: str, cdf: Array, allowed: dict[Any, Any]
+) -> Array:
+    """The integers that go with a CDF, checked."""
+    check_array(name, array)
+    if device_of(array) != device_of(cdf):
+        raise ValueError(
+            f"{name} is on {device_of(array)} and {cdf_name} on {device_of(cdf)}: "
+            "expected one device"
+        )
+    check_elements(name, array)
+    check_dtype(name, array, allowed)
+    return plain(array)
+
+
+def check_range(low: int, high: int) -> tuple[int, int]:
+    """Checks the ends of a range of integers that are to be symbols."""
+    low, high = check_integer("low", low), check_integer("high", high)
+    most = MAX_LP - 1
+    if not low <= high < low + most:
+        raise ValueError(
+            f"low is {low} and high is {high}: expected low <= high and at most {most} integers"
+        )
+    return low, high
+
+
+def check_integer(name: str, value: int) -> int:
+    """An integer of any type as an int."""
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is of type {type(value).__name__}: expected an int") from None
+    if abs(integer) > 1 << 52:  # beyond, a float64 cannot tell k from k + 0.5
+        raise ValueError(f"{name} is {integer}: expected an integer from -2**52 to 2**52")
+    return integer
+
+
+def check_arrays(allowed: dict[Any, Any], **arrays: Array) -> dict[str, torch.Tensor]:
+    """Checks kinds, devices and dtypes of arguments, and gives them as tensors, in place."""
+    for name, array in arrays.items():
+        check_array(name, array)
+    devices = {name: device_of(array) for name, array in arrays.items()}
+    if len(set(devices.values())) > 1:
+        where = " and ".join(f"{name} on {device}" for name, device in devices.items())
+        raise ValueError(f"{where}: expected one device")
+    for name, array in arrays.items():
+        check_elements(name, array)
+        check_dtype(name, array, allowed)
+    return {name: as_tensor(array) for name, array in arrays.items()}
+
+
+def check_values(name: str, values: torch.Tensor, good: torch.Tensor, expected: str) -> None:
+    """Raises with the first of the values that is not good."""
+    if not good.all():
+        where = tuple(torch.nonzero(~good)[0].tolist())
+        raise ValueError(f"{name} is {values[where].item()} at index {where}: expected {expected}")
+
+
+# Zero bytes that a numpy.bytes_ gets back. How many it had cannot be seen. A stream has many at its
+# end where the range lay around the middle of the code space for long, and decoding asks for as
+# many. So many take a stream of millions of bits that say nothing; if there were more, decoding
+# says that the stream ends too early.
+_LOST_ZEROS = 1 << 20
+
+
+def check_stream(byte_stream: Stream, shape: tuple[int, ...] | None = None) -> Buffer:
+    """The stream as a buffer of bytes, without a copy unless it has gaps or is elsewhere.
+
+    `shape` is that of the symbols to be decoded, if it is known.
+    """
+    if type(byte_stream) is bytes:
+        return byte_stream
+    if isinstance(byte_stream, (np.ndarray, torch.Tensor)):
+        return _bytes_of_array(byte_stream, shape)
+    if isinstance(byte_stream, np.bytes_) and byte_stream:  # no stream is all zeros
+        # A symbol takes 18 bits at most.
+        lost = _LOST_ZEROS if shape is None else min(_LOST_ZEROS, 3 * math.prod(shape) + 8)
+        padded = np.zeros(len(byte_stream) + lost, np.uint8)
+        padded[: len(byte_stream)] = memoryview(byte_stream)
+        return padded.data
+    if isinstance(byte_stream, (bytes, bytearray)):
+        return byte_stream
+    return _bytes_of_buffer(byte_stream)
+
+
+def _bytes_of_array(array: Array, shape: tuple[int, ...] | None) -> Buffer:
+    check_array("byte_stream", array)
+    check_elements("byte_stream", array)
+    if isinstance(array, np.ndarray) and array.ndim == 0:
+        return check_stream(array[()], shape)  # an item of an array of streams
+    if array.dtype not in BYTES or array.ndim != 1:
+        raise ValueError(
+            f"byte_stream has dtype {array.dtype} and shape {tuple(array.shape)}: "
+            "expected uint8 in one dimension"
+        )
+    return np.ascontiguousarray(_tensors.view(array)).data
+
+
+def _bytes_of_buffer(buffer: Any) -> Buffer:
+    try:
+        seen = memoryview(buffer)
+    except TypeError:
+        raise TypeError(
+            f"byte_stream is of type {type(buffer).__name__}: "
+            "expected bytes, or another buffer or array of them"
+        ) from None
+    if seen.format not in ("B", "b", "c") and not isinstance(buffer, memoryview):
+        raise ValueError(
+            f"byte_stream is of type {type(buffer).__name__}, with items of format {seen.format}: "
+            "expected bytes, or a memoryview of it, whose bytes are taken"
+        )
+    return seen.cast("B") if seen.c_contiguous and seen.nbytes > 0 else bytes(seen)
