@@ -125,9 +125,8 @@ TORCHAC_INLINE void from_lanes(const LaneStrip<kStreams>& from, std::size_t coun
 
 // As SimdLoop::encode.
 template <std::size_t kStreams>
-TORCHAC_FLATTEN void encode_strip(
-    const std::array<const std::uint32_t*, kStreams>& packed_intervals, std::size_t count,
-    std::array<Encoder, kStreams>& encoders) {
+void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_intervals,
+                  std::size_t count, std::array<Encoder, kStreams>& encoders) {
   using Word = Words<kStreams>;
   LaneStrip<kStreams> intervals;
   to_lanes(packed_intervals, count, intervals);
@@ -191,10 +190,10 @@ TORCHAC_INLINE LutEntry<Words<kStreams>> find_slow(const LutLayout& layout, cons
 
 // As SimdLoop::decode.
 template <std::size_t kStreams>
-TORCHAC_FLATTEN bool decode_strip(const LutLayout& layout, const std::byte* tables,
-                                  const std::array<const std::uint32_t*, kStreams>& table_offsets,
-                                  std::size_t count, std::array<Decoder, kStreams>& decoders,
-                                  SymbolStrips<kStreams>& to) {
+bool decode_strip(const LutLayout& layout, const std::byte* tables,
+                  const std::array<const std::uint32_t*, kStreams>& table_offsets,
+                  std::size_t count, std::array<Decoder, kStreams>& decoders,
+                  SymbolStrips<kStreams>& to) {
   using Word = Words<kStreams>;
   LaneStrip<kStreams> offsets;
   to_lanes(table_offsets, count, offsets);

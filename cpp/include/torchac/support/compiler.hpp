@@ -2,7 +2,6 @@
 //
 // TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
 // registers; compilers left to themselves call functions that several loops share.
-// TORCHAC_FLATTEN: the same for all calls in a function.
 // TORCHAC_UNROLL: before a loop over interleaved streams, so that each has registers of its own.
 // TORCHAC_UNROLL_2: before a loop that does twice as much in each round.
 // TORCHAC_NOINLINE: takes long enough to be called, and is not copied to each caller.
@@ -18,17 +17,14 @@
 #define TORCHAC_INLINE [[gnu::always_inline]] inline
 #define TORCHAC_NOINLINE [[gnu::noinline]]
 #define TORCHAC_COLD [[gnu::noinline, gnu::cold]]
-#define TORCHAC_FLATTEN [[gnu::flatten]]
 #elif defined(_MSC_VER)
 #define TORCHAC_INLINE __forceinline
 #define TORCHAC_NOINLINE __declspec(noinline)
 #define TORCHAC_COLD __declspec(noinline)
-#define TORCHAC_FLATTEN
 #else
 #define TORCHAC_INLINE inline
 #define TORCHAC_NOINLINE
 #define TORCHAC_COLD
-#define TORCHAC_FLATTEN
 #endif
 
 #if defined(__GNUC__)
