@@ -101,8 +101,9 @@ def like(result: Array, argument: NDArray, /) -> NDArray: ...
 def like(result: Array, *arguments: ArrayT | float) -> ArrayT: ...
 def like(result: Any, *arguments: Any) -> Any:
     """The result as an array, if an argument is one; else as a tensor on the arguments' device."""
-    if any(isinstance(argument, np.ndarray) for argument in arguments):
-        return result if isinstance(result, np.ndarray) else result.numpy()
+    for argument in arguments:
+        if isinstance(argument, np.ndarray):
+            return result if isinstance(result, np.ndarray) else result.numpy()
     if isinstance(result, torch.Tensor):
         return result
     return torch.from_numpy(result).to(arguments[0].device)

@@ -12,6 +12,7 @@
 #include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/error.hpp"
+#include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
 namespace torchac {
@@ -82,7 +83,7 @@ class RowReader {
  public:
   using Locator = const std::byte*;
 
-  explicit RowReader(const Rows& rows) : walk_(rows.walk()) {
+  TORCHAC_NOINLINE explicit RowReader(const Rows& rows) : walk_(rows.walk()) {
     if (rows.tables()) {
       tables_ = *rows.tables();
       index_.emplace(*rows.index(), tables_.count);

@@ -102,8 +102,10 @@ TORCHAC_INLINE void to_lanes(const std::array<const std::uint32_t*, kStreams>& f
   for (std::size_t first = 0; first < kStreams; first += kVec4) {
     for (std::size_t i = 0; i < count; i += kVec4) {
       Tile tile{};
+      TORCHAC_UNROLL
       for (std::size_t k = 0; k < kVec4; ++k) copy4(&tile[k], from[first + k] + i, count - i);
       transpose(tile);
+      TORCHAC_UNROLL
       for (std::size_t j = 0; j < kVec4; ++j) copy4(&to[i + j][first], &tile[j], kVec4);
     }
   }
@@ -116,8 +118,10 @@ TORCHAC_INLINE void from_lanes(const LaneStrip<kStreams>& from, std::size_t coun
   for (std::size_t first = 0; first < kStreams; first += kVec4) {
     for (std::size_t i = 0; i < count; i += kVec4) {
       Tile tile;
+      TORCHAC_UNROLL
       for (std::size_t j = 0; j < kVec4; ++j) copy4(&tile[j], &from[i + j][first], kVec4);
       transpose(tile);
+      TORCHAC_UNROLL
       for (std::size_t k = 0; k < kVec4; ++k) copy4(&to[first + k][i], &tile[k], kVec4);
     }
   }
@@ -159,6 +163,7 @@ void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_inter
   constexpr std::size_t kAtOnce = 2;
   for (std::size_t first = 0; first < kStreams; first += kAtOnce) {
     std::array<BitWriter, kAtOnce> writers;
+    TORCHAC_UNROLL
     for (std::size_t k = 0; k < kAtOnce; ++k) writers[k] = encoders[first + k].writer;
     for (std::size_t i = 0; i < count; i += 2) {
       TORCHAC_UNROLL
@@ -167,6 +172,7 @@ void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_inter
         writers[k].append(bits >> kNumberBits, bits & ((1u << kNumberBits) - 1));
       }
     }
+    TORCHAC_UNROLL
     for (std::size_t k = 0; k < kAtOnce; ++k) encoders[first + k].writer = writers[k];
   }
 }
@@ -225,6 +231,7 @@ bool decode_strip(const LutLayout& layout, const std::byte* tables,
       store_words(entry.symbol(second), symbols[i].data());
     }
     const auto skipped = to_array(moved);
+    TORCHAC_UNROLL
     for (std::size_t k = 0; k < kStreams; ++k) decoders[k].reader.skip(skipped[k]);
   }
   const auto lows = to_array(state.low);

@@ -2,7 +2,7 @@
 //
 // TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
 // registers; compilers left to themselves call functions that several loops share.
-// TORCHAC_UNROLL: before a loop over interleaved streams, so that each has registers of its own.
+// TORCHAC_UNROLL: before a loop over streams, 12 at most, so that each has registers of its own.
 // TORCHAC_UNROLL_2: before a loop that does twice as much in each round.
 // TORCHAC_NOINLINE: takes long enough to be called, and is not copied to each caller.
 // TORCHAC_COLD: rarely needed, and kept out of the loops.
@@ -28,7 +28,7 @@
 #endif
 
 #if defined(__GNUC__)
-#define TORCHAC_UNROLL _Pragma("GCC unroll 8")
+#define TORCHAC_UNROLL _Pragma("GCC unroll 12")
 #define TORCHAC_UNROLL_2 _Pragma("GCC unroll 2")
 #else
 #define TORCHAC_UNROLL

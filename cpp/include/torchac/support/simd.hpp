@@ -147,6 +147,7 @@ TORCHAC_INLINE void store_words(const Words<kCount>& words, T* to) {
 template <std::size_t kCount, class Of>
 TORCHAC_INLINE Words<kCount> words_of(const Of& of) {
   std::array<std::uint64_t, kCount> each;
+  TORCHAC_UNROLL
   for (std::size_t k = 0; k < kCount; ++k) each[k] = of(k);
   return load_words<kCount>(each.data());
 }
