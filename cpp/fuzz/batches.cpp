@@ -63,7 +63,7 @@ std::vector<Bytes> encode_batch(const std::vector<Case>& batch, const Style& sty
     reports.push_back(expected_encode(expected[i], batch[i], style));
   }
   const Report report = encode(items, style.check, threads);
-  // DecodeLut are checked before anything is coded.
+  // Tables are checked before anything is coded.
   const Report first = first_problem(reports, [&](std::size_t i) { return reports[i].table >= 0; });
   expect(report.item == first.item, "the problem is in the expected stream");
   expect_same(report, first);

@@ -57,7 +57,7 @@ bool is_signed(IntegerType type) {
          type == IntegerType::kInt64;
 }
 
-// Short rows mostly, and some that are searched in windows.
+// Short rows mostly, and some that are searched by SIMD.
 std::int64_t any_alphabet(Input& input) {
   if (!input.is_large())
     return input.between(1, input.one_of<std::int64_t>({4, 20, 4, 4, 20, 4, 20, 100}));
@@ -126,7 +126,7 @@ IntegerArray any_integers(Input& input, const std::vector<std::int64_t>& sizes) 
   return {type, any_array(input, sizes, size_of(type))};
 }
 
-// VecArray of rows, and sometimes a few that are none.
+// Numbers of rows, and sometimes a few that are none.
 IntegerArray any_index(Input& input, const Cdf& cdf) {
   const std::int64_t limit = cdf.num_rows();
   IntegerArray index =

@@ -30,8 +30,8 @@ DecodeJob decode_job(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
 }
 
 Report encode(std::span<const EncodeJob> items, Check check, std::size_t threads) {
-  ThreadTeam crew(threads);
-  return torchac::encode(items, check, crew);
+  ThreadTeam team(threads);
+  return torchac::encode(items, check, team);
 }
 
 Report encode(const EncodeJob& item, Check check) { return encode(std::span(&item, 1), check, 1); }
@@ -44,8 +44,8 @@ Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stre
 }
 
 Report decode(std::span<const DecodeJob> items, std::size_t threads) {
-  ThreadTeam crew(threads);
-  return torchac::decode(items, Check::kTouched, crew);
+  ThreadTeam team(threads);
+  return torchac::decode(items, Check::kTouched, team);
 }
 
 Report decode(const DecodeJob& item) { return decode(std::span(&item, 1), 1); }

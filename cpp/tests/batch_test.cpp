@@ -34,8 +34,8 @@ struct Batch {
     for (std::size_t i = 0; i < cdfs.size(); ++i) {
       items.push_back(encode_job(streams[i], cdfs[i], 0, symbols[i]));
     }
-    ThreadTeam crew(threads);
-    return torchac::encode(items, Check::kTouched, crew);
+    ThreadTeam team(threads);
+    return torchac::encode(items, Check::kTouched, team);
   }
 
   [[nodiscard]] Report decode(const std::vector<Bytes>& streams, std::size_t threads) {
@@ -45,8 +45,8 @@ struct Batch {
       symbols[i].assign(symbols[i].size(), -1);
       items.push_back(decode_job(decoders[i], cdfs[i], 0, symbols[i]));
     }
-    ThreadTeam crew(threads);
-    return torchac::decode(items, Check::kTouched, crew);
+    ThreadTeam team(threads);
+    return torchac::decode(items, Check::kTouched, team);
   }
 
   std::vector<StoredCdf> cdfs;
@@ -86,13 +86,13 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
         symbols.back().push_back(static_cast<std::int16_t>(symbol));
       }
     }
-    ThreadTeam crew(1 + random.below(4));
+    ThreadTeam team(1 + random.below(4));
 
     std::vector<EncodedStream> streams(items.size());
     std::vector<EncodeJob> encode_items;
     for (std::size_t i = 0; i < items.size(); ++i)
       encode_items.push_back(items[i].encode_job(streams[i], symbols[i]));
-    REQUIRE(torchac::encode(encode_items, Check::kTouched, crew).ok());
+    REQUIRE(torchac::encode(encode_items, Check::kTouched, team).ok());
     std::vector<Bytes> bytes;
     for (std::size_t i = 0; i < items.size(); ++i) {
       bytes.push_back(finished(streams[i]));
@@ -106,7 +106,7 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
       symbols[i].assign(symbols[i].size(), -1);
       decode_items.push_back(items[i].decode_job(decoders[i], symbols[i]));
     }
-    REQUIRE(torchac::decode(decode_items, Check::kTouched, crew).ok());
+    REQUIRE(torchac::decode(decode_items, Check::kTouched, team).ok());
     CHECK(symbols == expected);
   });
 }

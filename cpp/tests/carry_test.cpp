@@ -89,7 +89,7 @@ TEST_CASE("a carry can be undone") {
   }
 }
 
-// Ranges that begin and end at the borders of the window's quarters, where the coder decides.
+// Ranges that begin and end at the borders of the range's quarters, where the coder decides.
 TEST_CASE("all triples of intervals that are eighths") {
   std::vector<Interval> eighths;
   for (std::uint32_t low = 0; low < 8; ++low) {

@@ -117,8 +117,8 @@ TEST_CASE("a failure in any thread is the failure of the call") {
     std::vector<EncodeJob> coded;
     for (std::size_t i = 0; i < items.size(); ++i)
       coded.push_back(items[i].encode_job(streams[i], symbols[i]));
-    ThreadTeam crew(4);
-    const Report report = torchac::encode(coded, Check::kTouched, crew);
+    ThreadTeam team(4);
+    const Report report = torchac::encode(coded, Check::kTouched, team);
     allocations_left = kNoLimit;
     REQUIRE(report.ok());
     for (std::size_t i = 0; i < items.size(); ++i)
@@ -148,8 +148,8 @@ TEST_CASE("an interrupted call ends its other threads too, also while it waits f
     std::vector<EncodeJob> items{endless.item(streams[0]), endless.item(streams[1])};
     // With one stream for two threads, either this thread codes it, or it waits.
     if (waits) items[0].count = 0;
-    ThreadTeam crew(2, Poll(interrupt));
-    CHECK_THROWS_AS((void)torchac::encode(items, Check::kTouched, crew), Interrupted);
+    ThreadTeam team(2, Poll(interrupt));
+    CHECK_THROWS_AS((void)torchac::encode(items, Check::kTouched, team), Interrupted);
     for (const EncodedStream& stream : streams)
       CHECK(static_cast<double>(stream.num_bits()) < Endless::kCount / 65536.0);
   }

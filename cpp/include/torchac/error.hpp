@@ -13,7 +13,7 @@ enum class Problem : std::uint8_t {
   kInterval,     // a symbol's interval is empty
   kNotFinite,    // a CDF value is NaN or infinite
   kOutOfBounds,  // a CDF value is outside [0, 1]
-  kDecreasing,   // a converted row decreases
+  kDecreasing,   // a quantized row decreases
   kTruncated,    // the stream ends before its symbols do
   kContradicted  // the stream was not written with these rows
 };

@@ -1,4 +1,4 @@
-// U16x8 bytes of a stream as one number: bits fill bytes from the most significant end.
+// Eight bytes of a stream as one big-endian number: bits fill bytes from the most significant end.
 #pragma once
 
 #include <bit>
