@@ -16,7 +16,7 @@ from torchac import _core
 SYM = torch.arange(20_000) % 50
 ROW = torch.linspace(0, 1, 51)
 TABLES, INDEX = ROW.expand(3, 51), SYM % 3
-needs_vectors = pytest.mark.skipif(
+needs_simd = pytest.mark.skipif(
     _core.cpu() == "baseline", reason="this processor, or its compiler, has no AVX2"
 )
 
@@ -43,10 +43,10 @@ def test_few_symbols_need_no_tables() -> None:
         torchac.decode_float_cdf(TABLES, stream, index=INDEX[:3])
 
 
-@needs_vectors
+@needs_simd
 @pytest.mark.parametrize("symbols", [9, 32, 64, 256])
 @pytest.mark.parametrize("quantize", [False, True])
-def test_rows_are_searched_by_vector_code(symbols: int, quantize: bool) -> None:
+def test_rows_are_searched_by_simd(symbols: int, quantize: bool) -> None:
     cdf = torch.linspace(0, 1, symbols + 1).repeat(100, 1)
     if quantize:
         cdf = torchac.quantize_cdf(cdf)
@@ -55,8 +55,8 @@ def test_rows_are_searched_by_vector_code(symbols: int, quantize: bool) -> None:
         torchac.decode_batch(cdf[None], streams)
 
 
-@needs_vectors
-def test_streams_with_tables_go_abreast() -> None:
+@needs_simd
+def test_streams_with_tables_are_coded_by_simd() -> None:
     cdf, sym, index = TABLES, SYM.view(20, -1), INDEX.view(20, -1)
     with taken("encode lookup table", "SIMD across streams"):
         streams = torchac.encode_batch(cdf, sym, index=index, num_threads=1)

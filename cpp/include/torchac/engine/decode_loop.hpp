@@ -68,7 +68,7 @@ class DecodeTask final : public StreamTask {
   // The same by SIMD across streams.
   template <std::size_t kStreams>
   static void code_simd(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps)
-    requires(kSimd)
+    requires kSimd
   {
     count(Path::kSimdStreams);
     SymbolStrips<kStreams> symbols;

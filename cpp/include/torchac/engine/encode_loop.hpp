@@ -61,7 +61,7 @@ class EncodeTask final : public StreamTask {
   // The same by SIMD across streams.
   template <std::size_t kStreams>
   static void code_simd(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps)
-    requires(kSimd)
+    requires kSimd
   {
     count(Path::kSimdStreams);
     std::array<Encoder, kStreams> encoders;

@@ -26,7 +26,7 @@ namespace torchac {
 
 // Streams are taken four at a time, one vector of words: up to three vectors, as the processor
 // works on one while it waits for the others.
-inline constexpr std::size_t kMaxSimdStreams = 3 * 4;
+inline constexpr std::size_t kMaxSimdStreams = 12;
 
 // Strips: the most symbols of each stream that are coded before anything else is looked at. As many
 // as leave all that is needed for them in the L1 cache.

@@ -43,7 +43,7 @@
   }                        \
   TORCHAC_POP_OPTIONS
 
-TORCHAC_BEGIN_TARGET
+namespace torchac::inline TORCHAC_TARGET {
 
 // Whether there are AVX2, and the instructions that come with it, in the target.
 #ifdef TORCHAC_TARGET_OPTIONS
@@ -52,4 +52,4 @@ inline constexpr bool kHasAvx2 = true;
 inline constexpr bool kHasAvx2 = false;
 #endif
 
-TORCHAC_END_TARGET
+}  // namespace torchac::inline TORCHAC_TARGET
