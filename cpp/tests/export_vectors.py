@@ -4,7 +4,7 @@ Usage: python export_vectors.py OUTPUT
 
 All numbers are little-endian. The file is a count of vectors, then for each vector: name, symbols
 (int16) and stream (uint8), each with its length before it; then its CDF as it was given and its CDF
-as 16-bit integers, each as row type (RowType in cdf_layout.hpp, one byte), normalization (one byte),
+as 16-bit integers, each as row type (RowType, one byte), normalization (one byte),
 number of rows, values in a row, values. Lengths and numbers of things have eight bytes.
 """
 
