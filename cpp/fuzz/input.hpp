@@ -9,9 +9,9 @@
 
 namespace torchac::fuzz {
 
-// Numbers are made of the bytes from front to back, and when these run out, by a generator that
-// the first two bytes seed. So a short input can describe a large case, and a fuzzer that changes
-// one byte changes one thing, but for `is_large`. The same bytes mean the same on every machine.
+// Numbers are made of the bytes from front to back, and when these run out, by a generator that the
+// first two bytes seed. So a short input can describe a large case, and a fuzzer that changes one
+// byte changes one thing, but for `is_large`. The same bytes mean the same on every machine.
 class Input {
  public:
   explicit Input(std::span<const std::uint8_t> bytes)

@@ -10,7 +10,6 @@
 #include <optional>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/core.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
 #include "torchac/error.hpp"
@@ -132,7 +131,7 @@ class Interleaver {
   void code(std::size_t count) const {
     for (StreamTask* const* tasks = active_.data(); count > 0;) {
       std::size_t now = std::min(count, kind_.max_streams());
-      now = now >= kInterleave ? now - now % kInterleave : now - now / 3;
+      now = now >= kInterleave ? now - now % kInterleave : std::min<std::size_t>(now, 2);
       std::size_t steps = kBlock;
       for (std::size_t k = 0; k < now; ++k) steps = std::min(steps, tasks[k]->steps_left());
       kind_.code(tasks, now, steps);
@@ -160,13 +159,6 @@ Report run_tasks(std::size_t count, ThreadTeam& team, const TaskKind& kind) {
       threads, [&](Poll& poll) { Interleaver(queue, poll, kind, slots).run(); },
       [&] { queue.cancel(); });
   return queue.report();
-}
-
-std::size_t useful_threads(std::int64_t symbols, std::size_t threads) {
-  // A start takes as long as coding some thousands of symbols: less than this many if they have
-  // rows of their own, more if they share tables.
-  constexpr std::int64_t kSymbolsForThread = 4096;
-  return std::min(threads, static_cast<std::size_t>(symbols / kSymbolsForThread));
 }
 
 }  // namespace torchac

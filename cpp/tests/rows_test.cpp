@@ -49,8 +49,9 @@ TEST_CASE("numbers of tables are multiplied, and as many as 32 bits can tell apa
   const auto read_with = [&](std::int64_t tables, std::uint32_t step) {
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{4, 8}});
     std::vector<std::uint32_t> found(index.size());
-    found.resize(
-        TableReader({IntegerType::kInt64, walk}, tables, step).read(4, found.data()).count);
+    found.resize(TableReader(Rows({nullptr, 0, tables}, {IntegerType::kInt64, walk}), step)
+                     .read(4, found.data())
+                     .count);
     return found;
   };
   CHECK(read_with(1, 5) == std::vector<std::uint32_t>{0});
@@ -60,7 +61,7 @@ TEST_CASE("numbers of tables are multiplied, and as many as 32 bits can tell apa
   const StridedWalk walk(std::as_bytes(std::span(small)).data(), {{3, 1}});
   std::array<std::uint32_t, 3> found{};
   const ReadableBlock readable =
-      TableReader({IntegerType::kUint8, walk}, 3, 7).read(3, found.data());
+      TableReader(Rows({nullptr, 0, 3}, {IntegerType::kUint8, walk}), 7).read(3, found.data());
   CHECK(readable.count == 2);
   CHECK(readable.fault.problem == Problem::kIndex);
   CHECK(found[0] == 14);

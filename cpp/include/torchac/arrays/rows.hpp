@@ -52,14 +52,12 @@ class Rows {
 
 TORCHAC_BEGIN_TARGET
 
-// Reads an index into shared tables, as numbers of tables times `step`.
+// Reads the index of rows that are shared tables, as numbers of tables times `step`.
 class TableReader {
  public:
-  using Locator = std::uint32_t;
-
-  TableReader(Integers index, std::int64_t tables, std::uint32_t step = 1)
-      : index_(std::move(index)),
-        tables_(static_cast<std::uint32_t>(std::min(tables, kMaxTables))),
+  explicit TableReader(const Rows& rows, std::uint32_t step = 1)
+      : index_(*rows.index()),
+        tables_(static_cast<std::uint32_t>(std::min(rows.tables()->count, kMaxTables))),
         step_(step) {}
 
   [[nodiscard]] ReadableBlock read(std::size_t count, std::uint32_t* to) {
@@ -81,12 +79,10 @@ class TableReader {
 // Reads the addresses of rows.
 class RowReader {
  public:
-  using Locator = const std::byte*;
-
   TORCHAC_NOINLINE explicit RowReader(const Rows& rows) : walk_(rows.walk()) {
     if (rows.tables()) {
       tables_ = *rows.tables();
-      index_.emplace(*rows.index(), tables_.count);
+      index_.emplace(rows);
     }
   }
 

@@ -10,7 +10,6 @@
 #include "torchac/arrays/rows.hpp"
 #include "torchac/engine/decode_loop.hpp"
 #include "torchac/engine/decode_source.hpp"
-#include "torchac/engine/encode_jobs.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/row_checks.hpp"
 #include "torchac/engine/shared_rows.hpp"
@@ -67,7 +66,7 @@ inline Report decode_jobs(std::span<const DecodeJob> jobs, Check check, ThreadTe
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const DecodeJob& job = jobs[i];
       return new (memory) Task(job.symbols, job.count, *job.stream, tables->model(),
-                               table_reader(job.rows, *tables));
+                               TableReader(job.rows, tables->step()));
     });
   }
   return with_cdf(jobs.front().cdf, [&]<class Value>(const CdfRow<Value>&) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -71,6 +72,8 @@ class DecodeTask final : public StreamTask {
     requires kSimd
   {
     count(Path::kSimdStreams);
+    const SimdLoop<kStreams>& loop = kernels().simd->get<kStreams>();
+    const DecodeLut lut = tasks[0]->source_.view(0).model;  // the same for all
     SymbolStrips<kStreams> symbols;
     std::size_t done = 0;
     while (done < steps) {
@@ -81,9 +84,7 @@ class DecodeTask final : public StreamTask {
         decoders[k] = *tasks[k]->stream_;
         tables[k] = tasks[k]->source_.view(tasks[k]->next()).locators;
       }
-      const DecodeLut lut = tasks[0]->source_.view(0).model;  // the same for all
-      if (!kernels().simd->get<kStreams>().decode(lut.layout(), lut.tables(), tables, n, decoders,
-                                                  symbols)) [[unlikely]]
+      if (!loop.decode(lut.layout(), lut.tables(), tables, n, decoders, symbols)) [[unlikely]]
         break;
       for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(decoders[k], symbols[k].data(), n);
       done += n;

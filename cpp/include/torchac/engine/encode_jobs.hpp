@@ -30,12 +30,6 @@ inline std::optional<EncodeTables> encode_tables(const CdfJobs& jobs, Poll& poll
                   [&](const auto& cdf) { return EncodeTables::prepare(cdf, shared->view, poll); });
 }
 
-// Reads the tables of a job's symbols.
-template <class Tables>
-[[nodiscard]] TableReader table_reader(const Rows& rows, const Tables& tables) {
-  return {*rows.index(), rows.tables()->count, tables.step()};
-}
-
 inline Report encode_jobs(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
   const Report report = RowChecks(CdfJobs(jobs), check, team.poll()).run();
   if (!report.ok()) return report;
@@ -45,7 +39,7 @@ inline Report encode_jobs(std::span<const EncodeJob> jobs, Check check, ThreadTe
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const EncodeJob& job = jobs[i];
       return new (memory) Task(job.count, *job.stream, tables->model(),
-                               table_reader(job.rows, *tables), job.symbols);
+                               TableReader(job.rows, tables->step()), job.symbols);
     });
   }
   return with_cdf(jobs.front().cdf, [&]<class Cdf>(const Cdf&) {

@@ -64,13 +64,14 @@ class EncodeTask final : public StreamTask {
     requires kSimd
   {
     count(Path::kSimdStreams);
+    const SimdLoop<kStreams>& loop = kernels().simd->get<kStreams>();
     std::array<Encoder, kStreams> encoders;
     for (std::size_t k = 0; k < kStreams; ++k) encoders[k] = tasks[k]->stream_->open(steps);
     for (std::size_t done = 0; done < steps; done += kStrip) {
       std::array<const std::uint32_t*, kStreams> intervals;
       for (std::size_t k = 0; k < kStreams; ++k)
         intervals[k] = tasks[k]->source_.packed(tasks[k]->next() + done);
-      kernels().simd->get<kStreams>().encode(intervals, std::min(kStrip, steps - done), encoders);
+      loop.encode(intervals, std::min(kStrip, steps - done), encoders);
     }
     for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(encoders[k], steps);
   }

@@ -53,8 +53,9 @@ inline Report measure_job(const MeasureJob& job, Check check, Poll& poll) {
   const Report report = RowChecks(jobs, check, poll).run();
   if (!report.ok() || job.count == 0) return report;
   if (const auto tables = encode_tables(jobs, poll)) {
-    return measure_all(EncodeSource(tables->model(), table_reader(job.rows, *tables), job.symbols),
-                       job, poll);
+    return measure_all(
+        EncodeSource(tables->model(), TableReader(job.rows, tables->step()), job.symbols), job,
+        poll);
   }
   return with_cdf(job.cdf, [&](const auto& cdf) {
     return measure_all(EncodeSource(cdf, RowReader(job.rows), job.symbols), job, poll);

@@ -68,8 +68,6 @@ class LutLayout {
     shift_ = kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets));
   }
 
-  [[nodiscard]] std::uint32_t symbols() const { return symbols_; }
-
   // Bytes from one table to the next.
   [[nodiscard]] std::size_t size() const {
     return row_offset() + std::size_t{symbols_ + kRowEnd + 3} / 4 * 4 * sizeof(std::uint16_t);

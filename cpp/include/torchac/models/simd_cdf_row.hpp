@@ -33,12 +33,6 @@ class SimdCdfRow {
   SimdCdfRow() = default;
   explicit SimdCdfRow(const CdfLayout& cdf) : cdf_(cdf), search_(cdf_.value(), cdf.symbols) {}
 
-  [[nodiscard]] std::uint32_t symbols(const std::byte*) const { return cdf_.symbols(); }
-
-  [[nodiscard]] Interval interval(const std::byte* row, std::uint32_t symbol) const {
-    return cdf_.interval(row, symbol);
-  }
-
   [[nodiscard]] Fault why_not_codable(const std::byte* row, std::uint32_t symbol) const {
     return cdf_.why_not_codable(row, symbol);
   }

@@ -68,7 +68,7 @@ class VecArray {
     for (std::size_t v = 0; v < kVectors; ++v) result.vectors[v] = a.vectors[v] op b.vectors[v]; \
     return result;                                                                               \
   }                                                                                              \
-  VecArray& operator op## = (const VecArray& b) { return *this = *this op b; }
+  TORCHAC_INLINE VecArray& operator op## = (const VecArray& b) { return *this = *this op b; }
   TORCHAC_OPERATOR(+)
   TORCHAC_OPERATOR(-)
   TORCHAC_OPERATOR(*)
