@@ -51,8 +51,11 @@ class Model(Protocol):
     def tables(self) -> str:
         """What an index may be."""
 
-    def row(self, position: tuple[int, ...], table: int) -> Row:
-        """The row of the symbol at a position, or the table of that number, if it is not -1."""
+    def row(self, position: tuple[int, ...]) -> Row:
+        """The row of the symbol at a position."""
+
+    def shared_row(self, number: int) -> Row:
+        """The table of that number."""
 
     def view(self) -> _core.Cdf:
         """What the core codes with."""

@@ -58,11 +58,15 @@ class Rows(NamedTuple):
         tables = self.cdf.shape[0]
         return f"{tables} tables allow 0 … {tables - 1}"
 
-    def row(self, position: tuple[int, ...], table: int) -> Row:
-        """The row of the symbol at a position, or the table of that number, if it is not -1."""
-        if table >= 0:
-            return Row(self, (table,))
-        return Row(self, position if self.table is None else (int(self.table[position].item()),))
+    def row(self, position: tuple[int, ...]) -> Row:
+        """The row of the symbol at a position."""
+        if self.table is None:
+            return Row(self, position)
+        return self.shared_row(int(self.table[position].item()))
+
+    def shared_row(self, number: int) -> Row:
+        """The table of that number."""
+        return Row(self, (number,))
 
     def view(self) -> _core.Cdf:
         """The rows for the core; a CDF on another device is copied to this one."""

@@ -46,7 +46,7 @@ ANY_ROWS = FLOAT_ROWS | INT16_ROWS
 INTEGERS = dict.fromkeys(
     _dtypes("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 )
-FLOATS: dict[Any, Any] = dict(FLOAT_ROWS)
+FLOATS: dict[Any, Any] = dict(FLOAT_ROWS)  # not the same object: check_dtype advises on rows
 NUMBERS = FLOATS | INTEGERS
 BYTES = dict.fromkeys(_dtypes("uint8"))
 BOOLS: dict[Any, Any] = {

@@ -66,7 +66,7 @@ class _Situation:
     @property
     def row(self) -> Row:
         table = self.report.table
-        return self.model.row(() if table >= 0 else self.position, table)
+        return self.model.shared_row(table) if table >= 0 else self.model.row(self.position)
 
 
 def _symbol(s: _Situation) -> str:
