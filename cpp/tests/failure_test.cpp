@@ -127,6 +127,37 @@ TEST_CASE("a failure in any thread is the failure of the call") {
   CHECK(failures > 40);
 }
 
+TEST_CASE("a stream can be undone where another stream of the call has stopped") {
+  // A carry can run through all that these intervals write.
+  const std::vector<Interval> across(100, {32767, 32769});
+  std::vector<EncodedStream> streams(2);
+  Encoder encoder = streams[0].open(across.size());
+  for (const Interval interval : across) encoder.encode(interval);
+  streams[0].close(encoder);
+  const Bytes before = finished(streams[0]);
+
+  StoredCdf cdf({RowType::kInt16, false, 3}, 2, {8, 2});
+  for (std::int64_t i = 0; i < 2; ++i) {
+    cdf.set(i, 1, 32767);
+    cdf.set(i, 2, 32769);
+  }
+  StoredCdf other = cdf;
+  other.set(1, 1, 0);  // leaves nothing to symbol 0
+  const Symbols twos{2, 2};
+  const Symbols zeros{0, 0};
+  const std::vector<EncodeJob> jobs{encode_job(streams[0], cdf, 0, twos),
+                                    encode_job(streams[1], other, 0, zeros)};
+  ThreadTeam alone(1);
+  {
+    const Undo undo(streams[0]);
+    const Report report = torchac::encode(jobs, Check::kTouched, alone);
+    CHECK(report.problem == Problem::kInterval);
+    CHECK(report.item == 1);
+    CHECK(report.position == 1);
+  }
+  CHECK(finished(streams[0]) == before);
+}
+
 TEST_CASE("a long call can be interrupted, and leaves nothing behind") {
   const Endless endless;
   EncodedStream stream;
@@ -155,16 +186,16 @@ TEST_CASE("an interrupted call ends its other threads too, also while it waits f
   }
 }
 
-TEST_CASE("one thread at a time has the turn") {
-  ObjectLock turn;
+TEST_CASE("one thread at a time holds a lock") {
+  ObjectLock lock;
   constexpr int kRounds = 20000;
   std::int64_t shared = 0;
   const auto count = [&] {
     for (int i = 0; i < kRounds;) {
-      if (turn.try_lock() != ObjectLock::Result::kTaken) continue;
+      if (lock.try_lock() != ObjectLock::Result::kTaken) continue;
       ++shared;
       ++i;
-      turn.unlock();
+      lock.unlock();
     }
   };
   std::thread other(count);
@@ -173,20 +204,20 @@ TEST_CASE("one thread at a time has the turn") {
   CHECK(shared == 2 * kRounds);
 }
 
-TEST_CASE("who has the turn is told apart") {
-  ObjectLock turn;
-  REQUIRE(turn.try_lock() == ObjectLock::Result::kTaken);
-  CHECK(turn.try_lock() == ObjectLock::Result::kReentered);
-  std::thread([&] { CHECK(turn.try_lock() == ObjectLock::Result::kBusy); }).join();
+TEST_CASE("who holds a lock is told apart") {
+  ObjectLock lock;
+  REQUIRE(lock.try_lock() == ObjectLock::Result::kTaken);
+  CHECK(lock.try_lock() == ObjectLock::Result::kReentered);
+  std::thread([&] { CHECK(lock.try_lock() == ObjectLock::Result::kBusy); }).join();
 #if !defined(_WIN32)
   const pid_t child = fork();
-  if (child == 0) _exit(turn.try_lock() == ObjectLock::Result::kForked ? 0 : 1);
+  if (child == 0) _exit(lock.try_lock() == ObjectLock::Result::kForked ? 0 : 1);
   int status = 1;
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK(status == 0);
 #endif
-  turn.unlock();
-  CHECK(turn.try_lock() == ObjectLock::Result::kTaken);
+  lock.unlock();
+  CHECK(lock.try_lock() == ObjectLock::Result::kTaken);
 }
 
 }  // namespace torchac::test

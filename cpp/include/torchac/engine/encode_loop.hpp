@@ -50,7 +50,7 @@ class EncodeTask final : public StreamTask {
         const Interval interval = work[k].intervals.interval(i);
         if constexpr (LazySource<Source>) {
           if (!interval.codable()) [[unlikely]]
-            return tasks[k]->refuse(i);
+            return refuse(tasks, work, i, k);
         }
         work[k].encoder.encode(interval);
       }
@@ -91,10 +91,16 @@ class EncodeTask final : public StreamTask {
     advance(steps);
   }
 
-  TORCHAC_COLD void refuse(std::size_t i)
+  // Stops at interval `i` of stream `k`. The other streams keep what was coded, so that none of it
+  // is coded again. `work` is a copy, so that the loop keeps its own in registers.
+  template <std::size_t kStreams>
+  TORCHAC_COLD static void refuse(const std::array<EncodeTask*, kStreams>& tasks,
+                                  std::array<Work, kStreams> work, std::size_t i, std::size_t k)
     requires(LazySource<Source>)
   {
-    stop(source_.symbol(next() + i), source_.why_not_codable(next() + i));
+    for (std::size_t j = 0; j < kStreams; ++j) tasks[j]->close(work[j].encoder, j < k ? i + 1 : i);
+    EncodeTask& task = *tasks[k];
+    task.stop(task.source_.symbol(task.next()), task.source_.why_not_codable(task.next()));
   }
 
   Source source_;
