@@ -67,10 +67,16 @@ class TaskSlot {
 
   void begin(const TaskKind& kind, std::size_t stream) {
     clear();
-    if (!memory_) memory_.reset(new std::byte[kind.size()]);
-    task_ = kind.begin(memory_.get(), stream);
+    if (memory_ == nullptr) {
+      owned_.reset(new std::byte[kind.size()]);
+      memory_ = owned_.get();
+    }
+    task_ = kind.begin(memory_, stream);
     stream_ = stream;
   }
+
+  // Tasks are made in this memory.
+  void lend(std::byte* memory) { memory_ = memory; }
 
   void clear() {
     if (task_ != nullptr) std::destroy_at(task_);
@@ -82,7 +88,8 @@ class TaskSlot {
 
  private:
   // NOLINTNEXTLINE(modernize-avoid-c-arrays): not cleared, which takes longer than a few symbols
-  std::unique_ptr<std::byte[]> memory_;
+  std::unique_ptr<std::byte[]> owned_;
+  std::byte* memory_ = nullptr;
   StreamTask* task_ = nullptr;
   std::size_t stream_ = 0;
 };
@@ -91,7 +98,9 @@ class TaskSlot {
 class Interleaver {
  public:
   Interleaver(StreamQueue& queue, Poll& poll, const TaskKind& kind, std::size_t slots)
-      : queue_(queue), poll_(poll), kind_(kind), num_slots_(slots) {}
+      : queue_(queue), poll_(poll), kind_(kind), num_slots_(slots) {
+    if (kind.size() <= first_.size()) slots_[0].lend(first_.data());
+  }
 
   void run() {
     for (std::size_t active = gather(); active > 0 && !queue_.cancelled(); active = gather()) {
@@ -144,6 +153,10 @@ class Interleaver {
   Poll& poll_;
   const TaskKind& kind_;
   std::size_t num_slots_;
+  // Memory of the first slot, not cleared: to allocate it takes as long as to code a few symbols,
+  // which is all that many calls do. Enough for a block of addresses and one of 32-bit symbols.
+  struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) Memory : std::array<std::byte, 16 * kBlock> {};
+  Memory first_;
   std::array<TaskSlot, kMaxSimdStreams> slots_;
   std::array<StreamTask*, kMaxSimdStreams> active_{};
 };

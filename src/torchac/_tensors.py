@@ -106,7 +106,8 @@ def like(result: Any, *arguments: Any) -> Any:
             return result if isinstance(result, np.ndarray) else result.numpy()
     if isinstance(result, torch.Tensor):
         return result
-    return torch.from_numpy(result).to(arguments[0].device)
+    tensor = torch.from_numpy(result)
+    return tensor if on_host(arguments[0]) else tensor.to(arguments[0].device)
 
 
 @cache
