@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/arrays/symbol_sink.hpp"
@@ -31,8 +32,13 @@
 #include "torchac/coder/interval.hpp"
 #include "torchac/core.hpp"
 #include "torchac/engine/job.hpp"
+#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/cdf_layout.hpp"
+#include "torchac/models/parameters.hpp"
+#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/window.hpp"
+#include "torchac/models/window_rows.hpp"
 #include "torchac/support/cpu_features.hpp"
 #include "torchac/support/object_lock.hpp"
 #include "torchac/support/paths.hpp"
@@ -179,6 +185,175 @@ class Cdf {
   bool normalize_;
 };
 
+using Symbols = py::array_t<std::int16_t, py::array::c_style>;
+using Int32s = py::array_t<std::int32_t, py::array::c_style>;
+using Uint8s = py::array_t<std::uint8_t, py::array::c_style>;
+
+// Numbers as Python passes them.
+class NumberArray {
+ public:
+  // NumPy has no bfloat16: such numbers come as the integers of the same bits.
+  NumberArray(const py::array& array, bool bfloat16)
+      : slice_(array), type_(bfloat16 ? NumberType::kBFloat16 : type_of(array.dtype())) {
+    require(!bfloat16 || array.itemsize() == 2, "numbers of 16 bits expected");
+  }
+  NumberArray(const NumberArray& batch, py::ssize_t item)
+      : slice_(batch.slice_.array(), item), type_(batch.type_) {}
+
+  [[nodiscard]] std::vector<Dimension> shape() const { return slice_.dimensions(); }
+  [[nodiscard]] py::ssize_t items() const {
+    require(slice_.array().ndim() >= 1, "a batch expected");
+    return slice_.array().shape(0);
+  }
+  [[nodiscard]] Numbers numbers() const {
+    return {type_, StridedWalk(slice_.first(), slice_.dimensions())};
+  }
+
+ private:
+  static NumberType type_of(const py::dtype& dtype) {
+    require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
+            "numbers must have the machine's byte order");
+    if (dtype.kind() != 'f') return static_cast<NumberType>(integer_type(dtype));
+    switch (dtype.itemsize()) {
+      case 2:
+        return NumberType::kFloat16;
+      case 4:
+        return NumberType::kFloat32;
+      default:
+        require(dtype.itemsize() == 8, "floats of 16, 32 or 64 bits expected");
+        return NumberType::kFloat64;
+    }
+  }
+
+  ArraySlice slice_;
+  NumberType type_;
+};
+
+// A model of values as Python passes it: parameters, or rows with windows.
+class ValueModel {
+ public:
+  static ValueModel of_parameters(const std::vector<Kind>& kinds,
+                                  const std::vector<NumberArray>& locs,
+                                  const std::vector<NumberArray>& scales,
+                                  const std::vector<NumberArray>& weights, std::int32_t low,
+                                  std::int32_t high) {
+    const std::size_t count = kinds.size();
+    require(count >= 1 && locs.size() == count && scales.size() == count &&
+                (weights.empty() ? count == 1 : weights.size() == count),
+            "as many of each parameter as kinds expected");
+    require(low <= high, "low <= high expected");
+    ValueModel model;
+    model.bounds_ = {low, high};
+    model.kinds_ = kinds;
+    for (const auto* arrays : {&locs, &scales, &weights})
+      model.arrays_.insert(model.arrays_.end(), arrays->begin(), arrays->end());
+    for (const NumberArray& array : model.arrays_)
+      require(same_shape(array.shape(), locs[0].shape()), "shapes do not match");
+    return model;
+  }
+
+  static ValueModel of_rows(const Symbols& rows, const Int32s& first, const Int32s& symbols,
+                            const Uint8s& shifts, std::int32_t low, std::int32_t high,
+                            const std::optional<py::array>& index,
+                            const std::vector<py::ssize_t>& shape) {
+    require(rows.ndim() == 2 && rows.shape(1) >= 2 && rows.shape(1) <= kMaxSymbols + 1,
+            "rows in two dimensions expected");
+    const py::ssize_t count = rows.shape(0);
+    require(first.size() == count && symbols.size() == count && shifts.size() == count &&
+                count <= UINT32_MAX,
+            "one window for each row expected");
+    require(low <= high, "low <= high expected");
+    ValueModel model;
+    model.bounds_ = {low, high};
+    model.rows_ = Stored{rows, first, symbols, shifts};
+    if (index) model.index_ = ArraySlice(*index);
+    model.count_ = count;
+    for (const py::ssize_t size : shape) model.shape_.push_back({size, 0});
+    require(index || size(model.shape_) == count, "shapes do not match");
+    return model;
+  }
+
+  // The shape of the values.
+  [[nodiscard]] std::vector<Dimension> shape() const {
+    if (!rows_) return arrays_.front().shape();
+    return index_ ? index_->dimensions() : shape_;
+  }
+
+  [[nodiscard]] std::variant<Parameters, WindowRows> model() const {
+    if (!rows_) return parameters();
+    const auto* first_row = reinterpret_cast<const std::byte*>(rows_->rows.data());
+    WindowRows result{{first_row + first_ * rows_->rows.strides(0), rows_->rows.strides(0), count_,
+                       rows_->rows.shape(1) - 1, rows_->first.data() + first_,
+                       rows_->symbols.data() + first_, rows_->shifts.data() + first_, bounds_},
+                      std::nullopt};
+    if (index_) result.index = integers(*index_, false);
+    return result;
+  }
+
+  [[nodiscard]] Parameters parameters() const {
+    require(!rows_, "parameters expected");
+    Parameters result{{}, bounds_};
+    const std::size_t count = kinds_.size();
+    for (std::size_t k = 0; k < count; ++k) {
+      Component component{kinds_[k], arrays_[k].numbers(), arrays_[count + k].numbers(), {}};
+      if (arrays_.size() > 2 * count) component.weight = arrays_[2 * count + k].numbers();
+      result.components.push_back(std::move(component));
+    }
+    return result;
+  }
+
+  // Those of the items, if it is that of a batch.
+  [[nodiscard]] std::vector<ValueModel> items() const {
+    require(!shape().empty(), "a batch expected");
+    const std::int64_t count = shape().front().size;
+    std::vector<ValueModel> result(static_cast<std::size_t>(count), *this);
+    for (py::ssize_t i = 0; i < count; ++i) {
+      ValueModel& item = result[static_cast<std::size_t>(i)];
+      for (NumberArray& array : item.arrays_) array = NumberArray(array, i);
+      if (index_) {
+        item.index_ = ArraySlice(index_->array(), i);
+      } else if (rows_) {
+        item.shape_.erase(item.shape_.begin());
+        item.count_ = size(item.shape_);
+        item.first_ = i * item.count_;
+      }
+    }
+    return result;
+  }
+
+ private:
+  struct Stored {
+    Symbols rows;
+    Int32s first;
+    Int32s symbols;
+    Uint8s shifts;
+  };
+
+  Bounds bounds_;
+  std::vector<Kind> kinds_;
+  std::vector<NumberArray> arrays_;  // locs, scales, and weights of a mixture
+  std::optional<Stored> rows_;
+  std::optional<ArraySlice> index_;
+  py::ssize_t first_ = 0;  // of the rows, and how many
+  py::ssize_t count_ = 0;
+  std::vector<Dimension> shape_;
+};
+
+EncodeValuesJob encode_values_job(const ValueModel& model, const NumberArray& values,
+                                  EncodedStream& stream) {
+  const auto shape = model.shape();
+  require(same_shape(shape, values.shape()), "shapes do not match");
+  return {{model.model(), size(shape)}, values.numbers(), &stream};
+}
+
+DecodeValuesJob decode_values_job(const ValueModel& model, ArraySlice values, Decoder& stream) {
+  const auto shape = model.shape();
+  require(same_shape(shape, values.dimensions()), "shapes do not match");
+  return {{model.model(), size(shape)},
+          reinterpret_cast<std::int32_t*>(values.mutable_first()),
+          &stream};
+}
+
 EncodeJob encode_job(const Cdf& cdf, const ArraySlice& symbols, bool clamp, EncodedStream& stream) {
   const auto shape = cdf.shape();
   require(same_shape(shape, symbols.dimensions()), "shapes do not match");
@@ -186,8 +361,6 @@ EncodeJob encode_job(const Cdf& cdf, const ArraySlice& symbols, bool clamp, Enco
 }
 
 Check how_to_check(bool whole_rows) { return whole_rows ? Check::kAll : Check::kFew; }
-
-using Symbols = py::array_t<std::int16_t, py::array::c_style>;
 
 // `symbols` are of the type Symbols.
 DecodeJob decode_job(const Cdf& cdf, ArraySlice symbols, Decoder& stream) {
@@ -285,18 +458,13 @@ class PyEncoder {
   // Encodes all of the symbols, or none and tells why.
   std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp) {
     const EncodeJob job = encode_job(cdf, symbols, clamp, stream_);
-    const Exclusive lock(lock_);
-    require_unfinished();
-    Undo undo(stream_);
-    Report report;
-    {
-      const py::gil_scoped_release release;
-      ThreadTeam alone(1, Poll(poll_signals));
-      report = torchac::encode({&job, 1}, how_to_check(check), alone);
-    }
-    run_signal_handlers();  // else Python raises what they raise after this has returned
-    if (report.ok()) undo.keep();
-    return unless_ok(report);
+    return attempt(
+        [&](ThreadTeam& alone) { return torchac::encode({&job, 1}, how_to_check(check), alone); });
+  }
+
+  std::optional<Report> encode_values(const ValueModel& model, const NumberArray& values) {
+    const EncodeValuesJob job = encode_values_job(model, values, stream_);
+    return attempt([&](ThreadTeam& alone) { return torchac::encode({&job, 1}, alone); });
   }
 
   py::bytes finish() {
@@ -330,6 +498,22 @@ class PyEncoder {
   }
 
  private:
+  template <class Run>
+  std::optional<Report> attempt(const Run& run) {
+    const Exclusive lock(lock_);
+    require_unfinished();
+    Undo undo(stream_);
+    Report report;
+    {
+      const py::gil_scoped_release release;
+      ThreadTeam alone(1, Poll(poll_signals));
+      report = run(alone);
+    }
+    run_signal_handlers();  // else Python raises what they raise after this has returned
+    if (report.ok()) undo.keep();
+    return unless_ok(report);
+  }
+
   void require_unfinished() const {
     if (finished_) throw std::runtime_error("this Encoder has finished its stream: use a new one");
   }
@@ -354,17 +538,14 @@ class PyDecoder {
   std::optional<Report> decode(const Cdf& cdf, const Symbols& symbols) {
     Decoder decoder;
     const DecodeJob job = decode_job(cdf, symbols, decoder);
-    const Exclusive lock(lock_);
-    Report report;
-    {
-      const py::gil_scoped_release release;
-      decoder = decoder_;
-      ThreadTeam alone(1, Poll(poll_signals));
-      report = torchac::decode({&job, 1}, Check::kFew, alone);
-    }
-    run_signal_handlers();  // as in encode
-    if (report.ok()) decoder_ = decoder;
-    return unless_ok(report);
+    return attempt(
+        decoder, [&](ThreadTeam& alone) { return torchac::decode({&job, 1}, Check::kFew, alone); });
+  }
+
+  std::optional<Report> decode_values(const ValueModel& model, const Int32s& values) {
+    Decoder decoder;
+    const DecodeValuesJob job = decode_values_job(model, values, decoder);
+    return attempt(decoder, [&](ThreadTeam& alone) { return torchac::decode({&job, 1}, alone); });
   }
 
   std::uint64_t num_bits() const {
@@ -387,33 +568,51 @@ class PyDecoder {
   }
 
  private:
+  // Runs what decodes with `decoder`.
+  template <class Run>
+  std::optional<Report> attempt(Decoder& decoder, const Run& run) {
+    const Exclusive lock(lock_);
+    Report report;
+    {
+      const py::gil_scoped_release release;
+      decoder = decoder_;
+      ThreadTeam alone(1, Poll(poll_signals));
+      report = run(alone);
+    }
+    run_signal_handlers();  // as in encode
+    if (report.ok()) decoder_ = decoder;
+    return unless_ok(report);
+  }
+
   mutable ObjectLock lock_;
   std::shared_ptr<const py::buffer_info> buffer_;
   Decoder decoder_;
 };
 
-std::size_t useful_threads_for(const std::vector<Cdf>& cdfs, std::size_t threads) {
+// `models` are of type Cdf or ValueModel.
+template <class Model>
+std::size_t useful_threads_for(const std::vector<Model>& models, std::size_t threads) {
   std::int64_t symbols = 0;
-  for (const Cdf& cdf : cdfs) symbols += size(cdf.shape());
+  for (const Model& model : models) symbols += size(model.shape());
   return useful_threads(symbols, threads);
 }
 
 // The streams, or a report on why there are none.
 using Streams = std::variant<std::vector<py::bytes>, Report>;
 
-Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>& symbols,
-                     bool check, bool clamp, std::size_t threads) {
-  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
+// Encodes items, of which `job(i, stream)` is one, by `run(jobs, team)`.
+template <class Model, class MakeJob, class Run>
+Streams encode_items(const std::vector<Model>& models, std::size_t threads, const MakeJob& job,
+                     const Run& run) {
   // Made first, so that its threads can end while the bytes are made.
-  ThreadTeam team(useful_threads_for(cdfs, threads), Poll(poll_signals));
-  std::vector<EncodedStream> streams(cdfs.size());
-  std::vector<EncodeJob> jobs;
-  for (std::size_t i = 0; i < cdfs.size(); ++i)
-    jobs.push_back(encode_job(cdfs[i], symbols[i], clamp, streams[i]));
+  ThreadTeam team(useful_threads_for(models, threads), Poll(poll_signals));
+  std::vector<EncodedStream> streams(models.size());
+  std::vector<decltype(job(0, streams[0]))> jobs;
+  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(job(i, streams[i]));
   Report report;
   {
     const py::gil_scoped_release release;
-    report = torchac::encode(jobs, how_to_check(check), team);
+    report = run(jobs, team);
   }
   if (!report.ok()) return report;
   std::vector<py::bytes> result;
@@ -421,21 +620,74 @@ Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>
   return result;
 }
 
-std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
+Streams encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>& symbols,
+                     bool check, bool clamp, std::size_t threads) {
+  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
+  return encode_items(
+      cdfs, threads,
+      [&](std::size_t i, EncodedStream& stream) {
+        return encode_job(cdfs[i], symbols[i], clamp, stream);
+      },
+      [&](const std::vector<EncodeJob>& jobs, ThreadTeam& team) {
+        return torchac::encode(jobs, how_to_check(check), team);
+      });
+}
+
+Streams encode_value_items(const std::vector<ValueModel>& models,
+                           const std::vector<NumberArray>& values, std::size_t threads) {
+  require(models.size() == values.size(), "one model for each item expected");
+  return encode_items(
+      models, threads,
+      [&](std::size_t i, EncodedStream& stream) {
+        return encode_values_job(models[i], values[i], stream);
+      },
+      [&](const std::vector<EncodeValuesJob>& jobs, ThreadTeam& team) {
+        return torchac::encode(jobs, team);
+      });
+}
+
+// Decodes items, of which `job(i, stream)` is one, by `run(jobs, team)`.
+template <class Model, class MakeJob, class Run>
+std::optional<Report> decode_items(const std::vector<Model>& models,
                                    const std::vector<py::buffer>& streams,
-                                   const std::vector<ArraySlice>& symbols, std::size_t threads) {
-  require(cdfs.size() == streams.size() && cdfs.size() == symbols.size(),
-          "one CDF for each item expected");
-  ThreadTeam team(useful_threads_for(cdfs, threads), Poll(poll_signals));
+                                   const std::vector<ArraySlice>& results, std::size_t threads,
+                                   const MakeJob& job, const Run& run) {
+  require(models.size() == streams.size() && models.size() == results.size(),
+          "one model for each item expected");
+  ThreadTeam team(useful_threads_for(models, threads), Poll(poll_signals));
   std::vector<py::buffer_info> buffers;
   for (const py::buffer& stream : streams) buffers.push_back(stream.request());
   std::vector<Decoder> decoders;
   for (const py::buffer_info& buffer : buffers) decoders.emplace_back(to_span(buffer));
-  std::vector<DecodeJob> jobs;
-  for (std::size_t i = 0; i < cdfs.size(); ++i)
-    jobs.push_back(decode_job(cdfs[i], symbols[i], decoders[i]));
+  std::vector<decltype(job(0, decoders[0]))> jobs;
+  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(job(i, decoders[i]));
   const py::gil_scoped_release release;
-  return unless_ok(torchac::decode(jobs, Check::kFew, team));
+  return unless_ok(run(jobs, team));
+}
+
+std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
+                                   const std::vector<py::buffer>& streams,
+                                   const std::vector<ArraySlice>& symbols, std::size_t threads) {
+  return decode_items(
+      cdfs, streams, symbols, threads,
+      [&](std::size_t i, Decoder& stream) { return decode_job(cdfs[i], symbols[i], stream); },
+      [](const std::vector<DecodeJob>& jobs, ThreadTeam& team) {
+        return torchac::decode(jobs, Check::kFew, team);
+      });
+}
+
+std::optional<Report> decode_value_items(const std::vector<ValueModel>& models,
+                                         const std::vector<py::buffer>& streams,
+                                         const std::vector<ArraySlice>& values,
+                                         std::size_t threads) {
+  return decode_items(
+      models, streams, values, threads,
+      [&](std::size_t i, Decoder& stream) {
+        return decode_values_job(models[i], values[i], stream);
+      },
+      [](const std::vector<DecodeValuesJob>& jobs, ThreadTeam& team) {
+        return torchac::decode(jobs, team);
+      });
 }
 
 using Bits = py::array_t<double, py::array::c_style>;
@@ -451,6 +703,40 @@ std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, 
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
   return unless_ok(torchac::measure(job, Check::kFew, poll));
+}
+
+std::optional<Report> measure_values(const ValueModel& model, const NumberArray& values,
+                                     Bits& bits) {
+  const auto shape = model.shape();
+  require(same_shape(shape, values.shape()) && same_shape(shape, ArraySlice(bits).dimensions()),
+          "shapes do not match");
+  const MeasureValuesJob job{{model.model(), size(shape)}, values.numbers(), bits.mutable_data()};
+  const py::gil_scoped_release release;
+  Poll poll(poll_signals);
+  return unless_ok(torchac::measure(job, poll));
+}
+
+// Computes the windows of rows, and the rows if there is room for them.
+std::optional<Report> tabulate_rows(const ValueModel& model, Int32s& first, Int32s& symbols,
+                                    Uint8s& shifts, std::optional<Symbols>& rows) {
+  const std::int64_t count = size(model.shape());
+  require(first.size() == count && symbols.size() == count && shifts.size() == count,
+          "one window for each row expected");
+  TabulateJob job{model.parameters(),
+                  count,
+                  first.mutable_data(),
+                  symbols.mutable_data(),
+                  shifts.mutable_data(),
+                  nullptr,
+                  0};
+  if (rows) {
+    require(rows->ndim() == 2 && rows->shape(0) == count, "room for each row expected");
+    job.rows = reinterpret_cast<std::uint16_t*>(rows->mutable_data());
+    job.stride = rows->shape(1);
+  }
+  const py::gil_scoped_release release;
+  Poll poll(poll_signals);
+  return unless_ok(torchac::tabulate(job, poll));
 }
 
 // Converts all values of rows.
@@ -494,6 +780,10 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .value("DECREASING", Problem::kDecreasing)
       .value("TRUNCATED", Problem::kTruncated)
       .value("CONTRADICTED", Problem::kContradicted)
+      .value("VALUE", Problem::kValue)
+      .value("LOC", Problem::kLoc)
+      .value("SCALE", Problem::kScale)
+      .value("WEIGHT", Problem::kWeight)
       .finalize();
 
   py::class_<Report>(m, "Report")
@@ -507,11 +797,28 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
                                 py::arg("rows"), py::arg("row_type"), py::arg("normalize"),
                                 py::arg("index"));
 
+  py::enum_<Kind>(m, "Kind")
+      .value("NORMAL", Kind::kNormal)
+      .value("LAPLACE", Kind::kLaplace)
+      .value("LOGISTIC", Kind::kLogistic);
+
+  py::class_<NumberArray>(m, "Numbers")
+      .def(py::init<py::array, bool>(), py::arg("array"), py::arg("bfloat16"));
+
+  py::class_<ValueModel>(m, "ValueModel")
+      .def_static("of_parameters", &ValueModel::of_parameters, py::arg("kinds"), py::arg("locs"),
+                  py::arg("scales"), py::arg("weights"), py::arg("low"), py::arg("high"))
+      .def_static("of_rows", &ValueModel::of_rows, py::arg("rows").noconvert(),
+                  py::arg("first").noconvert(), py::arg("symbols").noconvert(),
+                  py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("index"),
+                  py::arg("shape"));
+
   py::class_<PyEncoder>(m, "Encoder")
       .def(py::init())
       .def("__copy__", [](const PyEncoder& self) { return PyEncoder(self); })
       .def("encode", &PyEncoder::encode, py::arg("cdf"), py::arg("symbols").noconvert(),
            py::arg("check"), py::arg("clamp"))
+      .def("encode_values", &PyEncoder::encode_values, py::arg("model"), py::arg("values"))
       .def("finish", &PyEncoder::finish)
       .def("num_bits", &PyEncoder::num_bits)
       .def(py::pickle([](const PyEncoder& self) { return self.state(); },
@@ -526,6 +833,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def(py::init<const py::buffer&>(), py::arg("stream"))
       .def("__copy__", [](const PyDecoder& self) { return PyDecoder(self); })
       .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert())
+      .def("decode_values", &PyDecoder::decode_values, py::arg("model"),
+           py::arg("values").noconvert())
       .def("num_bits", &PyDecoder::num_bits)
       .def(py::pickle([](const PyDecoder& self) { return self.state(); },
                       [](const py::tuple& state) {
@@ -561,6 +870,34 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         return decode_items(cdf.items(), streams, items(symbols), threads);
       },
       py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
+  m.def("encode_value_items", &encode_value_items, py::arg("models"), py::arg("values"),
+        py::arg("threads"));
+  m.def(
+      "encode_value_batch",
+      [](const ValueModel& model, const NumberArray& values, std::size_t threads) {
+        std::vector<NumberArray> each;
+        for (py::ssize_t i = 0; i < values.items(); ++i) each.emplace_back(values, i);
+        return encode_value_items(model.items(), each, threads);
+      },
+      py::arg("model"), py::arg("values"), py::arg("threads"));
+  m.def(
+      "decode_value_items",
+      [](const std::vector<ValueModel>& models, const std::vector<py::buffer>& streams,
+         const std::vector<Int32s>& values, std::size_t threads) {
+        return decode_value_items(models, streams, slices(values), threads);
+      },
+      py::arg("models"), py::arg("streams"), py::arg("values"), py::arg("threads"));
+  m.def(
+      "decode_value_batch",
+      [](const ValueModel& model, const std::vector<py::buffer>& streams, const Int32s& values,
+         std::size_t threads) {
+        return decode_value_items(model.items(), streams, items(values), threads);
+      },
+      py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("threads"));
+  m.def("measure_values", &measure_values, py::arg("model"), py::arg("values"),
+        py::arg("bits").noconvert());
+  m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),
+        py::arg("symbols").noconvert(), py::arg("shifts").noconvert(), py::arg("rows").noconvert());
   m.def("measure", &measure_symbols, py::arg("cdf"), py::arg("symbols").noconvert(),
         py::arg("bits").noconvert());
   m.def("cpu", [] {

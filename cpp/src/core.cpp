@@ -7,13 +7,17 @@
 #include <cstdint>
 #include <span>
 #include <stdexcept>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "kernels.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/kernels.hpp"
+#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/parameters.hpp"
 #include "torchac/support/cpu_features.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
@@ -35,6 +39,17 @@ template <class Job>
 void require_one_type(std::span<const Job> jobs) {
   const auto same = [&](const Job& job) { return job.cdf.type == jobs.front().cdf.type; };
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("rows of different types");
+}
+
+// Also of mixtures and others.
+template <class Job>
+void require_one_kind(std::span<const Job> jobs) {
+  const auto kind = [](const Job& job) {
+    const auto* parameters = std::get_if<Parameters>(&job.model);
+    return std::pair(job.model.index(), parameters != nullptr && parameters->mixture());
+  };
+  const auto same = [&](const Job& job) { return kind(job) == kind(jobs.front()); };
+  if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("models of different kinds");
 }
 
 }  // namespace
@@ -59,6 +74,22 @@ Report measure(const MeasureJob& job, Check check, Poll& poll) {
 }
 
 Report quantize(const QuantizeJob& job, Poll& poll) { return kernels().quantize(job, poll); }
+
+Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team) {
+  require_one_kind(jobs);
+  return jobs.empty() ? Report{} : kernels().encode_values(jobs, team);
+}
+
+Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team) {
+  require_one_kind(jobs);
+  return jobs.empty() ? Report{} : kernels().decode_values(jobs, team);
+}
+
+Report measure(const MeasureValuesJob& job, Poll& poll) {
+  return kernels().measure_values(job, poll);
+}
+
+Report tabulate(const TabulateJob& job, Poll& poll) { return kernels().tabulate(job, poll); }
 
 std::span<const double> costs() {
   static const std::vector<double> bits = [] {

@@ -2,11 +2,13 @@
 
 import sys
 
-from torchac import _compile, cdf
+from torchac import _compile, cdf, models
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
+from torchac.codec import decode, encode
 from torchac.errors import CorruptStreamError
 from torchac.incremental import Decoder, Encoder
+from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
 from torchac.quantize import quantize_cdf
 from torchac.symbols import shift_symbols, unshift_symbols
 from torchac.torchac import (
@@ -22,17 +24,25 @@ __all__ = [
     "CorruptStreamError",
     "Decoder",
     "Encoder",
+    "Laplace",
+    "Logistic",
+    "Mixture",
+    "Normal",
+    "Tables",
     "cdf",
+    "decode",
     "decode_batch",
     "decode_float_cdf",
     "decode_int16_normalized_cdf",
+    "encode",
     "encode_batch",
     "encode_float_cdf",
     "encode_int16_normalized_cdf",
     "estimate_bits",
     "quantize_cdf",
     "shift_symbols",
+    "tabulate",
     "unshift_symbols",
 ]
 
-_compile.leave_alone(sys.modules[__name__], cdf, Encoder, Decoder)
+_compile.leave_alone(sys.modules[__name__], cdf, models, Encoder, Decoder, Laplace, Mixture, Tables)

@@ -24,6 +24,15 @@ class Problem(enum.Enum):
     DECREASING = 6
     TRUNCATED = 7
     CONTRADICTED = 8
+    VALUE = 9
+    LOC = 10
+    SCALE = 11
+    WEIGHT = 12
+
+class Kind:
+    NORMAL: ClassVar[Kind]
+    LAPLACE: ClassVar[Kind]
+    LOGISTIC: ClassVar[Kind]
 
 class Report:
     @property
@@ -46,12 +55,38 @@ class Cdf:
         index: npt.NDArray[Any] | None,
     ) -> None: ...
 
+class Numbers:
+    def __init__(self, array: npt.NDArray[Any], bfloat16: bool) -> None: ...
+
+class ValueModel:
+    @staticmethod
+    def of_parameters(
+        kinds: Sequence[Kind],
+        locs: Sequence[Numbers],
+        scales: Sequence[Numbers],
+        weights: Sequence[Numbers],
+        low: int,
+        high: int,
+    ) -> ValueModel: ...
+    @staticmethod
+    def of_rows(
+        rows: npt.NDArray[np.int16],
+        first: npt.NDArray[np.int32],
+        symbols: npt.NDArray[np.int32],
+        shifts: npt.NDArray[np.uint8],
+        low: int,
+        high: int,
+        index: npt.NDArray[Any] | None,
+        shape: Sequence[int],
+    ) -> ValueModel: ...
+
 class Encoder:
     def __init__(self) -> None: ...
     def __copy__(self) -> Encoder: ...
     def encode(
         self, cdf: Cdf, symbols: npt.NDArray[Any], check: bool, clamp: bool
     ) -> Report | None: ...
+    def encode_values(self, model: ValueModel, values: Numbers) -> Report | None: ...
     def finish(self) -> bytes: ...
     def num_bits(self) -> int: ...
     def __getstate__(self) -> tuple[Any, ...]: ...
@@ -61,6 +96,7 @@ class Decoder:
     def __init__(self, stream: Buffer) -> None: ...
     def __copy__(self) -> Decoder: ...
     def decode(self, cdf: Cdf, symbols: npt.NDArray[np.int16]) -> Report | None: ...
+    def decode_values(self, model: ValueModel, values: npt.NDArray[np.int32]) -> Report | None: ...
     def num_bits(self) -> int: ...
     def __getstate__(self) -> tuple[Any, ...]: ...
     def __setstate__(self, arg0: tuple[Any, ...], /) -> None: ...
@@ -80,6 +116,31 @@ def decode_items(
     streams: Sequence[Buffer],
     symbols: Sequence[npt.NDArray[np.int16]],
     threads: int,
+) -> Report | None: ...
+def encode_value_items(
+    models: Sequence[ValueModel], values: Sequence[Numbers], threads: int
+) -> list[bytes] | Report: ...
+def encode_value_batch(
+    model: ValueModel, values: Numbers, threads: int
+) -> list[bytes] | Report: ...
+def decode_value_items(
+    models: Sequence[ValueModel],
+    streams: Sequence[Buffer],
+    values: Sequence[npt.NDArray[np.int32]],
+    threads: int,
+) -> Report | None: ...
+def decode_value_batch(
+    model: ValueModel, streams: Sequence[Buffer], values: npt.NDArray[np.int32], threads: int
+) -> Report | None: ...
+def measure_values(
+    model: ValueModel, values: Numbers, bits: npt.NDArray[np.float64]
+) -> Report | None: ...
+def tabulate(
+    model: ValueModel,
+    first: npt.NDArray[np.int32],
+    symbols: npt.NDArray[np.int32],
+    shifts: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.int16] | None,
 ) -> Report | None: ...
 def measure(
     cdf: Cdf, symbols: npt.NDArray[Any], bits: npt.NDArray[np.float64]

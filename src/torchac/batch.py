@@ -8,18 +8,20 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
+from torch.distributions import Distribution
 
-from torchac import _checks, _core, _gather, _tensors, errors
+from torchac import _checks, _core, _gather, _tensors, _values, errors
 from torchac._gather import Item
 from torchac._rows import Rows, check_cdf, check_symbols
 from torchac._tensors import Array, ArrayT, Stream, Symbols
+from torchac.models import Model, as_model
 
 T = TypeVar("T")
 
 
 def encode_batch(
-    cdf: Array | Sequence[Array],
-    sym: Array | Sequence[Symbols],
+    cdf: Any,
+    sym: Any,
     *,
     needs_normalization: bool = True,
     index: Array | Sequence[Array] | None = None,
@@ -36,13 +38,15 @@ def encode_batch(
     Args:
         cdf: CDF of shape `(B, N1, …, Nm, Lp)`, of floats or of 16-bit integers; or a sequence of
             `B` CDFs of one dtype, where items differ in shape. With `index`, tables of shape
-            `(K, Lp)` for all items, or a sequence of such tables.
-        sym: Symbols of shape `(B, N1, …, Nm)`, or a sequence of `B` tensors.
+            `(K, Lp)` for all items, or a sequence of such tables. Or a model, as for
+            `torchac.encode`, that broadcasts to the shape of `sym`; or a sequence of `B` models.
+        sym: Symbols, or values with a model, of shape `(B, N1, …, Nm)`, or a sequence of `B`
+            tensors.
         needs_normalization: As for `encode_float_cdf`; without effect on integers.
         index: The table of each symbol, of the shape of `sym`, or a sequence of `B` tensors.
         check: Whether to check the whole CDF, as `check_input_bounds=True` does for
             `encode_float_cdf`. Without it, rows are few or not for all items together.
-        clamp: Whether to take a symbol that is out of range as the nearest one in range.
+        clamp: As for `Encoder.encode`.
         num_threads: The most threads to code on; `torch.get_num_threads()` by default. Few symbols
             take fewer, as threads take longer to start. None outlives the call.
 
@@ -65,6 +69,10 @@ def encode_batch(
     """
     check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
     how = check, clamp, _threads(num_threads)
+    model = _as_models(cdf)
+    if model is not None:
+        _values.check_no_clamp(clamp)
+        return _values.encode_batch(model, sym, index, how[-1])
     batch = _batch_rows(cdf, index, needs_normalization)
     if batch and not isinstance(sym, Sequence):
         _check_batch("sym", sym, batch.shape[0])
@@ -148,8 +156,19 @@ def decode_batch(
 ) -> list[ArrayT]: ...
 
 
+@overload
 def decode_batch(
-    cdf: Array | Sequence[Array],
+    cdf: Model | Distribution | Sequence[Model | Distribution],
+    byte_streams: Array | Sequence[Stream],
+    *,
+    needs_normalization: bool = True,
+    index: Array | Sequence[Array] | None = None,
+    num_threads: int | None = None,
+) -> Any: ...
+
+
+def decode_batch(
+    cdf: Any,
     byte_streams: Array | Sequence[Stream],
     *,
     needs_normalization: bool = True,
@@ -166,8 +185,8 @@ def decode_batch(
         num_threads: As for `encode_batch`.
 
     Returns:
-        int16 symbols of shape `(B, N1, …, Nm)`, on the CDF's device; or a list of `B` tensors if
-        `cdf` or `index` is a sequence.
+        int16 symbols of shape `(B, N1, …, Nm)`, on the CDF's device, or int32 values with a model;
+        or a list of `B` tensors if `cdf` or `index` is a sequence.
 
     Raises:
         TypeError: As `decode_float_cdf`.
@@ -177,6 +196,9 @@ def decode_batch(
     Example:
         See `encode_batch`.
     """
+    model = _as_models(cdf)
+    if model is not None:
+        return _decode_values(model, byte_streams, index, _threads(num_threads))
     batch = _batch_rows(cdf, index, needs_normalization)
     rows = [] if batch else _item_rows(cdf, index, needs_normalization)
     count = batch.shape[0] if batch else len(rows)
@@ -199,6 +221,43 @@ def decode_batch(
     if batch:
         return _tensors.like(whole, batch.cdf)
     return [_tensors.like(s, r.cdf) for s, r in zip(symbols, rows, strict=True)]
+
+
+def _as_models(model: Any) -> Model | list[Model] | None:
+    """A model or models; None for CDFs."""
+    if not isinstance(model, Sequence):
+        return as_model(model)
+    if not model or isinstance(model[0], (torch.Tensor, np.ndarray)):
+        return None
+    models = []
+    with _with_item_name(model) as each:
+        for one in each:
+            its_model = as_model(one)
+            if its_model is None:
+                raise TypeError(f"a CDF of type {type(one).__name__} among models: use Tables")
+            models.append(its_model)
+    return models
+
+
+def _decode_values(
+    model: Model | list[Model],
+    byte_streams: Any,
+    index: Array | Sequence[Array] | None,
+    threads: int,
+) -> Any:
+    if isinstance(model, list):
+        shapes = [its.shape for its in model]
+    elif isinstance(index, Sequence):
+        shapes = [tuple(its.shape) for its in index]
+    else:
+        whole = model.shape if index is None else tuple(index.shape)
+        if not whole:
+            raise ValueError("the model has shape (): expected (B, …), the items of a batch")
+        shapes = [whole[1:]] * whole[0]
+    items = _items("byte_streams", byte_streams, len(shapes))
+    with _with_item_name(zip(items, shapes, strict=True)) as each:
+        streams = [_checks.check_stream(stream, shape) for stream, shape in each]
+    return _values.decode_batch(model, streams, index, threads)
 
 
 def _batch_rows(

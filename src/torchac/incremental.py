@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import Any, overload
 
-from torchac import _checks, _coding, _core, _tensors
+from torch.distributions import Distribution
+
+from torchac import _checks, _coding, _core, _tensors, _values
 from torchac._rows import check_cdf
-from torchac._tensors import Array, ArrayT, Stream, Symbols
+from torchac._tensors import Array, ArrayT, Stream
+from torchac.models import Model, as_model
 
 
 class Encoder:
@@ -39,35 +43,41 @@ class Encoder:
 
     def encode(
         self,
-        cdf: Array,
-        sym: Symbols,
+        cdf: Any,
+        sym: Any,
         *,
         needs_normalization: bool = True,
         index: Array | None = None,
         check: bool = False,
         clamp: bool = False,
     ) -> None:
-        """Encodes symbols behind those that were encoded before.
+        """Encodes symbols or values behind those that were encoded before.
 
         Args:
             cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
-                `encode_int16_normalized_cdf`.
-            sym: Symbols, as for `encode_float_cdf`.
-            needs_normalization: As for `encode_float_cdf`; without effect on integers.
-            index: As for `encode_float_cdf`.
+                `encode_int16_normalized_cdf`; or a model, as for `torchac.encode`.
+            sym: Symbols, as for `encode_float_cdf`; values, with a model.
+            needs_normalization: As for `encode_float_cdf`; without effect on integers and models.
+            index: As for `encode_float_cdf`, or for `torchac.encode` with a model.
             check: Whether to check the whole CDF, as `check_input_bounds=True` does for
-                `encode_float_cdf`.
-            clamp: Whether to take a symbol that is out of range as the nearest one in range.
+                `encode_float_cdf`. Models always are.
+            clamp: Whether to take a symbol that is out of range as the nearest one in range; not
+                with a model, whose values have no alphabet.
 
         Raises:
-            TypeError: As `encode_float_cdf`.
-            ValueError: As `encode_float_cdf`.
+            TypeError: As `encode_float_cdf` and `torchac.encode`.
+            ValueError: As `encode_float_cdf` and `torchac.encode`.
             RuntimeError: The encoder has finished, or is used by a signal handler that interrupted
                 it, or was left by another thread in a process that forked.
         """
-        rows = check_cdf(cdf, needs_normalization, index)
         check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
-        _coding.encode(self._core, rows, sym, check, clamp)
+        model = as_model(cdf)
+        if model is None:
+            rows = check_cdf(cdf, needs_normalization, index)
+            _coding.encode(self._core, rows, sym, check, clamp)
+        else:
+            _values.check_no_clamp(clamp)
+            _values.encode(self._core, model, sym, index)
 
     def finish(self) -> bytes:
         """Ends the stream, and the use of the encoder.
@@ -115,18 +125,33 @@ class Decoder:
     def __init__(self, byte_stream: Stream) -> None:
         self._core = _core.Decoder(_checks.check_stream(byte_stream))
 
+    @overload
     def decode(
         self, cdf: ArrayT, *, needs_normalization: bool = True, index: Array | None = None
-    ) -> ArrayT:
-        """Decodes the next symbols, as many as there are rows.
+    ) -> ArrayT: ...
+
+    @overload
+    def decode(
+        self,
+        cdf: Model | Distribution,
+        *,
+        needs_normalization: bool = True,
+        index: Array | None = None,
+    ) -> Any: ...
+
+    def decode(
+        self, cdf: Any, *, needs_normalization: bool = True, index: Array | None = None
+    ) -> Any:
+        """Decodes the next symbols or values, as many as there are rows.
 
         Args:
-            cdf: The CDF that the symbols were encoded with.
+            cdf: The CDF or the model that they were encoded with.
             needs_normalization: As it was for encoding.
             index: As for `decode_float_cdf`.
 
         Returns:
-            int16 symbols of shape `cdf.shape[:-1]` or `index.shape`, on the CDF's device.
+            int16 symbols of shape `cdf.shape[:-1]` or `index.shape`, on the CDF's device; int32
+            values of the model's shape.
 
         Raises:
             TypeError: As `decode_float_cdf`.
@@ -134,6 +159,9 @@ class Decoder:
             ValueError: As `decode_float_cdf`.
             RuntimeError: As `Encoder.encode`, but for what has finished.
         """
+        model = as_model(cdf)
+        if model is not None:
+            return _values.like(_values.decode(self._core, model, index), model)
         rows = check_cdf(cdf, needs_normalization, index)
         return _tensors.like(_coding.decode(self._core, rows), cdf)
 

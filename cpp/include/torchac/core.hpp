@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <span>
 
-#include "torchac/engine/costs.hpp"  // IWYU pragma: export
-#include "torchac/engine/job.hpp"    // IWYU pragma: export
+#include "torchac/engine/costs.hpp"      // IWYU pragma: export
+#include "torchac/engine/job.hpp"        // IWYU pragma: export
+#include "torchac/engine/value_job.hpp"  // IWYU pragma: export
 #include "torchac/error.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
@@ -24,6 +25,14 @@ Report measure(const MeasureJob& job, Check check, Poll& poll);
 
 // Quantizes rows as coding does. The position of what it reports is the row's.
 Report quantize(const QuantizeJob& job, Poll& poll);
+
+// The same for values, which have windows: their models must be of one kind.
+Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team);
+Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team);
+Report measure(const MeasureValuesJob& job, Poll& poll);
+
+// Computes rows. The position of what it reports is the row's.
+Report tabulate(const TabulateJob& job, Poll& poll);
 
 // How many of so many threads pay for their start when they share the symbols.
 std::size_t useful_threads(std::int64_t symbols, std::size_t threads);

@@ -17,8 +17,10 @@
 #include "torchac/engine/scheduler.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
+#include "torchac/engine/value_decode_source.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/decode_lut.hpp"
+#include "torchac/models/tail.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/paths.hpp"
 #include "torchac/support/target.hpp"
@@ -58,8 +60,19 @@ class DecodeTask final : public StreamTask {
         const Found found = w.source.find(i, w.target);
         if (!w.decoder.consume(found.interval)) [[unlikely]]
           return tasks[k]->refuse(symbols[k].data(), i, found.symbol, w.decoder.truncated());
+        std::uint32_t symbol = found.symbol;
+        if constexpr (TailSource<Source>) {
+          symbol = w.source.value(i, found.symbol);
+          if (w.source.has_tail(i, found.symbol)) [[unlikely]] {
+            const TailResult tail = w.source.read_tail(i, found.symbol, w.decoder);
+            if (tail.problem != Problem::kNone)
+              return tasks[k]->refuse(symbols[k].data(), i, {tail.problem});
+            w.decoder = tail.decoder;
+            symbol = static_cast<std::uint32_t>(tail.value);
+          }
+        }
         w.target = w.source.target(w.decoder.state);
-        symbols[k][i] = found.symbol;
+        symbols[k][i] = symbol;
       }
     }
     for (std::size_t k = 0; k < kStreams; ++k)
@@ -86,6 +99,15 @@ class DecodeTask final : public StreamTask {
       }
       if (!loop.decode(lut.layout(), lut.tables(), tables, n, decoders, symbols)) [[unlikely]]
         break;
+      if constexpr (TailSource<Source>) {
+        if (!to_values(tasks, n, symbols)) {
+          for (DecodeTask* task : tasks) code<1>({task}, n);
+          if (std::ranges::any_of(tasks, [](const DecodeTask* t) { return !t->report().ok(); }))
+            return;
+          done += n;
+          continue;
+        }
+      }
       for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(decoders[k], symbols[k].data(), n);
       done += n;
     }
@@ -113,11 +135,32 @@ class DecodeTask final : public StreamTask {
     advance(steps);
   }
 
+  // Makes values of symbols. False if one of them has a tail, which SIMD does not decode.
+  template <std::size_t kStreams>
+  static bool to_values(const std::array<DecodeTask*, kStreams>& tasks, std::size_t count,
+                        SymbolStrips<kStreams>& symbols)
+    requires TailSource<Source>
+  {
+    bool tails = false;
+    for (std::size_t k = 0; k < kStreams; ++k) {
+      const auto view = tasks[k]->source_.view(tasks[k]->next());
+      for (std::size_t i = 0; i < count; ++i) {
+        tails |= view.has_tail(i, symbols[k][i]);
+        symbols[k][i] = view.value(i, symbols[k][i]);
+      }
+    }
+    return !tails;
+  }
+
   TORCHAC_COLD void refuse(const std::uint32_t* symbols, std::size_t i, std::uint32_t symbol,
                            bool truncated) {
+    refuse(symbols, i,
+           truncated ? Fault{Problem::kTruncated} : source_.why_contradicted(next() + i, symbol));
+  }
+
+  TORCHAC_COLD void refuse(const std::uint32_t* symbols, std::size_t i, Fault fault) {
     write_symbols(symbols, i, symbols_);
-    stop(next() + i,
-         truncated ? Fault{Problem::kTruncated} : source_.why_contradicted(next() + i, symbol));
+    stop(next() + i, fault);
   }
 
   Source source_;

@@ -5,6 +5,7 @@
 
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/simd_loop.hpp"
+#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
@@ -17,6 +18,10 @@ struct Kernels {
   Report (*decode)(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team);
   Report (*measure)(const MeasureJob& job, Check check, Poll& poll);
   Report (*quantize)(const QuantizeJob& job, Poll& poll);
+  Report (*encode_values)(std::span<const EncodeValuesJob> jobs, ThreadTeam& team);
+  Report (*decode_values)(std::span<const DecodeValuesJob> jobs, ThreadTeam& team);
+  Report (*measure_values)(const MeasureValuesJob& job, Poll& poll);
+  Report (*tabulate)(const TabulateJob& job, Poll& poll);
   const SimdLoops* simd;  // none for the baseline
 };
 

@@ -23,23 +23,25 @@
 
 TORCHAC_BEGIN_TARGET
 
-// The cost of the symbols that a source has one interval for.
+// The cost of so many symbols of a source.
 template <IntervalSource Source>
-Report measure_all(Source source, const MeasureJob& job, Poll& poll) {
+Report measure_all(Source source, std::int64_t symbols, double* to, Poll& poll) {
   const double* bits = costs().data();
-  for (std::int64_t done = 0; done < job.count;) {
-    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(job.count - done, kBlock));
+  std::fill_n(to, symbols, 0.0);
+  for (std::int64_t done = 0; done < symbols;) {
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(symbols - done, kBlock));
     const ReadableBlock readable = source.read(count);
     const auto view = source.view(0);
-    for (std::size_t i = 0; i < readable.count; ++i) {
+    for (std::size_t i = 0; i < source.size(); ++i) {
       const Interval interval = view.interval(i);
+      const std::int64_t symbol = done + static_cast<std::int64_t>(source.symbol(i));
       if constexpr (LazySource<Source>) {
         if (!interval.codable()) [[unlikely]] {
           const Fault fault = source.why_not_codable(i);
-          return {fault.problem, 0, done + static_cast<std::int64_t>(i), fault.column};
+          return {fault.problem, 0, symbol, fault.column};
         }
       }
-      job.bits[done + static_cast<std::int64_t>(i)] = bits[interval.high - interval.low];
+      to[symbol] += bits[interval.high - interval.low];
     }
     done += static_cast<std::int64_t>(readable.count);
     if (readable.count < count) return {readable.fault.problem, 0, done, readable.fault.column};
@@ -54,11 +56,12 @@ inline Report measure_job(const MeasureJob& job, Check check, Poll& poll) {
   if (!report.ok() || job.count == 0) return report;
   if (const auto tables = encode_tables(jobs, poll)) {
     return measure_all(
-        EncodeSource(tables->model(), TableReader(job.rows, tables->step()), job.symbols), job,
-        poll);
+        EncodeSource(tables->model(), TableReader(job.rows, tables->step()), job.symbols),
+        job.count, job.bits, poll);
   }
   return with_cdf(job.cdf, [&](const auto& cdf) {
-    return measure_all(EncodeSource(cdf, RowReader(job.rows), job.symbols), job, poll);
+    return measure_all(EncodeSource(cdf, RowReader(job.rows), job.symbols), job.count, job.bits,
+                       poll);
   });
 }
 

@@ -1,8 +1,10 @@
 // Shared rows as a model for decoding: a lookup table (LUT) made of each.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "torchac/models/cdf_row.hpp"
 #include "torchac/models/concepts.hpp"
 #include "torchac/models/lut_layout.hpp"
+#include "torchac/models/window_rows.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/load.hpp"
 #include "torchac/support/poll.hpp"
@@ -77,8 +80,29 @@ class DecodeTables {
     for (std::int64_t k = 0; k < view.count; ++k, table += layout.size()) {
       poll.after(cdf.symbols());
       if (!cdf.quantize(view.row(k), cdf.symbols(), table + layout.row_offset()) ||
-          !layout.fill(table))
+          !layout.fill(table, cdf.symbols()))
         return std::nullopt;
+    }
+    return tables;
+  }
+
+  // The same of rows with windows.
+  static std::optional<DecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
+    std::uint32_t most = 1;
+    for (std::uint32_t k = 0; k < view.count; ++k) {
+      if (!view.valid(k)) return std::nullopt;
+      most = std::max(most, static_cast<std::uint32_t>(view.symbols[k]));
+    }
+    const LutLayout layout(most);
+    if (view.count > std::int64_t{UINT32_MAX} / static_cast<std::int64_t>(step(layout)))
+      return std::nullopt;
+    DecodeTables tables(layout, view.count);
+    std::byte* table = tables.bytes_.data();
+    for (std::uint32_t k = 0; k < view.count; ++k, table += layout.size()) {
+      poll.after(most);
+      const auto symbols = static_cast<std::uint32_t>(view.symbols[k]);
+      std::memcpy(table + layout.row_offset(), view.row(k), symbols * sizeof(std::uint16_t));
+      if (!layout.fill(table, symbols)) return std::nullopt;
     }
     return tables;
   }

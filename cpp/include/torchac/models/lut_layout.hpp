@@ -62,7 +62,8 @@ class LutLayout {
   static constexpr std::size_t kOffsetUnit = sizeof(std::uint64_t);
 
   LutLayout() = default;
-  explicit LutLayout(std::uint32_t symbols) : symbols_(symbols) {
+  // For rows of at most so many symbols.
+  explicit LutLayout(std::uint32_t symbols) : max_symbols_(symbols) {
     // A bucket for each symbol.
     const std::uint32_t buckets = std::clamp(std::bit_ceil(symbols), kMinBuckets, kMaxBuckets);
     shift_ = kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets));
@@ -70,7 +71,7 @@ class LutLayout {
 
   // Bytes from one table to the next.
   [[nodiscard]] std::size_t size() const {
-    return row_offset() + std::size_t{symbols_ + kRowEnd + 3} / 4 * 4 * sizeof(std::uint16_t);
+    return row_offset() + std::size_t{max_symbols_ + kRowEnd + 3} / 4 * 4 * sizeof(std::uint16_t);
   }
 
   // Bytes from the beginning of a table to its row.
@@ -90,20 +91,22 @@ class LutLayout {
                                                                       std::uint64_t bits,
                                                                       std::uint64_t quantile) {
     std::uint64_t symbol = LutEntry<std::uint64_t>(bits).symbol(0) + 2;
-    while (symbol + 1 < self.symbols_ && self.at(table, symbol + 1) <= quantile) ++symbol;
+    while (symbol < self.last(table) && self.at(table, symbol + 1) <= quantile) ++symbol;
     return LutEntry<std::uint64_t>(self.entry_from(table, symbol));
   }
 
-  // Makes the entries of a table from its row. False if that is not monotone, or if its first
-  // interval is empty and what is before it is not: such rows have their meaning too, but not by
-  // this search, which finds an interval that is not empty for every quantile. Each symbol's entry
-  // goes to the first bucket that begins in it or behind it, where a later symbol may replace it,
-  // and from there to the buckets that follow and have none.
-  [[nodiscard]] TORCHAC_NOINLINE bool fill(std::byte* table) const {
-    if (!searchable(table)) return false;
+  // Makes the entries of a table from its row of so many symbols. False if that is not monotone, or
+  // if its first interval is empty and what is before it is not: such rows have their meaning too,
+  // but not by this search, which finds an interval that is not empty for every quantile. Each
+  // symbol's entry goes to the first bucket that begins in it or behind it, where a later symbol
+  // may replace it, and from there to the buckets that follow and have none.
+  [[nodiscard]] TORCHAC_NOINLINE bool fill(std::byte* table, std::uint32_t symbols) const {
+    if (!searchable(table, symbols)) return false;
+    const auto last = static_cast<std::uint16_t>(symbols - 1);
+    std::memcpy(table + size() - sizeof last, &last, sizeof last);
     const std::uint32_t buckets = kTotalFrequency >> shift_;
     put_entry(table, 0, entry_from(table, 0));  // also for quantiles before it
-    for (std::uint32_t symbol = 1; symbol < symbols_; ++symbol) {
+    for (std::uint32_t symbol = 1; symbol < symbols; ++symbol) {
       const std::uint32_t bucket = (at(table, symbol) + (1u << shift_) - 1) >> shift_;
       if (bucket == buckets) break;  // like all symbols after it, it begins within the last one
       put_entry(table, bucket, entry_from(table, symbol));
@@ -118,7 +121,8 @@ class LutLayout {
   }
 
  private:
-  // Zeros behind a row, where entries look: the end of the last symbol, kTotalFrequency in 16 bits.
+  // Three zeros behind a row, where entries look: the end of the last symbol, kTotalFrequency in 16
+  // bits. And, at the end of a table, the number of the last symbol.
   static constexpr std::uint32_t kRowEnd = 4;
 
   static constexpr std::uint32_t kMinBuckets = 64;
@@ -128,11 +132,15 @@ class LutLayout {
     return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
   }
 
-  [[nodiscard]] bool searchable(const std::byte* table) const {
+  [[nodiscard]] std::uint32_t last(const std::byte* table) const {
+    return load<std::uint16_t>(table + size() - sizeof(std::uint16_t));
+  }
+
+  [[nodiscard]] bool searchable(const std::byte* table, std::uint32_t symbols) const {
     std::uint16_t falls = 0;
-    for (std::uint32_t j = 0; j + 1 < symbols_; ++j)
+    for (std::uint32_t j = 0; j + 1 < symbols; ++j)
       falls |= at(table, j) > at(table, j + 1) ? std::uint16_t{1} : std::uint16_t{0};
-    return falls == 0 && (at(table, 0) == 0 || symbols_ == 1 || at(table, 0) < at(table, 1));
+    return falls == 0 && (at(table, 0) == 0 || symbols == 1 || at(table, 0) < at(table, 1));
   }
 
   // An entry that begins with a symbol.
@@ -149,7 +157,7 @@ class LutLayout {
     std::memcpy(table + bucket * sizeof entry, &entry, sizeof entry);
   }
 
-  std::uint32_t symbols_ = 0;
+  std::uint32_t max_symbols_ = 0;
   std::uint32_t shift_ = 0;
 };
 

@@ -1,0 +1,109 @@
+// Encode source of values: the interval of a symbol for each, and those of its tail behind it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/arrays/numbers.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/engine/encode_source.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/parameters.hpp"
+#include "torchac/models/tail.hpp"
+#include "torchac/models/window.hpp"
+#include "torchac/models/window_rows.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+// Packs the interval of each symbol in the rows of parameters.
+inline void pack(const ParameterBlock& block, const std::uint32_t* symbols, std::size_t count,
+                 std::uint32_t* packed) {
+  std::array<std::uint32_t, kBlock> low;
+  std::array<std::uint32_t, kBlock> high;
+  block.sum(symbols, 0, count, low.data());
+  block.sum(symbols, 1, count, high.data());
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t last = block.window(i).last;
+    packed[i] = bound(low[i], symbols[i], last) | (bound(high[i], symbols[i] + 1, last) - 1)
+                                                      << kPrecision;
+  }
+}
+
+inline void pack(const WindowRowBlock& block, const std::uint32_t* symbols, std::size_t count,
+                 std::uint32_t* packed) {
+  block.pack(symbols, count, packed);
+}
+
+template <class Block>
+class ValueEncodeSource {
+ public:
+  template <class Model>
+  ValueEncodeSource(Model model, Numbers values)
+      : block_(std::move(model)), values_(std::move(values)) {}
+
+  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+    std::array<std::int32_t, kBlock> values;
+    ReadableBlock readable = block_.read(count);
+    const ReadableBlock read = read_values(values_, count, values.data());
+    readable.truncate(read.count, read.fault);
+    bool tails = false;
+    std::size_t outside = readable.count;
+    for (std::size_t i = readable.count; i-- > 0;) {
+      const Window& window = block_.window(i);
+      symbols_[i] = window.symbol(window.position(values[i]));
+      tails |= window.has_tail(symbols_[i]);
+      if (values[i] < block_.bounds().low || values[i] > block_.bounds().high) outside = i;
+    }
+    readable.truncate(outside, {Problem::kValue});
+    intervals_.resize(kBlock);
+    pack(block_, symbols_.data(), readable.count, intervals_.data());
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      if (intervals_[i] == kInvalidPacked) [[unlikely]]
+        readable.truncate(i, {Problem::kInterval, symbols_[i]});
+    }
+    intervals_.resize(readable.count);
+    values_of_.clear();
+    if (tails) add_tails(values.data(), readable.count);
+    return readable;
+  }
+
+  [[nodiscard]] std::size_t size() const { return intervals_.size(); }
+  // The value that interval i belongs to.
+  [[nodiscard]] std::size_t symbol(std::size_t i) const {
+    return values_of_.empty() ? i : values_of_[i];
+  }
+  [[nodiscard]] PackedView view(std::size_t first) const { return {packed(first)}; }
+  [[nodiscard]] const std::uint32_t* packed(std::size_t first) const {
+    return intervals_.data() + first;
+  }
+
+ private:
+  TORCHAC_NOINLINE void add_tails(const std::int32_t* values, std::size_t count) {
+    std::vector<std::uint32_t> without = std::move(intervals_);
+    intervals_.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+      intervals_.push_back(without[i]);
+      if (block_.window(i).has_tail(symbols_[i])) {
+        const auto push = [&](Interval interval) { intervals_.push_back(pack_interval(interval)); };
+        TailWriter(push).write(block_.window(i), values[i]);
+      }
+      values_of_.resize(intervals_.size(), i);
+    }
+  }
+
+  Block block_;
+  Numbers values_;
+  std::array<std::uint32_t, kBlock> symbols_;
+  std::vector<std::uint32_t> intervals_;
+  std::vector<std::size_t> values_of_;
+};
+
+static_assert(PackedSource<ValueEncodeSource<ParameterBlock>>);
+
+TORCHAC_END_TARGET

@@ -1,0 +1,73 @@
+// The standard distributions that rows are computed from, as tables of integers.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/target.hpp"
+
+namespace torchac {
+
+enum class Kind : std::uint8_t { kNormal, kLaplace, kLogistic };
+
+// Tables have a value for each 1/128 from -12 to 12, in units of 2^-24, and one more at the end;
+// arguments count units of 2^-20.
+inline constexpr std::uint32_t kCdfBits = 24;
+inline constexpr std::uint32_t kArgumentBits = 20;
+inline constexpr std::uint32_t kStepBits = kArgumentBits - 7;
+inline constexpr float kArgumentLimit = 12 * 0x1p20f;
+inline constexpr std::size_t kHalfValues = 12 * 128;
+
+// For so many parts of the probability, where they begin: a first guess in decoding, which bytes do
+// not depend on.
+inline constexpr std::size_t kQuantiles = 1024;
+
+inline constexpr std::size_t kTableValues = 2 * kHalfValues + 2;
+
+struct StandardCdf {
+  float tail;           // half of a window, in scales
+  std::int32_t wide;    // the least exponent of a scale whose low bits are left out, less one
+  std::uint32_t table;  // where its table begins
+  std::array<float, kQuantiles + 2> quantiles;
+};
+
+const StandardCdf& standard_cdf(Kind kind);
+
+// The tables of all kinds, one after the other.
+const std::uint32_t* standard_tables();
+
+}  // namespace torchac
+
+TORCHAC_BEGIN_TARGET
+
+// The CDF of t, linear between the values of its table, which begins at `from`.
+TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t, std::uint32_t from = 0) {
+  const float limited = t > -kArgumentLimit ? t : -kArgumentLimit;
+  const float inside = limited < kArgumentLimit ? limited : kArgumentLimit;
+  const auto x = static_cast<std::uint32_t>(static_cast<std::int32_t>(inside) +
+                                            static_cast<std::int32_t>(kArgumentLimit));
+  const std::uint32_t i = from + (x >> kStepBits);
+  const std::uint32_t rest = x & ((1u << kStepBits) - 1);
+  // A step is less than 2^17, so the product fits.
+  return cdf[i] + ((cdf[i + 1] - cdf[i]) * rest >> kStepBits);
+}
+
+// The same of many: the places in the table first, by vector code, then its values.
+inline void evaluate_all(const std::uint32_t* cdf, const float* t, std::size_t count,
+                         std::uint32_t* to) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const float limited = t[i] > -kArgumentLimit ? t[i] : -kArgumentLimit;
+    const float inside = limited < kArgumentLimit ? limited : kArgumentLimit;
+    to[i] = static_cast<std::uint32_t>(static_cast<std::int32_t>(inside) +
+                                       static_cast<std::int32_t>(kArgumentLimit));
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t* const at = cdf + (to[i] >> kStepBits);
+    const std::uint32_t rest = to[i] & ((1u << kStepBits) - 1);
+    to[i] = at[0] + ((at[1] - at[0]) * rest >> kStepBits);
+  }
+}
+
+TORCHAC_END_TARGET

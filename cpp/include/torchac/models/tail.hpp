@@ -1,0 +1,144 @@
+// The tail of a value: the bits behind its symbol, which say how far outside of the window it is
+// and what its lowest bits are. All are uniform.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/window.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+// Zeros in front of an escape: the distance plus one is at most 2^32, which has 33 bits.
+inline constexpr std::uint32_t kMaxEscapeZeros = 32;
+
+// The most intervals of a value: its symbol, a direction, an escape (33 for the first one and the
+// zeros before it, two for the rest), two for the lowest bits.
+inline constexpr std::size_t kMaxSteps = 1 + 1 + kMaxEscapeZeros + 1 + 2 + 2;
+
+TORCHAC_INLINE Interval uniform_interval(std::uint32_t number, std::uint32_t bits) {
+  const std::uint32_t width = kTotalFrequency >> bits;
+  return {number * width, (number + 1) * width};
+}
+
+// Writes tails by `push`, which takes an interval.
+template <class Push>
+class TailWriter {
+ public:
+  explicit TailWriter(const Push& push) : push_(push) {}
+
+  void write(const Window& window, std::int32_t value) const {
+    const std::int64_t position = window.position(value);
+    const bool below = position <= 0 && (window.open & Window::kBelow) != 0;
+    const bool above = position >= window.last && (window.open & Window::kAbove) != 0;
+    if (window.last == 0 && window.open == (Window::kBelow | Window::kAbove)) {
+      uniform(position > 0 ? 1 : 0, 1);
+      escape(position > 0 ? position : -position);
+    } else if (below) {
+      escape(-position);
+    } else if (above) {
+      escape(position - window.last);
+    }
+    const auto bits = static_cast<std::uint32_t>(value);
+    uniform(bits & ((1u << window.shift) - 1), window.shift);
+  }
+
+ private:
+  void escape(std::int64_t distance) const {
+    const auto number = static_cast<std::uint64_t>(distance) + 1;
+    const auto zeros = static_cast<std::uint32_t>(std::bit_width(number)) - 1;
+    for (std::uint32_t i = 0; i < zeros; ++i) uniform(0, 1);
+    uniform(1, 1);
+    uniform(static_cast<std::uint32_t>(number - (std::uint64_t{1} << zeros)), zeros);
+  }
+
+  void uniform(std::uint32_t number, std::uint32_t bits) const {
+    if (bits > kPrecision) {
+      push_(uniform_interval(number >> kPrecision, bits - kPrecision));
+      push_(uniform_interval(number & (kTotalFrequency - 1), kPrecision));
+    } else if (bits > 0) {
+      push_(uniform_interval(number, bits));
+    }
+  }
+
+  const Push& push_;
+};
+
+// The decoder behind a tail, and the value; or what is wrong.
+struct TailResult {
+  Decoder decoder;
+  std::int32_t value;
+  Problem problem;
+};
+
+class TailReader {
+ public:
+  // Takes the decoder by value, so that a loop keeps its own in registers.
+  [[nodiscard]] TORCHAC_NOINLINE static TailResult read(Decoder decoder, Window window,
+                                                        Bounds bounds, std::uint32_t symbol) {
+    TailReader reader(decoder);
+    const std::int64_t value = reader.value(window, symbol);
+    if (value < bounds.low || value > bounds.high) reader.fail(Problem::kContradicted);
+    return {reader.decoder_, static_cast<std::int32_t>(value), reader.problem_};
+  }
+
+ private:
+  explicit TailReader(const Decoder& decoder) : decoder_(decoder) {}
+
+  // Fewer than 2^52 in size, whatever the stream has: 2^33 numbers, shifted by 16 at most where an
+  // escape is as long.
+  std::int64_t value(const Window& window, std::uint32_t symbol) {
+    std::int64_t position = symbol;
+    const bool below = symbol == 0 && (window.open & Window::kBelow) != 0;
+    const bool above = symbol == window.last && (window.open & Window::kAbove) != 0;
+    if (below && above) {
+      position += uniform(1) != 0 ? escape() : -escape();
+    } else if (below) {
+      position -= escape();
+    } else if (above) {
+      position += escape();
+    }
+    const std::int64_t high = window.first + position;
+    return high * (std::int64_t{1} << window.shift) + uniform(window.shift);
+  }
+
+  std::int64_t escape() {
+    std::uint32_t zeros = 0;
+    while (problem_ == Problem::kNone && uniform(1) == 0) {
+      if (++zeros > kMaxEscapeZeros) fail(Problem::kContradicted);
+    }
+    if (problem_ != Problem::kNone) return 0;
+    return (std::int64_t{1} << zeros) + uniform(zeros) - 1;
+  }
+
+  std::uint32_t uniform(std::uint32_t bits) {
+    if (bits > kPrecision) {
+      const std::uint32_t high = step(bits - kPrecision);
+      return high << kPrecision | step(kPrecision);
+    }
+    return bits > 0 ? step(bits) : 0;
+  }
+
+  std::uint32_t step(std::uint32_t bits) {
+    if (problem_ != Problem::kNone) return 0;
+    const auto quantile = static_cast<std::uint32_t>(decoder_.state.quantile());
+    const std::uint32_t number = quantile >> (kPrecision - bits);
+    if (!decoder_.consume(uniform_interval(number, bits)))
+      fail(decoder_.truncated() ? Problem::kTruncated : Problem::kContradicted);
+    return number;
+  }
+
+  void fail(Problem problem) {
+    if (problem_ == Problem::kNone) problem_ = problem;
+  }
+
+  Decoder decoder_;
+  Problem problem_ = Problem::kNone;
+};
+
+TORCHAC_END_TARGET

@@ -1,0 +1,105 @@
+// Stored rows of integers, each with a window of its own, and a search in them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/window.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/load.hpp"
+#include "torchac/support/target.hpp"
+
+namespace torchac {
+
+// Where the rows are: row k has `symbols[k]` values of 16 bits, at most `columns`, without the last
+// one, which means 65536.
+struct WindowRowsView {
+  const std::byte* first_row;
+  std::int64_t stride;  // bytes from one row to the next
+  std::int64_t count;
+  std::int64_t columns;
+  const std::int32_t* first;
+  const std::int32_t* symbols;
+  const std::uint8_t* shifts;
+  Bounds bounds;
+
+  bool operator==(const WindowRowsView&) const = default;
+
+  [[nodiscard]] const std::byte* row(std::uint32_t k) const { return first_row + k * stride; }
+  [[nodiscard]] TORCHAC_INLINE Window window(std::uint32_t k) const {
+    return Window::of(first[k], static_cast<std::uint32_t>(symbols[k]) - 1, shifts[k], bounds);
+  }
+  [[nodiscard]] bool valid(std::uint32_t k) const {
+    constexpr std::uint32_t kMaxShift = 24;
+    return symbols[k] >= 1 && symbols[k] <= columns && shifts[k] <= kMaxShift;
+  }
+};
+
+// Rows of values, one after the other, or those that an index chooses.
+struct WindowRows {
+  WindowRowsView view;
+  std::optional<Integers> index;
+};
+
+// A value of a row, as coding takes it.
+TORCHAC_INLINE std::uint32_t window_row_value(const std::byte* row, std::uint32_t j,
+                                              std::uint32_t last) {
+  return j > last ? kTotalFrequency : load<std::uint16_t>(row + j * sizeof(std::uint16_t));
+}
+
+}  // namespace torchac
+
+TORCHAC_BEGIN_TARGET
+
+// Reads which rows values have.
+class WindowRowBlock {
+ public:
+  explicit WindowRowBlock(WindowRows rows) : rows_(std::move(rows)) {}
+
+  [[nodiscard]] const WindowRowsView& view() const { return rows_.view; }
+  [[nodiscard]] const Bounds& bounds() const { return rows_.view.bounds; }
+  [[nodiscard]] std::uint32_t row(std::size_t i) const { return block_[i]; }
+  [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
+
+  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+    if (rows_.index) {
+      read_integers(*rows_.index, count, block_.data());
+    } else {
+      for (std::size_t i = 0; i < count; ++i) block_[i] = next_++;
+    }
+    ReadableBlock readable{count};
+    for (std::size_t i = 0; i < count; ++i) {
+      if (block_[i] >= view().count || !view().valid(block_[i])) {
+        readable.truncate(i, {Problem::kIndex});
+        break;
+      }
+      windows_[i] = view().window(block_[i]);
+    }
+    return readable;
+  }
+
+  // Packs the interval of each symbol.
+  void pack(const std::uint32_t* symbols, std::size_t count, std::uint32_t* packed) const {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::byte* row = view().row(block_[i]);
+      const std::uint32_t last = windows_[i].last;
+      packed[i] = pack_interval(
+          {window_row_value(row, symbols[i], last), window_row_value(row, symbols[i] + 1, last)});
+    }
+  }
+
+ private:
+  WindowRows rows_;
+  std::uint32_t next_ = 0;
+  std::array<std::uint32_t, kBlock> block_;
+  std::array<Window, kBlock> windows_;
+};
+
+TORCHAC_END_TARGET

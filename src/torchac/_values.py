@@ -1,0 +1,223 @@
+"""The order of steps in coding values with models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from torchac import _checks, _core, _tensors, errors
+from torchac._tensors import BOOLS, CPU, NUMBERS, Array, NDArray
+from torchac.models import Model
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_NUMBERS_AND_BOOLS = NUMBERS | BOOLS
+
+
+def check_values(values: Any) -> Array:
+    """Values of any number type; that they are whole is seen when they are coded."""
+    if isinstance(values, (bool, int, float, np.integer, np.floating, np.bool_)):
+        values = np.array(values)
+        if values.dtype.kind == "O":  # beyond 64 bits
+            values = np.array(float(values))
+    _checks.check_array("values", values)
+    _checks.check_elements("values", values)
+    _checks.check_dtype("values", values, _NUMBERS_AND_BOOLS)
+    plain: Array = _tensors.plain(values)
+    bits = BOOLS.get(plain.dtype)
+    return plain if bits is None else plain.view(bits)
+
+
+def check_index(index: Any) -> Array | None:
+    """An index of any integer type."""
+    if index is None:
+        return None
+    _checks.check_array("index", index)
+    _checks.check_elements("index", index)
+    _checks.check_dtype("index", index, _tensors.INTEGERS)
+    plain: Array = _tensors.plain(index)
+    return plain
+
+
+def check_no_clamp(clamp: bool) -> None:
+    """Values that a model cannot code are refused."""
+    if clamp:
+        raise ValueError("clamp is for symbols of a CDF: clamp the values before, with a model")
+
+
+def numbers(values: Array) -> _core.Numbers:
+    """The values for the core."""
+    return _core.Numbers(_tensors.view(values), values.dtype is torch.bfloat16)
+
+
+def decoded_shape(model: Model, index: Array | None) -> tuple[int, ...]:
+    """The shape of what is decoded."""
+    return model.shape if index is None else tuple(index.shape)
+
+
+def encode(encoder: _core.Encoder, model: Model, values: Any, index: Any) -> None:
+    """Codes the values; where that fails, raises and leaves the encoder as it was."""
+    values, index = check_values(values), check_index(index)
+    its, numbered = model._for_values(tuple(values.shape), index)
+    report = encoder.encode_values(its._view(numbered), numbers(values))
+    if report is not None:
+        raise explain(report, its, numbered, values)
+
+
+def decode(decoder: _core.Decoder, model: Model, index: Any) -> NDArray:
+    """Decodes a value for each element; where that fails, leaves the decoder as it was."""
+    index = check_index(index)
+    result = np.empty(decoded_shape(model, index), np.int32)
+    its, numbered = model._for_values(result.shape, index)
+    report = decoder.decode_values(its._view(numbered), result)
+    if report is not None:
+        raise explain(report, its, numbered, None, result.shape)
+    return result
+
+
+def measure(model: Model, values: Any, index: Any) -> NDArray:
+    """What each value costs."""
+    values, index = check_values(values), check_index(index)
+    its, numbered = model._for_values(tuple(values.shape), index)
+    result = np.empty(tuple(values.shape))
+    report = _core.measure_values(its._view(numbered), numbers(values), result)
+    if report is not None:
+        raise explain(report, its, numbered, values)
+    return result
+
+
+def encode_batch(model: Any, values: Any, index: Any, threads: int) -> list[bytes]:
+    """Codes items, each into a stream of its own."""
+    if not isinstance(model, Sequence) and not isinstance(values, Sequence):
+        values, index = check_values(values), check_index(index)
+        if not values.ndim:
+            raise ValueError("values has shape (): expected (B, …), the items of a batch")
+        its, numbered = model._for_values(tuple(values.shape), index)
+        streams = _core.encode_value_batch(its._view(numbered), numbers(values), threads)
+        if isinstance(streams, _core.Report):
+            raise explain(streams, its, numbered, values, batch=True)
+        return streams
+    each = [check_values(v) for v in values]
+    items = _items(model, index, [tuple(v.shape) for v in each])
+    if not _alike(items):
+        return [codec_encode(m, v, i) for (m, i), v in zip(items, each, strict=True)]
+    views = [m._view(i) for m, i in items]
+    streams = _core.encode_value_items(views, [numbers(v) for v in each], threads)
+    if isinstance(streams, _core.Report):
+        item = streams.item
+        raise explain(streams, *items[item], each[item], item=f"item {item}: ")
+    return streams
+
+
+def codec_encode(model: Model, values: Array, index: Array | None) -> bytes:
+    """One item alone."""
+    encoder = _core.Encoder()
+    encode(encoder, model, values, index)
+    return encoder.finish()
+
+
+def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int) -> Any:
+    """Decodes items: an array for all, or a list where the model or the index is one."""
+    if not isinstance(model, Sequence) and not isinstance(index, Sequence):
+        index = check_index(index)
+        result = np.empty(decoded_shape(model, index), np.int32)
+        its, numbered = model._for_values(result.shape, index)
+        report = _core.decode_value_batch(its._view(numbered), streams, result, threads)
+        if report is not None:
+            raise explain(report, its, numbered, None, result.shape, batch=True)
+        return like(result, model)
+    models = model if isinstance(model, Sequence) else [model] * len(index)
+    indices = [None] * len(models) if index is None else [check_index(i) for i in index]
+    pairs = zip(models, indices, strict=True)
+    results = [np.empty(decoded_shape(m, i), np.int32) for m, i in pairs]
+    items = _items(model, index, [tuple(r.shape) for r in results])
+    if _alike(items):
+        views = [m._view(i) for m, i in items]
+        report = _core.decode_value_items(views, streams, results, threads)
+        if report is not None:
+            item = report.item
+            shape = results[item].shape
+            raise explain(report, *items[item], None, shape, item=f"item {item}: ")
+    else:
+        for (m, i), stream, result in zip(items, streams, results, strict=True):
+            result[...] = decode(_core.Decoder(stream), m, i)
+    return [like(r, m) for r, m in zip(results, models, strict=True)]
+
+
+def _items(
+    model: Any, index: Any, shapes: list[tuple[int, ...]]
+) -> list[tuple[Model, Array | None]]:
+    """The model of each item, and its index."""
+    models = model if isinstance(model, Sequence) else [model] * len(shapes)
+    indices = [None] * len(shapes) if index is None else [check_index(i) for i in index]
+    if not len(models) == len(indices) == len(shapes):
+        raise ValueError(
+            f"{len(models)} models, {len(indices)} indices and {len(shapes)} items of values: "
+            "expected as many of each"
+        )
+    triples = zip(models, shapes, indices, strict=True)
+    return [m._for_values(shape, i) for m, shape, i in triples]
+
+
+def _alike(items: list[tuple[Model, Array | None]]) -> bool:
+    """Whether the core can code them together."""
+    return len({(m._is_mixture, m._is_stored, i is None) for m, i in items}) == 1
+
+
+def explain(
+    report: _core.Report,
+    model: Model,
+    index: Array | None,
+    values: Array | None,
+    shape: tuple[int, ...] | None = None,
+    *,
+    item: str = "",
+    batch: bool = False,
+) -> ValueError:
+    """Turns the core's report into an exception: on one of the items of a batch, or on all."""
+    shape = tuple(values.shape) if values is not None else shape or ()
+    first: tuple[int, ...] = ()
+    if batch:
+        first, shape, item = (report.item,), shape[1:], f"item {report.item}: "
+    position = tuple(map(int, np.unravel_index(report.position, shape))) if shape else ()
+    whole = (*first, *position)
+    problem = report.problem
+    if problem is _core.Problem.TRUNCATED:
+        return errors.CorruptStreamError(
+            f"{item}the stream ends before its values do: {report.position} of {math.prod(shape)} "
+            "are in it"
+        )
+    if problem is _core.Problem.CONTRADICTED:
+        return errors.CorruptStreamError(
+            f"{item}the stream contradicts the model at index {position}: no value can have been "
+            "written there, so it is damaged or was written with another model"
+        )
+    if problem is _core.Problem.VALUE and values is not None:
+        low, high = model.bounds
+        return ValueError(
+            f"{item}value {values[whole].item()} at index {position}: expected whole numbers from "
+            f"{low} to {high}"
+        )
+    if problem is _core.Problem.INDEX and index is not None:
+        return ValueError(
+            f"{item}index {index[whole].item()} at index {position} is out of range: expected 0 to "
+            f"{model.shape[0] - 1}"
+        )
+    element = whole if index is None else (int(index[whole].item()),)
+    return ValueError(item + model._blame(problem, element, report.column))
+
+
+def like(result: NDArray, model: Model) -> Any:
+    """The result as an array if the model has one, else on the model's device."""
+    arrays = model._arrays
+    if any(isinstance(array, np.ndarray) for array in arrays):
+        return result
+    devices = [array.device for array in arrays if isinstance(array, torch.Tensor)]
+    other = next((device for device in devices if device != CPU), CPU)
+    tensor = torch.from_numpy(result)
+    return tensor if other == CPU else tensor.to(other)

@@ -1,0 +1,712 @@
+"""Models: distributions of integers, given by parameters or by rows, for `torchac.encode`.
+
+A model says how likely each integer is, for each value of a tensor. `Normal`, `Laplace`, `Logistic`
+and `Mixture` take what a network gives; `Tables` takes rows. Values are coded as they are: no
+symbols, no range, no minimum to shift by. The probability of the integer `k` is that of
+`[k - 0.5, k + 0.5]`.
+
+Around `loc`, as far as `scale` asks for, a row of 16-bit integers is computed when a value is
+coded; what is further out is written with an escape. `docs/format.md` defines both, to the bit: the
+same numbers in the parameters give the same bytes, whatever their dtype, on every machine and in
+every release. So a decoder needs the parameters' exact numbers, and nothing else.
+
+    >>> import torch, torchac
+    >>> loc, scale = torch.tensor([0.2, -3.7, 1000.5]), torch.tensor([1.0, 0.3, 20.0])
+    >>> model = torchac.Normal(loc, scale)
+    >>> stream = torchac.encode(model, torch.tensor([1, -4, 987]))
+    >>> torchac.decode(model, stream)
+    tensor([   1,   -4,  987], dtype=torch.int32)
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from torch.distributions import Distribution
+
+from torchac import _checks, _core, _tensors
+from torchac._core import Kind
+from torchac._rows import check_cdf
+from torchac._tensors import CPU, INTEGERS, NUMBERS, Array, as_tensor, like
+from torchac.cdf import from_distribution
+from torchac.quantize import quantize_cdf
+
+__all__ = ["Laplace", "Logistic", "Mixture", "Model", "Normal", "Tables", "tabulate"]
+
+INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+MAX_SCALE = 1 << 24
+M = TypeVar("M", bound="Model")
+
+
+class Model(ABC):
+    """What all models have.
+
+    Attributes:
+        shape: The shape of the values that it is for.
+        bounds: The least and the largest integer that can be coded.
+    """
+
+    shape: tuple[int, ...]
+    bounds: tuple[int, int]
+    _is_mixture = False
+    _is_stored = False
+
+    @abstractmethod
+    def expand(self: M, *shape: int) -> M:
+        """The same model for values of another shape.
+
+        Args:
+            shape: Sizes that the model's shape broadcasts to. Nothing is copied.
+
+        Returns:
+            The model for values of that shape.
+
+        Raises:
+            ValueError: The model's shape does not broadcast to it.
+
+        Example:
+            >>> import torchac
+            >>> torchac.Normal(0.0, 1.0).expand(2, 3).shape
+            (2, 3)
+        """
+
+    @abstractmethod
+    def tabulate(self) -> Tables:
+        """The rows of the model, in integers: one for each element.
+
+        They take memory for each symbol of each element. Coding with them gives the same streams.
+
+        Returns:
+            The rows.
+
+        Example:
+            >>> import torchac
+            >>> tables = torchac.Normal(0.0, 0.1).tabulate()
+            >>> tables.low.item(), tables.lengths.item()
+            (-2, 5)
+            >>> tables.cdf
+            tensor([ 0,  1,  2, -3, -2,  0], dtype=torch.int16)
+        """
+
+    @property
+    @abstractmethod
+    def _arrays(self) -> list[Array]:
+        """Arrays that say where results go, and whether they are arrays."""
+
+    @abstractmethod
+    def _view(self, index: Array | None = None) -> _core.ValueModel:
+        """What the core codes with: an element for each value, or those of an index."""
+
+    @abstractmethod
+    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
+        """The model of values that have the elements `index`, of one dimension; and an index."""
+
+    @abstractmethod
+    def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
+        """Says what is wrong with an element."""
+
+    def _for_values(
+        self, shape: tuple[int, ...], index: Array | None
+    ) -> tuple[Model, Array | None]:
+        """The model of values of that shape."""
+        if index is not None:
+            if len(self.shape) != 1:
+                raise ValueError(
+                    f"the model has shape {self.shape}: expected (K,), K elements, with index"
+                )
+            return self._indexed(_broadcast("index", index, shape))
+        if self.shape == shape:
+            return self, None
+        count, elements = math.prod(shape), math.prod(self.shape)
+        if 0 < elements <= _FEW and count >= _PAYS * elements:
+            numbers = torch.arange(elements, dtype=torch.int32, device=CPU).view(self.shape)
+            return self._flat()._indexed(_broadcast("the model", numbers, shape))
+        return self.expand(*shape), None
+
+    @abstractmethod
+    def _flat(self) -> Model:
+        """The same elements in one dimension."""
+
+
+# As many elements, each shared by so many values, are worth rows and lookup tables.
+_FEW = 4096
+_PAYS = 16
+
+
+def _broadcast(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+    try:
+        return (
+            array.expand(shape)
+            if isinstance(array, torch.Tensor)
+            else np.broadcast_to(array, shape)
+        )
+    except (RuntimeError, ValueError):
+        raise ValueError(
+            f"{name} has shape {tuple(array.shape)}: expected one that broadcasts to {shape}"
+        ) from None
+
+
+def _joint_shape(**arrays: Array | Model) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*(tuple(a.shape) for a in arrays.values()))
+    except ValueError:
+        shapes = " and ".join(f"{name} has {tuple(a.shape)}" for name, a in arrays.items())
+        raise ValueError(f"shapes do not broadcast: {shapes}") from None
+
+
+def _numbers(name: str, value: Any, others: Sequence[Any]) -> Array:
+    """A parameter as an array: a number becomes one of no dimensions, as the others are."""
+    if isinstance(value, (bool, int, float, np.integer, np.floating)):
+        device = next((o.device for o in others if isinstance(o, torch.Tensor)), CPU)
+        if any(isinstance(o, np.ndarray) for o in others):
+            return np.array(value, np.float64)
+        if device.type == "mps":  # has no float64
+            device = CPU
+        return torch.tensor(float(value), dtype=torch.float64, device=device)
+    _checks.check_array(name, value)
+    _checks.check_elements(name, value)
+    _checks.check_dtype(name, value, NUMBERS)
+    return _tensors.plain(value.detach() if isinstance(value, torch.Tensor) else value)
+
+
+def _check_range(name: str, array: Array, low: float, high: float, expected: str) -> None:
+    """Raises if a number is not from low to high; NaN is not."""
+    tensor = as_tensor(array)
+    if tensor.numel() == 0:
+        return
+    least, most = tensor.min(), tensor.max()
+    if least >= low and most <= high:
+        return
+    good = (tensor >= low) & (tensor <= high)
+    _checks.check_values(name, tensor, good, expected)
+
+
+def _core_numbers(array: Array) -> _core.Numbers:
+    return _core.Numbers(_tensors.view(array), array.dtype is torch.bfloat16)
+
+
+def _check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
+    ends = []
+    for name, end, default in (("low", low, INT32_MIN), ("high", high, INT32_MAX)):
+        end = default if end is None else _checks.check_integer(name, end)
+        if not INT32_MIN <= end <= INT32_MAX:
+            raise ValueError(f"{name} is {end}: expected {INT32_MIN} to {INT32_MAX}")
+        ends.append(end)
+    if ends[0] > ends[1]:
+        raise ValueError(f"low is {ends[0]} and high is {ends[1]}: expected low <= high")
+    return ends[0], ends[1]
+
+
+class _Parametric(Model):
+    """Models whose rows are computed from parameters."""
+
+    @property
+    @abstractmethod
+    def _components(self) -> list[tuple[Kind, Array, Array]]:
+        """Kind, loc and scale of each component."""
+
+    @property
+    def _weights(self) -> list[Array]:
+        return []
+
+    @abstractmethod
+    def _map(self: M, of: Callable[[Array], Array]) -> M:
+        """The same model of parameters that are made of its own."""
+
+    def expand(self: M, *shape: int) -> M:
+        return self._map(lambda array: _broadcast("the model", array, _sizes(shape)))  # type: ignore[attr-defined, no-any-return]
+
+    def tabulate(self) -> Tables:
+        model, count = self._view(), math.prod(self.shape)
+        first, symbols = np.empty(count, np.int32), np.empty(count, np.int32)
+        shifts = np.empty(count, np.uint8)
+        self._check(_core.tabulate(model, first, symbols, shifts, None))
+        rows = np.zeros((count, int(symbols.max(initial=0)) + 1), np.int16)
+        self._check(_core.tabulate(model, first, symbols, shifts, rows))
+        made: list[Array] = [rows, first, symbols, shifts]
+        arrays = [self._like(a.reshape(self.shape + a.shape[1:])) for a in made]
+        return Tables._of(*arrays, bounds=self.bounds)
+
+    def _like(self, result: Array) -> Array:
+        """The result as an array, or on a device, as the parameters are."""
+        arrays: list[Any] = self._arrays
+        like_them: Array = like(result, *arrays)
+        return like_them
+
+    def _check(self, report: _core.Report | None) -> None:
+        if report is not None:
+            position = np.unravel_index(report.position, self.shape) if self.shape else ()
+            raise ValueError(self._blame(report.problem, tuple(map(int, position)), report.column))
+
+    @property
+    def _arrays(self) -> list[Array]:
+        return [array for _, *arrays in self._components for array in arrays] + self._weights
+
+    def _view(self, index: Array | None = None) -> _core.ValueModel:
+        assert index is None
+        kinds, locs, scales = zip(*self._components, strict=True)
+        return _core.ValueModel.of_parameters(
+            kinds,
+            [_core_numbers(array) for array in locs],
+            [_core_numbers(array) for array in scales],
+            [_core_numbers(array) for array in self._weights],
+            *self.bounds,
+        )
+
+    def _flat(self) -> Model:
+        return self._map(lambda array: array.reshape(-1))
+
+    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
+        elements = self.shape[0]
+        if elements <= _FEW and math.prod(index.shape) >= _PAYS * elements:
+            return self.tabulate(), index
+        numbers = as_tensor(index).long()
+        _checks.check_values(
+            "index",
+            numbers,
+            (numbers >= 0) & (numbers < elements),
+            f"numbers of elements, 0 to {elements - 1}",
+        )
+
+        def chosen(array: Array) -> Array:
+            return like(as_tensor(array)[numbers.to(_tensors.device_of(array))], array)
+
+        return self._map(chosen), None
+
+    def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
+        if problem is _core.Problem.WEIGHT:
+            weights = [float(array[position].item()) for array in self._weights]
+            if column < 0:
+                return f"weights are {weights} at index {position}: expected a finite sum above 0"
+            name, value, expected = "weights", weights[column], _WEIGHT
+        else:
+            _, loc, scale = self._components[column]
+            if problem is _core.Problem.LOC:
+                name, value, expected = "loc", loc[position].item(), _LOC
+            else:
+                name, value, expected = "scale", scale[position].item(), _SCALE
+        place = (*position, column) if self._weights else position
+        return f"{name} is {value} at index {place}: expected {expected}"
+
+
+_LOC = "finite numbers"
+_SCALE = f"numbers from 0 to {MAX_SCALE}"
+_WEIGHT = "finite numbers that are not negative"
+
+
+def _sizes(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes, given one by one or together."""
+    return tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+
+
+class _LocationScale(_Parametric):
+    _kind: ClassVar[Kind]
+
+    def __init__(
+        self,
+        loc: Array | float,
+        scale: Array | float,
+        *,
+        low: int | None = None,
+        high: int | None = None,
+    ) -> None:
+        self.bounds = _check_bounds(low, high)
+        loc, scale = _numbers("loc", loc, [scale]), _numbers("scale", scale, [loc])
+        _same_device(loc=loc, scale=scale)
+        _check_range("loc", loc, -_LARGEST, _LARGEST, _LOC)
+        _check_range("scale", scale, 0, MAX_SCALE, _SCALE)
+        self.shape = _joint_shape(loc=loc, scale=scale)
+        self.loc = _broadcast("loc", loc, self.shape)
+        self.scale = _broadcast("scale", scale, self.shape)
+
+    @property
+    def _components(self) -> list[tuple[Kind, Array, Array]]:
+        return [(self._kind, self.loc, self.scale)]
+
+    def _map(self: L, of: Callable[[Array], Array]) -> L:
+        other = object.__new__(type(self))
+        other.loc, other.scale = of(self.loc), of(self.scale)
+        other.bounds, other.shape = self.bounds, tuple(other.loc.shape)
+        return other
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={self.shape})"
+
+
+L = TypeVar("L", bound=_LocationScale)
+_LARGEST = float(np.finfo(np.float64).max)
+
+
+def _same_device(**arrays: Array) -> None:
+    devices = {name: _tensors.device_of(array) for name, array in arrays.items()}
+    if len(set(devices.values())) > 1 and any(a.ndim for a in arrays.values()):
+        where = " and ".join(f"{name} on {device}" for name, device in devices.items())
+        raise ValueError(f"{where}: expected one device")
+
+
+class Normal(_LocationScale):
+    """Normal distributions, rounded to integers.
+
+    Args:
+        loc: Means: a tensor, an array or a number, finite, of any float dtype, on any device.
+        scale: Standard deviations, from 0, which is a point, to 2^24; of a shape that broadcasts
+            with that of `loc`.
+        low: The least integer, if there is one; it takes the probability of what lies below.
+        high: The largest integer, in the same way.
+
+    Raises:
+        TypeError: A parameter is no tensor, array or number; `low` or `high` is no integer.
+        ValueError: NaN, an infinity, a scale that is negative or too large, `low > high`, shapes
+            that do not broadcast, two devices. The message names value and position.
+
+    Example:
+        >>> import torch, torchac
+        >>> model = torchac.Normal(torch.tensor([0.5, -20.0]), 2.0)
+        >>> stream = torchac.encode(model, torch.tensor([3, -18]))
+        >>> torchac.decode(model, stream)
+        tensor([  3, -18], dtype=torch.int32)
+    """
+
+    _kind = Kind.NORMAL
+
+
+class Laplace(_LocationScale):
+    """Laplace distributions, rounded to integers: the density is `exp(-|x - loc| / scale)`.
+
+    Args:
+        loc: As for `Normal`.
+        scale: As for `Normal`.
+        low: As for `Normal`.
+        high: As for `Normal`.
+
+    Raises:
+        TypeError: As `Normal`.
+        ValueError: As `Normal`.
+
+    Example:
+        See `Normal`.
+    """
+
+    _kind = Kind.LAPLACE
+
+
+class Logistic(_LocationScale):
+    """Logistic distributions, rounded to integers: the CDF is `sigmoid((x - loc) / scale)`.
+
+    Args:
+        loc: As for `Normal`.
+        scale: As for `Normal`.
+        low: As for `Normal`.
+        high: As for `Normal`.
+
+    Raises:
+        TypeError: As `Normal`.
+        ValueError: As `Normal`.
+
+    Example:
+        See `Normal`.
+    """
+
+    _kind = Kind.LOGISTIC
+
+
+class Mixture(_Parametric):
+    """Mixtures of distributions, rounded to integers.
+
+    Args:
+        weights: How much each component has, of shape `(…, K)`: not negative, one at least above 0.
+            They need not sum to 1.
+        components: A `Normal`, `Laplace` or `Logistic` of shape `(…, K)`; or a sequence of K of
+            them, of shape `(…)`, of any kinds. All must have the same `low` and `high`, which
+            become the mixture's. Shapes broadcast.
+
+    Raises:
+        TypeError: `weights` is no tensor or array, or a component is something else.
+        ValueError: Weights that are negative, NaN, or all 0; shapes that do not broadcast; bounds
+            that differ.
+
+    Example:
+        >>> import torch, torchac
+        >>> parts = [torchac.Normal(-3.0, 1.0), torchac.Laplace(4.0, 0.5)]
+        >>> model = torchac.Mixture(torch.tensor([1.0, 2.0]), parts).expand(3)
+        >>> stream = torchac.encode(model, torch.tensor([4, -2, 5]))
+        >>> torchac.decode(model, stream)
+        tensor([ 4, -2,  5], dtype=torch.int32)
+    """
+
+    _is_mixture = True
+
+    def __init__(self, weights: Array, components: Model | Sequence[Model]) -> None:
+        weights = _numbers("weights", weights, [])
+        if weights.ndim == 0 or weights.shape[-1] == 0:
+            raise ValueError(
+                f"weights have shape {tuple(weights.shape)}: expected (…, K), K at least 1"
+            )
+        _check_range("weights", weights, 0, _LARGEST, _WEIGHT)
+        count = weights.shape[-1]
+        parts = _components_of(components, count)
+        bounds = {part.bounds for part in parts}
+        if len(bounds) > 1:
+            raise ValueError(f"components have the bounds {sorted(bounds)}: expected the same")
+        self.bounds = parts[0].bounds
+        _same_device(weights=weights, components=parts[0].loc)
+        each = [weights[..., k] for k in range(count)]
+        self.shape = _joint_shape(
+            weights=each[0], **{f"component {k}": part for k, part in enumerate(parts)}
+        )
+        self.weights = _broadcast("weights", weights, (*self.shape, count))
+        self.components = [part.expand(*self.shape) for part in parts]
+        sums = as_tensor(weights).amax(-1)
+        if sums.numel() and not sums.min() > 0:
+            where = tuple(torch.nonzero(~(sums > 0))[0].tolist())
+            raise ValueError(f"weights are all 0 at index {where}: expected one above 0")
+
+    @property
+    def _components(self) -> list[tuple[Kind, Array, Array]]:
+        return [(part._kind, part.loc, part.scale) for part in self.components]
+
+    @property
+    def _weights(self) -> list[Array]:
+        return [self.weights[..., k] for k in range(self.weights.shape[-1])]
+
+    def _map(self, of: Callable[[Array], Array]) -> Mixture:
+        other = object.__new__(type(self))
+        other.components = [part._map(of) for part in self.components]
+        weights = [as_tensor(of(array)) for array in self._weights]
+        other.weights = like(torch.stack(weights, -1), self.weights)
+        other.bounds, other.shape = self.bounds, other.components[0].shape
+        return other
+
+    def expand(self, *shape: int) -> Mixture:
+        """As `Model.expand`."""
+        other = object.__new__(type(self))
+        sizes = _sizes(shape)
+        other.components = [part.expand(*sizes) for part in self.components]
+        other.weights = _broadcast("the model", self.weights, (*sizes, self.weights.shape[-1]))
+        other.bounds, other.shape = self.bounds, sizes
+        return other
+
+    def __repr__(self) -> str:
+        return f"Mixture(shape={self.shape}, components={len(self.components)})"
+
+
+def _components_of(components: Model | Sequence[Model], count: int) -> list[_LocationScale]:
+    """K models of the components."""
+    if isinstance(components, _LocationScale):
+        if not components.shape or components.shape[-1] not in (1, count):
+            raise ValueError(
+                f"components have shape {components.shape}: expected (…, {count}), as many as "
+                "weights"
+            )
+        whole = components.expand(*components.shape[:-1], count)
+        return [whole._map(lambda array, k=k: array[..., k]) for k in range(count)]  # type: ignore[misc]
+    if not isinstance(components, Sequence):
+        raise TypeError(
+            f"components is of type {type(components).__name__}: expected a Normal, Laplace or "
+            "Logistic, or a sequence of them"
+        )
+    for part in components:
+        if not isinstance(part, _LocationScale):
+            raise TypeError(
+                f"a component is of type {type(part).__name__}: expected Normal, Laplace or "
+                "Logistic"
+            )
+    if len(components) != count:
+        raise ValueError(f"components are {len(components)}: expected {count}, as many as weights")
+    return list(components)  # type: ignore[arg-type]
+
+
+class Tables(Model):
+    """Rows of a CDF whose symbols are integers; what lies outside of a row is escaped.
+
+    Args:
+        cdf: Rows of shape `(…, Lp)`: floats, which are quantized as `quantize_cdf` does, or 16-bit
+            integers.
+        low: The integer that symbol 0 stands for: one for all rows, or one for each.
+        lengths: How many symbols each row has, where they differ: a row's values are the first
+            `length + 1`. By default `Lp - 1`.
+        shift: The lowest bits that are left out of the rows and coded as they are: symbol `s`
+            stands for the `2^shift` integers from `(low + s) * 2^shift` on.
+        bounds: The least and the largest integer that can be coded. A row that ends there has no
+            escape on that side; None is no bound.
+
+    Attributes:
+        cdf: The rows as 16-bit integers.
+        low: The integer of symbol 0, for each row.
+        lengths: The size of each row's alphabet.
+        shift: The bits that are left out, for each row.
+
+    Raises:
+        TypeError: `cdf` is no tensor or array.
+        ValueError: Shapes, dtypes, or numbers that are not allowed.
+
+    Example:
+        >>> import torch, torchac
+        >>> rows = torch.tensor([[0.0, 0.1, 0.9, 1.0], [0.0, 0.5, 0.8, 1.0]])
+        >>> model = torchac.Tables(rows, low=-1)
+        >>> stream = torchac.encode(model, torch.tensor([0, 7]))
+        >>> torchac.decode(model, stream)
+        tensor([0, 7], dtype=torch.int32)
+    """
+
+    _is_stored = True
+
+    def __init__(
+        self,
+        cdf: Array,
+        *,
+        low: Array | int = 0,
+        lengths: Array | int | None = None,
+        shift: Array | int = 0,
+        bounds: tuple[int | None, int | None] = (None, None),
+    ) -> None:
+        rows = check_cdf(cdf, True, None)
+        self.bounds = _check_bounds(*bounds)
+        self.shape, most = rows.shape, rows.symbols
+        self.low = self._each("low", low, INT32_MIN, INT32_MAX, cdf)
+        self.shift = self._each("shift", shift, 0, _MAX_SHIFT, cdf)
+        self.lengths = self._each("lengths", most if lengths is None else lengths, 1, most, cdf)
+        if not rows.is_float:
+            self.cdf = rows.cdf
+        elif lengths is None:
+            self.cdf = like(quantize_cdf(as_tensor(rows.cdf)), cdf)
+        else:
+            self.cdf = like(_quantize_each(as_tensor(rows.cdf), as_tensor(self.lengths)), cdf)
+
+    def _each(self, name: str, value: Any, low: int, high: int, other: Array) -> Array:
+        """An integer for each row."""
+        if isinstance(value, (int, np.integer)):
+            value = like(np.array(operator.index(value)), other)
+        _checks.check_array(name, value)
+        _checks.check_elements(name, value)
+        _checks.check_dtype(name, value, INTEGERS)
+        _check_range(name, value, low, high, f"integers from {low} to {high}")
+        return _broadcast(name, value, self.shape)
+
+    @classmethod
+    def _of(
+        cls, cdf: Array, low: Array, lengths: Array, shift: Array, *, bounds: tuple[int, int]
+    ) -> Tables:
+        """Tables of rows that are known to be right."""
+        tables = object.__new__(cls)
+        tables.cdf, tables.low, tables.lengths, tables.shift = cdf, low, lengths, shift
+        tables.bounds, tables.shape = bounds, tuple(low.shape)
+        return tables
+
+    def expand(self, *shape: int) -> Tables:
+        """As `Model.expand`."""
+        sizes = _sizes(shape)
+        cdf = _broadcast("the model", self.cdf, (*sizes, self.cdf.shape[-1]))
+        each = [_broadcast("the model", a, sizes) for a in (self.low, self.lengths, self.shift)]
+        return Tables._of(cdf, *each, bounds=self.bounds)
+
+    def tabulate(self) -> Tables:
+        """These tables."""
+        return self
+
+    @property
+    def _arrays(self) -> list[Array]:
+        return [self.cdf]
+
+    def _flat(self) -> Tables:
+        each: list[Array] = [a.reshape(-1) for a in (self.low, self.lengths, self.shift)]
+        return Tables._of(self.cdf.reshape(-1, self.cdf.shape[-1]), *each, bounds=self.bounds)
+
+    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
+        return self, index
+
+    def _view(self, index: Array | None = None) -> _core.ValueModel:
+        flat = self._flat()
+        return _core.ValueModel.of_rows(
+            np.ascontiguousarray(_tensors.view(flat.cdf)).view(np.int16),
+            np.ascontiguousarray(_tensors.view(flat.low), np.int32),
+            np.ascontiguousarray(_tensors.view(flat.lengths), np.int32),
+            np.ascontiguousarray(_tensors.view(flat.shift), np.uint8),
+            *self.bounds,
+            None if index is None else _tensors.view(index),
+            list(self.shape),
+        )
+
+    def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
+        return (
+            f"symbol {column} of the row at index {position} has an empty interval: "
+            "expected rows that increase"
+        )
+
+    def __repr__(self) -> str:
+        return f"Tables(shape={self.shape}, Lp={self.cdf.shape[-1]})"
+
+
+_MAX_SHIFT = 24
+
+
+def _quantize_each(cdf: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Quantizes each row by its own length."""
+    rows, each = cdf.reshape(-1, cdf.shape[-1]), lengths.reshape(-1)
+    result = torch.zeros(rows.shape, dtype=torch.int16, device=rows.device)
+    for length in sorted(set(each.tolist())):
+        those = each == length
+        result[those, : length + 1] = quantize_cdf(rows[those, : length + 1])
+    return result.view(cdf.shape)
+
+
+def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
+    """Rows of any distribution that has a `cdf`, rounded to integers.
+
+    The computation is that of `distribution.cdf`, in its dtype, which may round in another way on
+    another machine: store the tables, or send them. The first and the last integer take the
+    probability of what lies beyond them, and nothing else can be coded.
+
+    Args:
+        distribution: A `torch.distributions` object with a `cdf`, of batch shape `(…)`.
+        low: The least integer.
+        high: The largest integer, `low <= high <= low + 32767`.
+
+    Returns:
+        The rows, of shape `(…)`, on the distribution's device.
+
+    Raises:
+        TypeError: `distribution` has no `cdf`, or `low` or `high` is no integer.
+        ValueError: A range that is not allowed, or a `cdf` that is NaN.
+
+    Example:
+        >>> import torch, torchac
+        >>> exponential = torch.distributions.Exponential(torch.tensor([1.0, 0.2]))
+        >>> model = torchac.tabulate(exponential, 0, 20)
+        >>> stream = torchac.encode(model, torch.tensor([0, 7]))
+        >>> torchac.decode(model, stream)
+        tensor([0, 7], dtype=torch.int32)
+    """
+    rows = from_distribution(distribution, low, high)
+    return Tables(rows, low=low, bounds=(low, high))
+
+
+def as_model(model: Any) -> Model | None:
+    """The model that an argument is or stands for; None if it is a CDF."""
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, (torch.Tensor, np.ndarray)):
+        return None
+    if isinstance(model, torch.distributions.Normal):
+        return Normal(model.loc, model.scale)
+    if isinstance(model, torch.distributions.Laplace):
+        return Laplace(model.loc, model.scale)
+    if isinstance(model, torch.distributions.MixtureSameFamily):
+        components = as_model(model.component_distribution)
+        assert components is not None
+        return Mixture(model.mixture_distribution.probs, components)
+    advice = (
+        "; torchac.tabulate(distribution, low, high) makes one of it"
+        if isinstance(model, Distribution)
+        else ""
+    )
+    raise TypeError(
+        f"the model is of type {type(model).__name__}: expected a model of torchac, a CDF, or a "
+        f"Normal, Laplace or MixtureSameFamily of torch.distributions{advice}"
+    )
