@@ -51,6 +51,10 @@ def outcome(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
         except (TypeError, ValueError) as error:
             result = (type(error), str(error))
+    if isinstance(result, torchac.models.Model):
+        result = result.tabulate()
+        arrays = [result.cdf, result.low, result.lengths, result.shift]
+        result = [array.tolist() for array in arrays]
     if isinstance(result, torch.Tensor):
         result = result.tolist()
     return result, [str(warning.message) for warning in caught]

@@ -74,6 +74,20 @@ def check_bits(bits: Any, sym: Any, **arguments: Any) -> None:
     assert ((bits >= 0) & (bits <= 16)).all()
 
 
+def check_model(model: Any, **arguments: Any) -> None:
+    values = torch.zeros(model.shape).clamp(*model.bounds)
+    stream = outcome(torchac.encode, model=model, values=values)
+    if isinstance(stream, ValueError):
+        assert "has an empty interval" in str(stream)
+        return
+    assert (np.asarray(torchac.decode(model, stream)) == values.numpy()).all()
+    assert model.tabulate().shape == model.shape
+
+
+def check_values(values: Any, **arguments: Any) -> None:
+    assert values.dtype in (torch.int32, np.int32)
+
+
 def check_rows(rows: Any, **arguments: Any) -> None:
     assert (rows[..., 0] == 0).all()
     assert (rows[..., -1] == 1).all()
@@ -121,6 +135,9 @@ FLAGS = {"needs_normalization": True}
 ENCODE = {"sym": SYM, "index": None, "check": True, "clamp": False}
 DECODE = {"index": None}
 BATCH = {"num_threads": 2}
+MODEL = torchac.Normal(torch.zeros(3), torch.ones(3))
+VALUES = torchac.encode(MODEL, SYM)
+PARAMETERS = {"loc": torch.zeros(3), "scale": torch.ones(3), "low": -9, "high": 9}
 NORMAL = {"loc": torch.zeros(2), "scale": 1.0, **RANGE}
 CALLS = {
     "encode_float_cdf": Call(
@@ -157,6 +174,28 @@ CALLS = {
     ),
     "estimate_bits": Call(
         torchac.estimate_bits, {"cdf": CDF, "sym": SYM, "index": None, **FLAGS}, check_bits
+    ),
+    "encode": Call(torchac.encode, {"model": MODEL, "values": SYM, "index": None}, check_stream),
+    "decode": Call(
+        torchac.decode, {"model": MODEL, "byte_stream": VALUES, "index": None}, check_values
+    ),
+    "Normal": Call(torchac.Normal, PARAMETERS, check_model),
+    "Laplace": Call(torchac.Laplace, PARAMETERS, check_model),
+    "Logistic": Call(torchac.Logistic, PARAMETERS, check_model),
+    "Mixture": Call(
+        torchac.Mixture,
+        {"weights": torch.ones(2, 3), "components": torchac.Normal(torch.zeros(2, 3), 1.0)},
+        check_model,
+    ),
+    "Tables": Call(
+        torchac.Tables,
+        {"cdf": CDF, "low": -1, "lengths": None, "shift": 0, "bounds": (None, None)},
+        check_model,
+    ),
+    "tabulate": Call(
+        torchac.tabulate,
+        {"distribution": torch.distributions.Normal(0.0, 1.0), **RANGE},
+        check_model,
     ),
     "quantize_cdf": Call(torchac.quantize_cdf, {"cdf_float": CDF, **FLAGS}, check_integers),
     "shift_symbols": Call(

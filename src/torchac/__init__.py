@@ -2,7 +2,7 @@
 
 import sys
 
-from torchac import _compile, cdf, models
+from torchac import _compile, cdf
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
 from torchac.codec import decode, encode
@@ -45,4 +45,6 @@ __all__ = [
     "unshift_symbols",
 ]
 
-_compile.leave_alone(sys.modules[__name__], cdf, models, Encoder, Decoder, Laplace, Mixture, Tables)
+_compile.leave_alone(
+    sys.modules[__name__], cdf, Encoder, Decoder, Normal, Laplace, Logistic, Mixture, Tables
+)

@@ -102,6 +102,23 @@ def _has_elements(tensor: torch.Tensor) -> bool:
     return needed == 0 or (address != 0 and end <= storage.nbytes())
 
 
+def check_ndim(name: str, array: Array) -> None:
+    """NumPy has no more dimensions, in old releases."""
+    if array.ndim > _MAX_NDIM:
+        raise ValueError(f"{name} has {array.ndim} dimensions: expected {_MAX_NDIM} or fewer")
+
+
+_MAX_NDIM = 32
+
+
+def check_number(name: str, number: Any) -> float:
+    """A number as a float."""
+    try:
+        return float(number)
+    except OverflowError:
+        raise ValueError(f"{name} is larger than any float") from None
+
+
 def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
     """Checks the dtype, and says where else such values can go."""
     if array.dtype in allowed:

@@ -17,7 +17,8 @@ import torch
 def leave_alone(*owners: Any) -> None:
     """Marks the functions, methods and properties of modules and classes."""
     for owner in owners:
-        for value in vars(owner).values():
+        inherited = owner.__mro__ if isinstance(owner, type) else [owner]
+        for value in [value for base in inherited for value in vars(base).values()]:
             function = value.fget if isinstance(value, property) else value
             if isinstance(function, FunctionType) and function.__module__.startswith("torchac"):
                 _mark(function)

@@ -24,9 +24,10 @@ def check_values(values: Any) -> Array:
     if isinstance(values, (bool, int, float, np.integer, np.floating, np.bool_)):
         values = np.array(values)
         if values.dtype.kind == "O":  # beyond 64 bits
-            values = np.array(float(values))
+            values = np.array(_checks.check_number("values", values))
     _checks.check_array("values", values)
     _checks.check_elements("values", values)
+    _checks.check_ndim("values", values)
     _checks.check_dtype("values", values, _NUMBERS_AND_BOOLS)
     plain: Array = _tensors.plain(values)
     bits = BOOLS.get(plain.dtype)

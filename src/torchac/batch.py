@@ -225,9 +225,11 @@ def decode_batch(
 
 def _as_models(model: Any) -> Model | list[Model] | None:
     """A model or models; None for CDFs."""
+    if isinstance(model, (str, bytes, bytearray, memoryview)):
+        return None  # which says so in its own words
     if not isinstance(model, Sequence):
         return as_model(model)
-    if not model or isinstance(model[0], (torch.Tensor, np.ndarray)):
+    if not any(isinstance(one, (Model, Distribution)) for one in model):
         return None
     models = []
     with _with_item_name(model) as each:

@@ -15,7 +15,7 @@ every release. So a decoder needs the parameters' exact numbers, and nothing els
     >>> model = torchac.Normal(loc, scale)
     >>> stream = torchac.encode(model, torch.tensor([1, -4, 987]))
     >>> torchac.decode(model, stream)
-    tensor([   1,   -4,  987], dtype=torch.int32)
+    tensor([  1,  -4, 987], dtype=torch.int32)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from torch.distributions import Distribution
 from torchac import _checks, _core, _tensors
 from torchac._core import Kind
 from torchac._rows import check_cdf
-from torchac._tensors import CPU, INTEGERS, NUMBERS, Array, as_tensor, like
+from torchac._tensors import CPU, FLOATS, INTEGERS, NUMBERS, Array, as_tensor, like
 from torchac.cdf import from_distribution
 from torchac.quantize import quantize_cdf
 
@@ -164,15 +164,21 @@ def _numbers(name: str, value: Any, others: Sequence[Any]) -> Array:
     """A parameter as an array: a number becomes one of no dimensions, as the others are."""
     if isinstance(value, (bool, int, float, np.integer, np.floating)):
         device = next((o.device for o in others if isinstance(o, torch.Tensor)), CPU)
+        value = _checks.check_number(name, value)
         if any(isinstance(o, np.ndarray) for o in others):
             return np.array(value, np.float64)
         if device.type == "mps":  # has no float64
             device = CPU
-        return torch.tensor(float(value), dtype=torch.float64, device=device)
+        return torch.tensor(value, dtype=torch.float64, device=device)
     _checks.check_array(name, value)
     _checks.check_elements(name, value)
+    _checks.check_ndim(name, value)
     _checks.check_dtype(name, value, NUMBERS)
-    return _tensors.plain(value.detach() if isinstance(value, torch.Tensor) else value)
+    if value.dtype not in FLOATS:
+        whole = as_tensor(value)
+        value = like(whole.to(_tensors.widest_float(whole.device)), value)
+    plain: Array = _tensors.plain(value.detach() if isinstance(value, torch.Tensor) else value)
+    return plain
 
 
 def _check_range(name: str, array: Array, low: float, high: float, expected: str) -> None:
@@ -180,10 +186,12 @@ def _check_range(name: str, array: Array, low: float, high: float, expected: str
     tensor = as_tensor(array)
     if tensor.numel() == 0:
         return
-    least, most = tensor.min(), tensor.max()
-    if least >= low and most <= high:
+    if str(tensor.dtype) in ("torch.uint16", "torch.uint32", "torch.uint64"):
+        tensor = tensor.double()  # which torch can compare
+    if low <= tensor.min().item() and tensor.max().item() <= high:
         return
-    good = (tensor >= low) & (tensor <= high)
+    exact = tensor.to(_tensors.widest_float(tensor.device))
+    good = (exact >= low) & (exact <= high)
     _checks.check_values(name, tensor, good, expected)
 
 
@@ -295,6 +303,7 @@ class _Parametric(Model):
         return f"{name} is {value} at index {place}: expected {expected}"
 
 
+_MIN_WEIGHT = 2.0**-126  # smaller ones count as 0
 _LOC = "finite numbers"
 _SCALE = f"numbers from 0 to {MAX_SCALE}"
 _WEIGHT = "finite numbers that are not negative"
@@ -463,8 +472,9 @@ class Mixture(_Parametric):
         self.weights = _broadcast("weights", weights, (*self.shape, count))
         self.components = [part.expand(*self.shape) for part in parts]
         sums = as_tensor(weights).amax(-1)
-        if sums.numel() and not sums.min() > 0:
-            where = tuple(torch.nonzero(~(sums > 0))[0].tolist())
+        good = sums >= _MIN_WEIGHT
+        if not good.all():
+            where = tuple(torch.nonzero(~good)[0].tolist())
             raise ValueError(f"weights are all 0 at index {where}: expected one above 0")
 
     @property
@@ -506,7 +516,7 @@ def _components_of(components: Model | Sequence[Model], count: int) -> list[_Loc
             )
         whole = components.expand(*components.shape[:-1], count)
         return [whole._map(lambda array, k=k: array[..., k]) for k in range(count)]  # type: ignore[misc]
-    if not isinstance(components, Sequence):
+    if not isinstance(components, Sequence) or isinstance(components, (str, bytes, memoryview)):
         raise TypeError(
             f"components is of type {type(components).__name__}: expected a Normal, Laplace or "
             "Logistic, or a sequence of them"
@@ -567,6 +577,12 @@ class Tables(Model):
         bounds: tuple[int | None, int | None] = (None, None),
     ) -> None:
         rows = check_cdf(cdf, True, None)
+        _checks.check_ndim("cdf", rows.cdf)
+        pair: Any = bounds
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(
+                f"bounds is of type {type(bounds).__name__}: expected a tuple, (low, high)"
+            )
         self.bounds = _check_bounds(*bounds)
         self.shape, most = rows.shape, rows.symbols
         self.low = self._each("low", low, INT32_MIN, INT32_MAX, cdf)
@@ -578,6 +594,7 @@ class Tables(Model):
             self.cdf = like(quantize_cdf(as_tensor(rows.cdf)), cdf)
         else:
             self.cdf = like(_quantize_each(as_tensor(rows.cdf), as_tensor(self.lengths)), cdf)
+        _check_rows(self.cdf, self.lengths)
 
     def _each(self, name: str, value: Any, low: int, high: int, other: Array) -> Array:
         """An integer for each row."""
@@ -644,6 +661,22 @@ class Tables(Model):
 
 
 _MAX_SHIFT = 24
+
+
+def _check_rows(cdf: Array, lengths: Array) -> None:
+    """Raises if a row of integers decreases before its end."""
+    values = as_tensor(cdf)
+    unsigned = (values if values.element_size() != 2 else values.view(torch.int16)) ^ -(1 << 15)
+    end = as_tensor(lengths)[..., None]
+    columns = torch.arange(1, values.shape[-1], device=values.device)
+    bad = (unsigned[..., 1:] < unsigned[..., :-1]) & (columns < end.to(columns))
+    if bad.any():
+        *row, column = torch.nonzero(bad)[0].tolist()
+        before, here = (int(values[(*row, c)]) % (1 << 16) for c in (column, column + 1))
+        raise ValueError(
+            f"cdf decreases from {before} to {here} of 65536 at index {(*row, column + 1)}: "
+            "expected rows from 0 to 1 that do not decrease"
+        )
 
 
 def _quantize_each(cdf: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

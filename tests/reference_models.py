@@ -1,0 +1,189 @@
+"""Models as docs/format.md defines them, version 1, slow and obvious: for tests to compare with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from functools import cache
+
+import numpy as np
+import reference_coder
+
+TAIL = {"Normal": 4.25, "Laplace": 9.0, "Logistic": 9.5}
+WIDE = {"Normal": 4, "Laplace": 3, "Logistic": 3}
+INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+f32, f64 = np.float32, np.float64
+
+
+@dataclass
+class Component:
+    """One distribution of a mixture, or a single one."""
+
+    kind: str
+    loc: float
+    scale: float
+    weight: float = 1.0
+
+
+@dataclass
+class Element:
+    """The model of one value."""
+
+    components: list[Component]
+    mixture: bool = False
+    low: int = INT32_MIN
+    high: int = INT32_MAX
+
+
+@dataclass
+class Row:
+    """A row with its window: 0 … 65536, over values shifted right by `shift`."""
+
+    first: int
+    shift: int
+    cdf: list[int]
+    low: int = INT32_MIN
+    high: int = INT32_MAX
+
+
+def _above_half(kind: str, z: Decimal) -> Decimal:
+    """F(z) - 1/2."""
+    if kind == "Laplace":
+        return (1 - (-z).exp()) / 2
+    if kind == "Logistic":
+        return 1 / (1 + (-z).exp()) - Decimal("0.5")
+    # The integral of the density's power series, times the density's value at z.
+    total = term = z
+    k = 1
+    while term > Decimal(10) ** -40:
+        k += 2
+        term = term * z * z / k
+        total += term
+    pi = Decimal("3.1415926535897932384626433832795028841971693993751")
+    return total * (-z * z / 2).exp() / (2 * pi).sqrt()
+
+
+@cache
+def table(kind: str) -> list[int]:
+    """The table of a kind."""
+    with localcontext() as context:
+        context.prec = 50
+        half = [round(_above_half(kind, Decimal(i) / 128) * 2**24) for i in range(1537)]
+    whole = [2**23 - h for h in half[:0:-1]] + [2**23 + h for h in half]
+    return [min(value, 2**24 - 1) for value in whole]
+
+
+def g(kind: str, t: np.float32) -> int:
+    """G(t) of the format."""
+    limit = 12 * 2**20
+    x = int(min(max(float(t), -limit), limit)) + limit
+    i, r = x >> 13, x & 8191
+    values = table(kind)
+    return values[i] + ((values[min(i + 1, 3072)] - values[i]) * r >> 13)
+
+
+def weights(element: Element) -> list[int]:
+    """W of the format."""
+    if not element.mixture:
+        return [1 << 15]
+    sums, total = [], f64(0)
+    for c in element.components:
+        total = f64(total + (f64(0) if c.weight < 2.0**-126 else f64(c.weight)))
+        sums.append(total)
+    q = f64(f64(32768) / total)
+    until = [int(f64(f64(a * q) + f64(0.5))) for a in sums[:-1]] + [32768]
+    return [b - a for a, b in zip([0, *until], until, strict=False)]
+
+
+def row(element: Element) -> Row:
+    """The row of an element."""
+    parts = [(c, w) for c, w in zip(element.components, weights(element), strict=True) if w > 0]
+    scales = [max(f32(c.scale), f32(2.0**-20)) for c, _ in parts]
+    shift = min(
+        max(math.frexp(float(s))[1] - 1 - WIDE[c.kind], 0)
+        for s, (c, _) in zip(scales, parts, strict=True)
+    )
+    centers, edges, units, reach = [], [], [], []
+    for s, (c, _) in zip(scales, parts, strict=True):
+        y = min(max(float(c.loc), -(2.0**31)), 2.0**31 - 128) * 2.0**-shift
+        center = round(y)  # halves to even
+        centers.append(center)
+        edges.append(f32(f32(y - center) + f32(2.0 ** -(shift + 1))))
+        d = f32(float(s) * 2.0**-shift)
+        units.append(f32(f32(2.0**20) / d))
+        reach.append(math.ceil(min(f32(f32(TAIL[c.kind]) * d), f32(2.0**20))) + 1)
+    most = max(w for _, w in parts)
+    main = next(center for center, (_, w) in zip(centers, parts, strict=True) if w == most)
+    ends = [
+        min(c - h for c, h in zip(centers, reach, strict=True)),
+        max(c + h for c, h in zip(centers, reach, strict=True)),
+    ]
+    first, last = (
+        min(
+            max(min(max(end, main - 2048), main + 2048), element.low >> shift),
+            element.high >> shift,
+        )
+        for end in ends
+    )
+    size = last - first + 1
+    cdf = [0]
+    for j in range(1, size):
+        total = 0
+        for center, edge, unit, (c, w) in zip(centers, edges, units, parts, strict=True):
+            o = min(max(first - center, -(2**24)), 2**24)
+            value = g(c.kind, f32(f32(f32(j + o) - edge) * unit))
+            total += w * (value >> 7) if element.mixture else value << 8
+        cdf.append((total * (65536 - size) >> 32) + j)
+    return Row(first, shift, [*cdf, 65536], element.low, element.high)
+
+
+def _uniform(number: int, bits: int) -> list[tuple[int, int]]:
+    if bits == 0:
+        return []
+    if bits > 16:
+        return [*_uniform(number >> 16, bits - 16), *_uniform(number & 0xFFFF, 16)]
+    return [(number << (16 - bits), (number + 1) << (16 - bits))]
+
+
+def _escape(distance: int) -> list[tuple[int, int]]:
+    bits = (distance + 1).bit_length()
+    zeros = [step for _ in range(bits - 1) for step in _uniform(0, 1)]
+    return [*zeros, *_uniform(1, 1), *_uniform(distance + 1 - (1 << (bits - 1)), bits - 1)]
+
+
+def _open(row: Row, j: int) -> tuple[bool, bool]:
+    """Whether further values may lie below, and above."""
+    last = row.first + len(row.cdf) - 2
+    below = j == 0 and row.first > row.low >> row.shift
+    above = j == len(row.cdf) - 2 and last < row.high >> row.shift
+    return below, above
+
+
+def steps(row: Row, value: int) -> list[tuple[int, int]]:
+    """The intervals that code a value."""
+    u, last = value >> row.shift, row.first + len(row.cdf) - 2
+    j = min(max(u, row.first), last) - row.first
+    result = [(row.cdf[j], row.cdf[j + 1])]
+    below, above = _open(row, j)
+    if below and above:
+        result += _uniform(int(u > last), 1)
+        above = u > last
+        below = not above
+    if below:
+        result += _escape(max(row.first - u, 0))
+    elif above:
+        result += _escape(max(u - last, 0))
+    return result + _uniform(value & ((1 << row.shift) - 1), row.shift)
+
+
+def bits(row: Row, value: int) -> float:
+    """What a value costs."""
+    return sum(16 - math.log2(high - low) for low, high in steps(row, value))
+
+
+def encode(rows: list[Row], values: list[int]) -> bytes:
+    """One stream of all values, each with its row."""
+    each = [step for row, value in zip(rows, values, strict=True) for step in steps(row, value)]
+    # A row of three symbols, of which the middle one has the interval.
+    return reference_coder.encode([[0, *step, 65536] for step in each], [1] * len(each))
