@@ -44,7 +44,8 @@ Report measure_all(Source source, std::int64_t symbols, double* to, Poll& poll) 
       to[symbol] += bits[interval.high - interval.low];
     }
     done += static_cast<std::int64_t>(readable.count);
-    if (readable.count < count) return {readable.fault.problem, 0, done, readable.fault.column};
+    if (readable.count < count && readable.fault.problem != Problem::kNone)
+      return {readable.fault.problem, 0, done, readable.fault.column};
     poll.after(count);
   }
   return {};

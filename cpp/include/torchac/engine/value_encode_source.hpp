@@ -50,7 +50,8 @@ class ValueEncodeSource {
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     std::array<std::int32_t, kBlock> values;
     ReadableBlock readable = block_.read(count);
-    const ReadableBlock read = read_values(values_, count, values.data());
+    // As many as the model has read, or would have, but for what is wrong.
+    const ReadableBlock read = read_values(values_, readable.count, values.data());
     readable.truncate(read.count, read.fault);
     bool tails = false;
     std::size_t outside = readable.count;

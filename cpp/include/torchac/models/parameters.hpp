@@ -67,6 +67,7 @@ struct ComponentBlock {
   std::array<float, kBlock> reach;       // half of the window
   std::array<std::uint32_t, kBlock> weight;
   std::array<double, kBlock> center;
+  std::array<double, kBlock> share;  // the sum of the weights up to this one
 };
 
 // Reads parameters, a block at a time, and prepares the rows' windows.
@@ -84,7 +85,9 @@ class ParameterBlock {
   }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
 
-  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+  // At most `most` rows, so that what belongs to them stays in the L1 cache.
+  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t most) {
+    const std::size_t count = std::min(most, std::max(kBlock / size() / 8 * 8, std::size_t{32}));
     ReadableBlock readable{count};
     for (std::size_t k = 0; k < size(); ++k) read_component(k, count, readable);
     if (mixture()) {
@@ -128,11 +131,12 @@ class ParameterBlock {
     std::array<double, kBlock> scales;
     read_doubles(from.loc, count, block.center.data());
     read_doubles(from.scale, count, scales.data());
-    bool bad = false;
+    double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      bad |= !(is_finite(block.center[i]) & is_scale(scales[i]));
+      bad = is_finite(block.center[i]) ? bad : 1;
+      bad = is_scale(scales[i]) ? bad : 1;
     }
-    if (bad) [[unlikely]]
+    if (bad > 0) [[unlikely]]
       find_bad(k, scales.data(), readable);
     for (std::size_t i = 0; i < readable.count; ++i) {
       constexpr float kMinScale = 0x1p-20f;
@@ -158,19 +162,19 @@ class ParameterBlock {
   // Weights as integers, by their sums.
   TORCHAC_NOINLINE void weigh(ReadableBlock& readable) {
     const std::size_t count = readable.count;
-    std::vector<std::array<double, kBlock>> sums(size());
     std::array<double, kBlock> weights;
-    std::array<double, kBlock> sum{};
+    std::array<double, kBlock> sum;
+    std::fill_n(sum.data(), count, 0.0);
     for (std::size_t k = 0; k < size(); ++k) {
       read_doubles(*parameters_.components[k].weight, count, weights.data());
-      bool bad = false;
+      double bad = 0;
       for (std::size_t i = 0; i < count; ++i) {
         const double weight = weights[i];
-        bad |= !(weight >= 0);
+        bad = weight >= 0 ? bad : 1;
         sum[i] += weight < 0x1p-126 ? 0 : weight;
-        sums[k][i] = sum[i];
+        blocks_[k].share[i] = sum[i];
       }
-      for (std::size_t i = 0; bad && i < count; ++i) {
+      for (std::size_t i = 0; bad > 0 && i < count; ++i) {
         if (!(weights[i] >= 0))
           readable.truncate(i, {Problem::kWeight, static_cast<std::int64_t>(k)});
       }
@@ -178,13 +182,14 @@ class ParameterBlock {
     for (std::size_t i = 0; i < readable.count; ++i) {
       if (!(sum[i] > 0 && is_finite(sum[i]))) readable.truncate(i, {Problem::kWeight, -1});
     }
-    std::array<std::uint32_t, kBlock> before{};
+    std::array<std::uint32_t, kBlock> before;
+    std::fill_n(before.data(), count, 0u);
     for (std::size_t i = 0; i < readable.count; ++i) sum[i] = (1u << kWeightBits) / sum[i];
     for (std::size_t k = 0; k < size(); ++k) {
       const bool last = k + 1 == size();
       for (std::size_t i = 0; i < readable.count; ++i) {
-        const auto part =
-            static_cast<std::uint32_t>(static_cast<std::int32_t>(sums[k][i] * sum[i] + 0.5));
+        const auto part = static_cast<std::uint32_t>(
+            static_cast<std::int32_t>(blocks_[k].share[i] * sum[i] + 0.5));
         const std::uint32_t until = last ? 1u << kWeightBits : part;
         blocks_[k].weight[i] = until - before[i];
         before[i] = until;
@@ -312,18 +317,32 @@ class ParameterBlock {
                                     std::size_t count, std::uint32_t* sums) const {
     const ComponentBlock& block = blocks_[k];
     const std::uint32_t* const table = standard_tables() + standard(k).table;
-    std::array<float, kBlock> arguments;
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto at = static_cast<float>(static_cast<std::int32_t>(j[i] + next) + block.offset[i]);
-      arguments[i] = (at - block.edge[i]) * block.reciprocal[i];
-    }
-    std::array<std::uint32_t, kBlock> values;
-    evaluate_all(table, arguments.data(), count, values.data());
-    for (std::size_t i = 0; i < count; ++i) {
+    std::size_t i = 0;
+#ifdef TORCHAC_TARGET_OPTIONS
+    const auto load = [](const auto* from) {
+      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    };
+    for (; i + 8 <= count; i += 8) {
+      const __m256i symbol =
+          _mm256_add_epi32(load(j + i), _mm256_set1_epi32(static_cast<int>(next)));
+      const __m256 at = _mm256_cvtepi32_ps(_mm256_add_epi32(symbol, load(&block.offset[i])));
+      const __m256 argument = _mm256_mul_ps(_mm256_sub_ps(at, _mm256_loadu_ps(&block.edge[i])),
+                                            _mm256_loadu_ps(&block.reciprocal[i]));
+      const __m256i value = evaluate(table, argument, _mm256_setzero_si256());
+      __m256i sum = _mm256_slli_epi32(value, 32 - kCdfBits);
       if constexpr (kMixture) {
-        sums[i] += block.weight[i] * (values[i] >> (kCdfBits - kWeighedBits));
+        const __m256i part = _mm256_srli_epi32(value, kCdfBits - kWeighedBits);
+        sum = _mm256_add_epi32(load(sums + i), _mm256_mullo_epi32(part, load(&block.weight[i])));
+      }
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i), sum);
+    }
+#endif
+    for (; i < count; ++i) {
+      const std::uint32_t value = evaluate_at(k, i, j[i] + next);
+      if constexpr (kMixture) {
+        sums[i] += block.weight[i] * (value >> (kCdfBits - kWeighedBits));
       } else {
-        sums[i] = values[i] << (32 - kCdfBits);
+        sums[i] = value << (32 - kCdfBits);
       }
     }
   }
