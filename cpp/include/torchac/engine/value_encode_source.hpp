@@ -1,6 +1,7 @@
 // Encode source of values: the interval of a symbol for each, and those of its tail behind it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +30,7 @@ inline void pack(const ParameterBlock& block, const std::uint32_t* symbols, std:
   block.sum(symbols, 0, count, low.data());
   block.sum(symbols, 1, count, high.data());
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t last = block.window(i).last;
+    const std::uint32_t last = block.window(i).last();
     packed[i] = bound(low[i], symbols[i], last) | (bound(high[i], symbols[i] + 1, last) - 1)
                                                       << kPrecision;
   }
@@ -62,47 +63,52 @@ class ValueEncodeSource {
       if (values[i] < block_.bounds().low || values[i] > block_.bounds().high) outside = i;
     }
     readable.truncate(outside, {Problem::kValue});
-    intervals_.resize(kBlock);
-    pack(block_, symbols_.data(), readable.count, intervals_.data());
+    pack(block_, symbols_.data(), readable.count, symbol_intervals_.data());
     for (std::size_t i = 0; i < readable.count; ++i) {
-      if (intervals_[i] == kInvalidPacked) [[unlikely]]
+      if (symbol_intervals_[i] == kInvalidPacked) [[unlikely]]
         readable.truncate(i, {Problem::kInterval, symbols_[i]});
     }
-    intervals_.resize(readable.count);
-    values_of_.clear();
+    size_ = readable.count;
+    has_tails_ = tails;
     if (tails) add_tails(values.data(), readable.count);
     return readable;
   }
 
-  [[nodiscard]] std::size_t size() const { return intervals_.size(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
   // The value that interval i belongs to.
-  [[nodiscard]] std::size_t symbol(std::size_t i) const {
-    return values_of_.empty() ? i : values_of_[i];
-  }
+  [[nodiscard]] std::size_t symbol(std::size_t i) const { return has_tails_ ? values_of_[i] : i; }
   [[nodiscard]] PackedView view(std::size_t first) const { return {packed(first)}; }
   [[nodiscard]] const std::uint32_t* packed(std::size_t first) const {
-    return intervals_.data() + first;
+    return (has_tails_ ? all_intervals_.data() : symbol_intervals_.data()) + first;
   }
 
  private:
   TORCHAC_NOINLINE void add_tails(const std::int32_t* values, std::size_t count) {
-    std::vector<std::uint32_t> without = std::move(intervals_);
-    intervals_.clear();
+    all_intervals_.resize(kBlock * kMaxSteps);
+    values_of_.resize(kBlock * kMaxSteps);
+    size_ = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      intervals_.push_back(without[i]);
+      const std::size_t first = size_;
+      all_intervals_[size_++] = symbol_intervals_[i];
       if (block_.window(i).has_tail(symbols_[i])) {
-        const auto push = [&](Interval interval) { intervals_.push_back(pack_interval(interval)); };
+        const auto push = [&](Interval interval) {
+          all_intervals_[size_++] = pack_interval(interval);
+        };
         TailWriter(push).write(block_.window(i), values[i]);
       }
-      values_of_.resize(intervals_.size(), i);
+      std::fill_n(&values_of_[first], size_ - first, static_cast<std::uint16_t>(i));
     }
   }
 
   Block block_;
   Numbers values_;
   std::array<std::uint32_t, kBlock> symbols_;
-  std::vector<std::uint32_t> intervals_;
-  std::vector<std::size_t> values_of_;
+  std::array<std::uint32_t, kBlock> symbol_intervals_;
+  bool has_tails_ = false;
+  std::size_t size_ = 0;
+  // Where there are tails: the intervals of symbols and tails, and the values that they belong to.
+  std::vector<std::uint32_t> all_intervals_;
+  std::vector<std::uint16_t> values_of_;
 };
 
 static_assert(PackedSource<ValueEncodeSource<ParameterBlock>>);

@@ -101,7 +101,7 @@ inline Report measure_values(const MeasureValuesJob& job, Poll& poll) {
 
 // One row of parameters, with the value at the end, which 16 bits cannot hold.
 inline void compute_row(const ParameterBlock& block, std::size_t i, std::uint16_t* row) {
-  const std::uint32_t last = block.window(i).last;
+  const std::uint32_t last = block.window(i).last();
   for (std::uint32_t j = 0; j <= last + 1; ++j)
     row[j] = static_cast<std::uint16_t>(bound(block.sum_at(i, j), j, last));
 }
@@ -113,12 +113,12 @@ inline Report tabulate(const TabulateJob& job, Poll& poll) {
     const ReadableBlock readable = block.read(count);
     for (std::size_t i = 0; i < readable.count; ++i, ++done) {
       const Window& window = block.window(i);
-      job.first[done] = window.first;
-      job.symbols[done] = window.last + 1;
-      job.shifts[done] = window.shift;
+      job.first[done] = window.first();
+      job.symbols[done] = static_cast<std::int32_t>(window.last() + 1);
+      job.shifts[done] = static_cast<std::uint8_t>(window.shift());
       if (job.rows == nullptr) continue;
       compute_row(block, i, job.rows + done * job.stride);
-      poll.after(window.last + 1u);
+      poll.after(window.last() + 1u);
     }
     if (readable.fault.problem != Problem::kNone)
       return {readable.fault.problem, 0, done, readable.fault.column};

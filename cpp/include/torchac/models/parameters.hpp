@@ -214,6 +214,7 @@ class ParameterBlock {
     std::array<double, kBlock> first;
     std::array<double, kBlock> last;
     std::array<double, kBlock> main;
+    std::array<double, kBlock> open;
     if (mixture()) {
       join_windows(count, first.data(), last.data(), main.data());
     } else {
@@ -228,15 +229,21 @@ class ParameterBlock {
     const double high = bounds().high;
     for (std::size_t i = 0; i < count; ++i) {
       const double unit = power_of_two_as_double(-shifts_[i]);
-      first[i] = rounded_down(within(first[i], main[i], low * unit, high * unit));
-      last[i] = rounded_down(within(last[i], main[i], low * unit, high * unit));
+      const double least = rounded_down(low * unit);
+      const double most = rounded_down(high * unit);
+      first_[i] = within(first[i], main[i], least, most);
+      const double end = within(last[i], main[i], least, most);
+      last[i] = end - first_[i];
+      open[i] = (first_[i] > least ? Window::kBelow : 0.0) + (end < most ? Window::kAbove : 0.0);
     }
     for (std::size_t i = 0; i < count; ++i) {
-      windows_[i] =
-          Window::of(static_cast<std::int32_t>(first[i]),
-                     static_cast<std::uint32_t>(static_cast<std::int32_t>(last[i] - first[i])),
-                     static_cast<std::uint32_t>(shifts_[i]), bounds());
+      windows_[i] = Window(static_cast<std::int32_t>(first_[i]), to_uint32(last[i]),
+                           static_cast<std::uint32_t>(shifts_[i]), to_uint32(open[i]));
     }
+  }
+
+  TORCHAC_INLINE static std::uint32_t to_uint32(double x) {
+    return static_cast<std::uint32_t>(static_cast<std::int32_t>(x));
   }
 
   // Puts a component in units of 2^shift; its center was a loc. The loops have numbers of one size,
@@ -255,9 +262,10 @@ class ParameterBlock {
       block.scale[i] = scale;
       block.reciprocal[i] = 0x1p20f / scale;
       const float product = tail * scale;
-      const float half = product > 0x1p20f ? 0x1p20f : product;
-      const auto whole = static_cast<float>(static_cast<std::int32_t>(half));
-      block.reach[i] = whole + (whole < half ? 2.0f : 1.0f);
+      const float half = product < 0x1p20f ? product : 0x1p20f;
+      const auto whole = static_cast<std::int32_t>(half);
+      const std::int32_t more = static_cast<float>(whole) < half ? 1 : 0;
+      block.reach[i] = static_cast<float>(whole + more + 1);
     }
   }
 
@@ -298,7 +306,7 @@ class ParameterBlock {
   TORCHAC_NOINLINE void place_components(std::size_t count) {
     for (ComponentBlock& block : blocks_) {
       for (std::size_t i = 0; i < count; ++i) {
-        const double offset = static_cast<double>(windows_[i].first) - block.center[i];
+        const double offset = first_[i] - block.center[i];
         block.offset[i] = static_cast<std::int32_t>(std::min(std::max(offset, -0x1p24), 0x1p24));
       }
     }
@@ -350,6 +358,7 @@ class ParameterBlock {
   Parameters parameters_;
   std::vector<ComponentBlock> blocks_;
   std::array<std::int32_t, kBlock> shifts_;
+  std::array<double, kBlock> first_;  // of each window
   std::array<Window, kBlock> windows_;
 };
 

@@ -69,7 +69,7 @@ class SingleSearch {
     for (std::size_t i = 0; i < count; ++i) {
       rows_[i] = {c.edge[i],   c.reciprocal[i],
                   c.scale[i],  c.edge[i] - static_cast<float>(c.offset[i]),
-                  c.offset[i], block.window(i).last};
+                  c.offset[i], block.window(i).last()};
     }
   }
 
@@ -129,7 +129,7 @@ class MixtureSearch {
  public:
   static constexpr std::size_t kComponents = 4;
   static constexpr std::size_t kLanes = 2 * kComponents;
-  static constexpr std::uint32_t kParts = 16;
+  static constexpr std::uint32_t kParts = 8;
 
   // The components of a row, first for one side, then for the other.
   struct Lanes {
@@ -140,7 +140,7 @@ class MixtureSearch {
   };
 
   struct Row {
-    std::array<std::uint16_t, kParts> coarse;  // value at each 16th of the row; the last is unused
+    std::array<std::uint16_t, kParts> coarse;  // value at each 8th of the row; the last is unused
     std::uint32_t last;
   };
 
@@ -152,15 +152,15 @@ class MixtureSearch {
     std::array<std::uint32_t, kBlock> j;
     std::array<std::uint32_t, kBlock> sums;
     for (std::uint32_t part = 1; part < kParts; ++part) {
-      for (std::size_t i = 0; i < count; ++i) j[i] = begin(part, block.window(i).last);
+      for (std::size_t i = 0; i < count; ++i) j[i] = begin(part, block.window(i).last());
       block.sum(j.data(), 0, count, sums.data());
       for (std::size_t i = 0; i < count; ++i)
         rows_[i].coarse[part - 1] =
-            static_cast<std::uint16_t>(bound(sums[i], j[i], block.window(i).last));
+            static_cast<std::uint16_t>(bound(sums[i], j[i], block.window(i).last()));
     }
     for (std::size_t i = 0; i < count; ++i) {
       rows_[i].coarse[kParts - 1] = UINT16_MAX;
-      rows_[i].last = block.window(i).last;
+      rows_[i].last = block.window(i).last();
     }
   }
 
@@ -181,7 +181,8 @@ class MixtureSearch {
       std::uint32_t high = begin(part + 1, row.last);
       std::uint32_t below = part == 0 ? 0 : row.coarse[part - 1];
       std::uint32_t above = part + 1 == kParts ? kTotalFrequency : row.coarse[part];
-      for (bool halve = false;; halve = !halve) {
+      for (std::uint32_t round = 1;; ++round) {
+        const bool halve = round % 4 == 0;  // so that it ends soon, whatever the row
         const std::uint32_t symbol =
             halve ? low + (high - low) / 2 : between(low, high, below, above, quantile);
         const Interval found = values(its_lanes, symbol, row.last);
@@ -213,18 +214,36 @@ class MixtureSearch {
     // The row's values on both sides of a symbol.
     [[nodiscard]] TORCHAC_INLINE Interval values(const Lanes* row, std::uint32_t symbol,
                                                  std::uint32_t last) const {
-      constexpr std::array<std::int32_t, kLanes> kSides{0, 0, 0, 0, 1, 1, 1, 1};
       std::array<std::uint32_t, kLanes> sums{};
+#ifdef TORCHAC_TARGET_OPTIONS
+      const auto load = [](const auto& from) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from.data()));
+      };
+      const __m256i sides = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+      const __m256i symbols = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(symbol)), sides);
+      __m256i sum = _mm256_setzero_si256();
       for (std::size_t c = 0; c < chunks; ++c) {
-        const Lanes& lane = row[c];
+        const __m256 at = _mm256_cvtepi32_ps(_mm256_add_epi32(symbols, load(row[c].offset)));
+        const __m256 argument =
+            _mm256_mul_ps(_mm256_sub_ps(at, _mm256_loadu_ps(row[c].edge.data())),
+                          _mm256_loadu_ps(row[c].reciprocal.data()));
+        const __m256i cdf = evaluate(base, argument, load(tables[c]));
+        const __m256i part = _mm256_srli_epi32(cdf, kCdfBits - kWeighedBits);
+        sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(part, load(row[c].weight)));
+      }
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums.data()), sum);
+#else
+      for (std::size_t c = 0; c < chunks; ++c) {
         for (std::size_t k = 0; k < kLanes; ++k) {
+          const auto side = static_cast<std::int32_t>(k / kComponents);
           const auto at =
-              static_cast<float>(static_cast<std::int32_t>(symbol) + kSides[k] + lane.offset[k]);
+              static_cast<float>(static_cast<std::int32_t>(symbol) + side + row[c].offset[k]);
           const std::uint32_t cdf =
-              evaluate(base, (at - lane.edge[k]) * lane.reciprocal[k], tables[c][k]);
-          sums[k] += lane.weight[k] * (cdf >> (kCdfBits - kWeighedBits));
+              evaluate(base, (at - row[c].edge[k]) * row[c].reciprocal[k], tables[c][k]);
+          sums[k] += row[c].weight[k] * (cdf >> (kCdfBits - kWeighedBits));
         }
       }
+#endif
       return {bound(sums[0] + sums[1] + sums[2] + sums[3], symbol, last),
               bound(sums[4] + sums[5] + sums[6] + sums[7], symbol + 1, last)};
     }
@@ -273,7 +292,7 @@ class WindowRowSearch {
 
   void prepare(const WindowRowBlock& block, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
-      rows_[i] = {block.view().row(block.row(i)), block.window(i).last};
+      rows_[i] = {block.view().row(block.row(i)), block.window(i).last()};
   }
 
   struct View {

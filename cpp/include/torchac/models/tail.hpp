@@ -34,18 +34,18 @@ class TailWriter {
 
   void write(const Window& window, std::int32_t value) const {
     const std::int64_t position = window.position(value);
-    const bool below = position <= 0 && (window.open & Window::kBelow) != 0;
-    const bool above = position >= window.last && (window.open & Window::kAbove) != 0;
-    if (window.last == 0 && window.open == (Window::kBelow | Window::kAbove)) {
+    const bool below = window.open_below(window.symbol(position));
+    const bool above = window.open_above(window.symbol(position));
+    if (below && above) {
       uniform(position > 0 ? 1 : 0, 1);
       escape(position > 0 ? position : -position);
     } else if (below) {
       escape(-position);
     } else if (above) {
-      escape(position - window.last);
+      escape(position - window.last());
     }
     const auto bits = static_cast<std::uint32_t>(value);
-    uniform(bits & ((1u << window.shift) - 1), window.shift);
+    uniform(bits & ((1u << window.shift()) - 1), window.shift());
   }
 
  private:
@@ -94,8 +94,8 @@ class TailReader {
   // escape is as long.
   std::int64_t value(const Window& window, std::uint32_t symbol) {
     std::int64_t position = symbol;
-    const bool below = symbol == 0 && (window.open & Window::kBelow) != 0;
-    const bool above = symbol == window.last && (window.open & Window::kAbove) != 0;
+    const bool below = window.open_below(symbol);
+    const bool above = window.open_above(symbol);
     if (below && above) {
       position += uniform(1) != 0 ? escape() : -escape();
     } else if (below) {
@@ -103,8 +103,8 @@ class TailReader {
     } else if (above) {
       position += escape();
     }
-    const std::int64_t high = window.first + position;
-    return high * (std::int64_t{1} << window.shift) + uniform(window.shift);
+    const std::int64_t high = window.first() + position;
+    return high * (std::int64_t{1} << window.shift()) + uniform(window.shift());
   }
 
   std::int64_t escape() {

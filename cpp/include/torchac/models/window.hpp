@@ -18,45 +18,62 @@ struct Bounds {
 
 // Symbol j stands for the 2^shift values from (first + j) * 2^shift on. The symbol at an open end
 // stands for what is further out, too.
-struct Window {
-  std::int32_t first;
-  std::uint16_t last;  // symbol
-  std::uint8_t shift;
-  std::uint8_t open;
+class Window {
+ public:
+  static constexpr std::uint32_t kBelow = 1;
+  static constexpr std::uint32_t kAbove = 2;
 
-  static constexpr std::uint8_t kBelow = 1;
-  static constexpr std::uint8_t kAbove = 2;
+  Window() = default;
+  // `open` has the bits of the ends that are.
+  TORCHAC_INLINE Window(std::int32_t first, std::uint32_t last, std::uint32_t shift,
+                        std::uint32_t open)
+      : first_(first), rest_(last | shift << 16 | open << 24) {}
 
   TORCHAC_INLINE static Window of(std::int32_t first, std::uint32_t last, std::uint32_t shift,
                                   const Bounds& bounds) {
     const auto end = std::int64_t{first} + last;
-    const int below = first > (bounds.low >> shift) ? kBelow : 0;
-    const int above = end < (bounds.high >> shift) ? kAbove : 0;
-    return {first, static_cast<std::uint16_t>(last), static_cast<std::uint8_t>(shift),
-            static_cast<std::uint8_t>(below | above)};
+    return {
+        first, last, shift,
+        (first > (bounds.low >> shift) ? kBelow : 0) | (end < (bounds.high >> shift) ? kAbove : 0)};
+  }
+
+  [[nodiscard]] TORCHAC_INLINE std::int32_t first() const { return first_; }
+  // The last symbol.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t last() const { return rest_ & 0xFFFF; }
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t shift() const { return rest_ >> 16 & 0xFF; }
+
+  // Whether a symbol is at an end that is open.
+  [[nodiscard]] TORCHAC_INLINE bool open_below(std::uint32_t symbol) const {
+    return symbol == 0 && (rest_ >> 24 & kBelow) != 0;
+  }
+  [[nodiscard]] TORCHAC_INLINE bool open_above(std::uint32_t symbol) const {
+    return symbol == last() && (rest_ >> 24 & kAbove) != 0;
   }
 
   // Where a value is, relative to the first symbol.
   [[nodiscard]] TORCHAC_INLINE std::int64_t position(std::int32_t value) const {
-    return std::int64_t{value >> shift} - first;
+    return std::int64_t{value >> shift()} - first_;
   }
 
   // The symbol at a position, or next to it.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol(std::int64_t position) const {
-    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(position, 0, last));
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(position, 0, last()));
   }
 
   // Whether bits come behind a symbol.
   [[nodiscard]] TORCHAC_INLINE bool has_tail(std::uint32_t symbol) const {
-    return (shift | (symbol == 0 ? open & kBelow : 0) | (symbol == last ? open & kAbove : 0)) != 0;
+    const bool is_open = open_below(symbol) | open_above(symbol);
+    return is_open | (shift() != 0);
   }
 
   // The value of a symbol that has none.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t value(std::uint32_t symbol) const {
-    return static_cast<std::uint32_t>(first) + symbol;
+    return static_cast<std::uint32_t>(first_) + symbol;
   }
-};
 
-static_assert(sizeof(Window) == 8);
+ private:
+  std::int32_t first_ = 0;
+  std::uint32_t rest_ = 0;
+};
 
 }  // namespace torchac

@@ -89,7 +89,7 @@ class WindowRowBlock {
   void pack(const std::uint32_t* symbols, std::size_t count, std::uint32_t* packed) const {
     for (std::size_t i = 0; i < count; ++i) {
       const std::byte* row = view().row(block_[i]);
-      const std::uint32_t last = windows_[i].last;
+      const std::uint32_t last = windows_[i].last();
       packed[i] = pack_interval(
           {window_row_value(row, symbols[i], last), window_row_value(row, symbols[i] + 1, last)});
     }
