@@ -426,6 +426,14 @@ BAD = {
         lambda: torchac.Tables(torch.tensor([0.0, 0.5, 1.0]), lengths=3),
         r"^lengths is 3 at index \(\): expected integers from 1 to 2$",
     ),
+    "window beyond the bounds": (
+        lambda: torchac.Tables(torch.tensor([0.0, 0.5, 1.0]), low=3, bounds=(0, 3)),
+        r"^the row at index \(\) is for 3 to 4: expected 0 to 3, the bounds$",
+    ),
+    "decreasing rows": (
+        lambda: torchac.Tables(torch.tensor([[0.0, 0.5, 0.6, 1.0], [0.0, 0.9, 0.5, 1.0]])),
+        r"^cdf decreases from .* at index \(.*\): expected rows from 0 to 1 that do not decrease$",
+    ),
     "empty interval": (
         lambda: torchac.encode(torchac.Tables(torch.tensor([0, 9, 9, 0], dtype=torch.int16)), 1),
         r"^symbol 1 of the row at index \(\) has an empty interval: expected rows that increase$",

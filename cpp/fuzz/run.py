@@ -1,10 +1,10 @@
 """Fuzzes the core, keeps what it finds in the corpus, and tells how far it came.
 
-    python cpp/fuzz/run.py --seconds 720
+    python cpp/fuzz/run.py --seconds 600
 
 Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
 the corpus in cpp/fuzz/corpus and runs for so many seconds, beside others if there are processors
-for them: five harnesses, so 720 seconds are an hour in all. What then reaches all code that was
+for them: six harnesses, so 600 seconds are an hour in all. What then reaches all code that was
 reached replaces the corpus, which the C++ tests replay. An input that ends a harness, because
 a sanitizer or a check of ours said no, is left in build/fuzz, and ends this program too; run the
 harness with that file to see why.
@@ -28,7 +28,7 @@ CORPUS = ROOT / "cpp" / "fuzz" / "corpus"
 BUILD = ROOT / "build" / "fuzz"
 COVERAGE = ROOT / "build" / "coverage"
 # Those with one thread first: the last one keeps several processors busy.
-HARNESSES = ("batch", "decode", "incremental", "round_trip", "threads")
+HARNESSES = ("batch", "decode", "incremental", "round_trip", "values", "threads")
 # Inputs are short: what they leave out, a generator makes of them. New is what reaches new code,
 # not what reaches it more often: to count that takes libFuzzer longer than a harness takes.
 # Leaks are looked for where the corpus is replayed, under the preset asan.

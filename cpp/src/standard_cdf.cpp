@@ -30,7 +30,7 @@ constexpr std::array kTables{whole(kNormalHalf), whole(kLaplaceHalf), whole(kLog
 // Made when the program starts, in less than a millisecond.
 StandardCdf make(Kind kind, float tail, std::int32_t wide) {
   const Table& table = kTables[static_cast<std::size_t>(kind)];
-  StandardCdf made{tail, wide, static_cast<std::uint32_t>(&table[0] - kTables[0].data()), {}};
+  StandardCdf made{tail, wide, static_cast<std::uint32_t>(table.data() - kTables[0].data()), {}};
   std::size_t i = 0;
   for (std::size_t k = 0; k < made.quantiles.size(); ++k) {
     const auto wanted =
@@ -47,9 +47,9 @@ StandardCdf make(Kind kind, float tail, std::int32_t wide) {
 }  // namespace
 
 const StandardCdf& standard_cdf(Kind kind) {
-  static const std::array kStandard{make(Kind::kNormal, 4.25f, 4), make(Kind::kLaplace, 9, 3),
-                                    make(Kind::kLogistic, 9.5f, 3)};
-  return kStandard[static_cast<std::size_t>(kind)];
+  static const std::array standard{make(Kind::kNormal, 4.25f, 4), make(Kind::kLaplace, 9, 3),
+                                   make(Kind::kLogistic, 9.5f, 3)};
+  return standard[static_cast<std::size_t>(kind)];
 }
 
 const std::uint32_t* standard_tables() { return kTables[0].data(); }

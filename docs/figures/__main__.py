@@ -9,11 +9,13 @@ import bits
 import narrowing
 import row
 import text
+import window
 
 FIGURES = {
     "guide_row": row.draw,
     "guide_interval": narrowing.draw,
     "guide_bits": bits.draw,
+    "models": window.draw,
     "autoregressive_text": text.draw,
 }
 

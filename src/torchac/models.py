@@ -596,6 +596,20 @@ class Tables(Model):
         else:
             self.cdf = like(_quantize_each(as_tensor(rows.cdf), as_tensor(self.lengths)), cdf)
         _check_rows(self.cdf, self.lengths)
+        self._check_windows()
+
+    def _check_windows(self) -> None:
+        """Raises if a row has symbols outside of the bounds."""
+        low, length, shift = (as_tensor(a).long() for a in (self.low, self.lengths, self.shift))
+        high = low + length - 1
+        least, most = (torch.full_like(shift, bound) >> shift for bound in self.bounds)
+        bad = (low < least) | (high > most)
+        if bad.any():
+            where = tuple(torch.nonzero(bad)[0].tolist())
+            raise ValueError(
+                f"the row at index {where} is for {low[where].item()} to {high[where].item()}: "
+                f"expected {least[where].item()} to {most[where].item()}, the bounds"
+            )
 
     def _each(self, name: str, value: Any, low: int, high: int, other: Array) -> Array:
         """An integer for each row."""

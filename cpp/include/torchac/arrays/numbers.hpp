@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/arrays/strided.hpp"
@@ -109,8 +110,9 @@ inline void read_doubles(Numbers& from, std::size_t count, double* to) {
 template <class T>
 TORCHAC_INLINE bool to_int32(T number, std::int32_t& to) {
   if constexpr (std::is_integral_v<T>) {
-    to = static_cast<std::int32_t>(number);
-    return static_cast<T>(to) == number && (to < 0) == (number < T{0});
+    const bool inside = std::in_range<std::int32_t>(number);
+    to = inside ? static_cast<std::int32_t>(number) : 0;  // NOLINT(bugprone-signed-char-misuse)
+    return inside;
   } else {
     const auto real = static_cast<double>(number);
     const bool inside = real >= -0x1p31 && real < 0x1p31;

@@ -91,7 +91,7 @@ class ValueLutSource {
   }
 
   struct View : WindowsView {
-    DecodeLut model{};
+    DecodeLut model;
     const std::uint32_t* locators = nullptr;
 
     [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {

@@ -62,10 +62,10 @@ Report decode_values_of(std::span<const DecodeValuesJob> jobs, ThreadTeam& team)
 // Lookup tables of the rows that all jobs share, if there are enough values for them to pay.
 inline std::optional<DecodeTables> decode_tables(std::span<const DecodeValuesJob> jobs,
                                                  Poll& poll) {
-  const WindowRowsView& view = std::get<WindowRows>(jobs.front().model).view;
+  const auto& view = std::get<WindowRows>(jobs.front().model).view;
   std::int64_t values = 0;
   for (const DecodeValuesJob& job : jobs) {
-    const WindowRows& rows = std::get<WindowRows>(job.model);
+    const auto& rows = std::get<WindowRows>(job.model);
     if (!rows.index || rows.view != view) return std::nullopt;
     values += job.count;
   }

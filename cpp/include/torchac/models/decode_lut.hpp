@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "torchac/arrays/rows.hpp"
@@ -89,7 +90,7 @@ class DecodeTables {
   // The same of rows with windows.
   static std::optional<DecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
     std::uint32_t most = 1;
-    for (std::uint32_t k = 0; k < view.count; ++k) {
+    for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k) {
       if (!view.valid(k)) return std::nullopt;
       most = std::max(most, static_cast<std::uint32_t>(view.symbols[k]));
     }
@@ -98,7 +99,7 @@ class DecodeTables {
       return std::nullopt;
     DecodeTables tables(layout, view.count);
     std::byte* table = tables.bytes_.data();
-    for (std::uint32_t k = 0; k < view.count; ++k, table += layout.size()) {
+    for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k, table += layout.size()) {
       poll.after(most);
       const auto symbols = static_cast<std::uint32_t>(view.symbols[k]);
       std::memcpy(table + layout.row_offset(), view.row(k), symbols * sizeof(std::uint16_t));

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -148,8 +149,8 @@ class ParameterBlock {
     }
   }
 
-  static bool is_finite(double x) { return x - x == 0; }
-  static bool is_scale(double x) { return (x >= 0) & (x <= kMaxScale); }
+  static bool is_finite(double x) { return std::abs(x) <= std::numeric_limits<double>::max(); }
+  static bool is_scale(double x) { return x >= 0 && x <= kMaxScale; }
 
   TORCHAC_COLD void find_bad(std::size_t k, const double* scales, ReadableBlock& readable) const {
     const auto column = static_cast<std::int64_t>(k);
@@ -161,24 +162,10 @@ class ParameterBlock {
 
   // Weights as integers, by their sums.
   TORCHAC_NOINLINE void weigh(ReadableBlock& readable) {
-    const std::size_t count = readable.count;
-    std::array<double, kBlock> weights;
     std::array<double, kBlock> sum;
-    std::fill_n(sum.data(), count, 0.0);
-    for (std::size_t k = 0; k < size(); ++k) {
-      read_doubles(*parameters_.components[k].weight, count, weights.data());
-      double bad = 0;
-      for (std::size_t i = 0; i < count; ++i) {
-        const double weight = weights[i];
-        bad = weight >= 0 ? bad : 1;
-        sum[i] += weight < 0x1p-126 ? 0 : weight;
-        blocks_[k].share[i] = sum[i];
-      }
-      for (std::size_t i = 0; bad > 0 && i < count; ++i) {
-        if (!(weights[i] >= 0))
-          readable.truncate(i, {Problem::kWeight, static_cast<std::int64_t>(k)});
-      }
-    }
+    std::fill_n(sum.data(), readable.count, 0.0);
+    const std::size_t count = readable.count;
+    for (std::size_t k = 0; k < size(); ++k) add_weights(k, count, sum.data(), readable);
     for (std::size_t i = 0; i < readable.count; ++i) {
       if (!(sum[i] > 0 && is_finite(sum[i]))) readable.truncate(i, {Problem::kWeight, -1});
     }
@@ -188,12 +175,29 @@ class ParameterBlock {
     for (std::size_t k = 0; k < size(); ++k) {
       const bool last = k + 1 == size();
       for (std::size_t i = 0; i < readable.count; ++i) {
-        const auto part = static_cast<std::uint32_t>(
-            static_cast<std::int32_t>(blocks_[k].share[i] * sum[i] + 0.5));
-        const std::uint32_t until = last ? 1u << kWeightBits : part;
+        // NOLINTNEXTLINE(bugprone-incorrect-roundings): as docs/format.md has it
+        const auto part = static_cast<std::int32_t>(blocks_[k].share[i] * sum[i] + 0.5);
+        const std::uint32_t until = last ? 1u << kWeightBits : static_cast<std::uint32_t>(part);
         blocks_[k].weight[i] = until - before[i];
         before[i] = until;
       }
+    }
+  }
+
+  // Adds a component's weights to the sums of those before it.
+  void add_weights(std::size_t k, std::size_t count, double* sum, ReadableBlock& readable) {
+    std::array<double, kBlock> weights;
+    read_doubles(*parameters_.components[k].weight, count, weights.data());
+    double bad = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const double weight = weights[i];
+      bad = weight >= 0 ? bad : 1;
+      sum[i] += weight < 0x1p-126 ? 0 : weight;
+      blocks_[k].share[i] = sum[i];
+    }
+    for (std::size_t i = 0; bad > 0 && i < count; ++i) {
+      if (!(weights[i] >= 0))
+        readable.truncate(i, {Problem::kWeight, static_cast<std::int64_t>(k)});
     }
   }
 
@@ -324,25 +328,21 @@ class ParameterBlock {
   TORCHAC_INLINE void sum_component(std::size_t k, const std::uint32_t* j, std::uint32_t next,
                                     std::size_t count, std::uint32_t* sums) const {
     const ComponentBlock& block = blocks_[k];
-    const std::uint32_t* const table = standard_tables() + standard(k).table;
     std::size_t i = 0;
 #ifdef TORCHAC_TARGET_OPTIONS
-    const auto load = [](const auto* from) {
-      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    };
+    const std::uint32_t* const table = standard_tables() + standard(k).table;
     for (; i + 8 <= count; i += 8) {
-      const __m256i symbol =
-          _mm256_add_epi32(load(j + i), _mm256_set1_epi32(static_cast<int>(next)));
-      const __m256 at = _mm256_cvtepi32_ps(_mm256_add_epi32(symbol, load(&block.offset[i])));
-      const __m256 argument = _mm256_mul_ps(_mm256_sub_ps(at, _mm256_loadu_ps(&block.edge[i])),
-                                            _mm256_loadu_ps(&block.reciprocal[i]));
-      const __m256i value = evaluate(table, argument, _mm256_setzero_si256());
-      __m256i sum = _mm256_slli_epi32(value, 32 - kCdfBits);
+      const auto symbol = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i) + next);
+      const auto at = __builtin_convertvector(symbol + load_vec8(&block.offset[i]), Vec8<float>);
+      const Vec8<float> argument =
+          (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
+      const Vec8<std::uint32_t> value = evaluate(table, argument, Vec8<std::uint32_t>{});
       if constexpr (kMixture) {
-        const __m256i part = _mm256_srli_epi32(value, kCdfBits - kWeighedBits);
-        sum = _mm256_add_epi32(load(sums + i), _mm256_mullo_epi32(part, load(&block.weight[i])));
+        const Vec8<std::uint32_t> part = value >> (kCdfBits - kWeighedBits);
+        store_vec8(load_vec8(sums + i) + part * load_vec8(&block.weight[i]), sums + i);
+      } else {
+        store_vec8(value << (32 - kCdfBits), sums + i);
       }
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + i), sum);
     }
 #endif
     for (; i < count; ++i) {

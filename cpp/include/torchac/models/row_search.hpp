@@ -149,14 +149,13 @@ class MixtureSearch {
     lanes_.resize(kBlock * chunks_);
     tables_.assign(chunks_, {});
     for (std::size_t k = 0; k < chunks_ * kComponents; ++k) place(block, k, count);
-    std::array<std::uint32_t, kBlock> j;
     std::array<std::uint32_t, kBlock> sums;
     for (std::uint32_t part = 1; part < kParts; ++part) {
-      for (std::size_t i = 0; i < count; ++i) j[i] = begin(part, block.window(i).last());
-      block.sum(j.data(), 0, count, sums.data());
+      for (std::size_t i = 0; i < count; ++i) symbols_[i] = begin(part, block.window(i).last());
+      block.sum(symbols_.data(), 0, count, sums.data());
       for (std::size_t i = 0; i < count; ++i)
         rows_[i].coarse[part - 1] =
-            static_cast<std::uint16_t>(bound(sums[i], j[i], block.window(i).last()));
+            static_cast<std::uint16_t>(bound(sums[i], symbols_[i], block.window(i).last()));
     }
     for (std::size_t i = 0; i < count; ++i) {
       rows_[i].coarse[kParts - 1] = UINT16_MAX;
@@ -216,22 +215,18 @@ class MixtureSearch {
                                                  std::uint32_t last) const {
       std::array<std::uint32_t, kLanes> sums{};
 #ifdef TORCHAC_TARGET_OPTIONS
-      const auto load = [](const auto& from) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from.data()));
-      };
-      const __m256i sides = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-      const __m256i symbols = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(symbol)), sides);
-      __m256i sum = _mm256_setzero_si256();
+      const Vec8<std::int32_t> symbols =
+          Vec8<std::int32_t>{0, 0, 0, 0, 1, 1, 1, 1} + static_cast<std::int32_t>(symbol);
+      Vec8<std::uint32_t> sum{};
       for (std::size_t c = 0; c < chunks; ++c) {
-        const __m256 at = _mm256_cvtepi32_ps(_mm256_add_epi32(symbols, load(row[c].offset)));
-        const __m256 argument =
-            _mm256_mul_ps(_mm256_sub_ps(at, _mm256_loadu_ps(row[c].edge.data())),
-                          _mm256_loadu_ps(row[c].reciprocal.data()));
-        const __m256i cdf = evaluate(base, argument, load(tables[c]));
-        const __m256i part = _mm256_srli_epi32(cdf, kCdfBits - kWeighedBits);
-        sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(part, load(row[c].weight)));
+        const auto at =
+            __builtin_convertvector(symbols + load_vec8(row[c].offset.data()), Vec8<float>);
+        const Vec8<float> argument =
+            (at - load_vec8(row[c].edge.data())) * load_vec8(row[c].reciprocal.data());
+        const Vec8<std::uint32_t> cdf = evaluate(base, argument, load_vec8(tables[c].data()));
+        sum += (cdf >> (kCdfBits - kWeighedBits)) * load_vec8(row[c].weight.data());
       }
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums.data()), sum);
+      store_vec8(sum, sums.data());
 #else
       for (std::size_t c = 0; c < chunks; ++c) {
         for (std::size_t k = 0; k < kLanes; ++k) {
@@ -279,6 +274,7 @@ class MixtureSearch {
   std::size_t chunks_ = 0;
   std::vector<Lanes> lanes_;
   std::vector<std::array<std::uint32_t, kLanes>> tables_;
+  std::array<std::uint32_t, kBlock> symbols_;
   std::array<Row, kBlock> rows_;
 };
 

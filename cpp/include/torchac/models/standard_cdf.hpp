@@ -6,11 +6,8 @@
 #include <cstdint>
 
 #include "torchac/support/compiler.hpp"
+#include "torchac/support/simd.hpp"
 #include "torchac/support/target.hpp"
-
-#ifdef TORCHAC_HAS_SIMD
-#include <immintrin.h>
-#endif
 
 namespace torchac {
 
@@ -22,7 +19,7 @@ inline constexpr std::uint32_t kCdfBits = 24;
 inline constexpr std::uint32_t kArgumentBits = 20;
 inline constexpr std::uint32_t kStepBits = kArgumentBits - 7;
 inline constexpr float kArgumentLimit = 12 * 0x1p20f;
-inline constexpr std::size_t kHalfValues = 12 * 128;
+inline constexpr std::size_t kHalfValues = std::size_t{12} * 128;
 
 // For so many parts of the probability, where they begin: a first guess in decoding, which bytes do
 // not depend on.
@@ -60,17 +57,18 @@ TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t, std::ui
 
 #ifdef TORCHAC_TARGET_OPTIONS
 // The same of eight at once.
-TORCHAC_INLINE __m256i evaluate(const std::uint32_t* cdf, __m256 t, __m256i from) {
-  const __m256 limit = _mm256_set1_ps(kArgumentLimit);
-  const __m256 inside = _mm256_min_ps(_mm256_max_ps(t, _mm256_set1_ps(-kArgumentLimit)), limit);
-  const __m256i x = _mm256_add_epi32(_mm256_cvttps_epi32(inside), _mm256_cvttps_epi32(limit));
-  const __m256i i = _mm256_add_epi32(_mm256_srli_epi32(x, kStepBits), from);
-  const __m256i rest = _mm256_and_si256(x, _mm256_set1_epi32((1 << kStepBits) - 1));
-  const auto* const table = reinterpret_cast<const int*>(cdf);
-  const __m256i at = _mm256_i32gather_epi32(table, i, sizeof(int));
-  const __m256i next = _mm256_i32gather_epi32(table + 1, i, sizeof(int));
-  const __m256i step = _mm256_mullo_epi32(_mm256_sub_epi32(next, at), rest);
-  return _mm256_add_epi32(at, _mm256_srli_epi32(step, kStepBits));
+TORCHAC_INLINE Vec8<std::uint32_t> evaluate(const std::uint32_t* cdf, const Vec8<float>& t,
+                                            const Vec8<std::uint32_t>& from) {
+  const Vec8<float> limit = Vec8<float>{} + kArgumentLimit;
+  const Vec8<float> limited = t > -limit ? t : -limit;
+  const Vec8<float> inside = limited < limit ? limited : limit;
+  const auto whole = __builtin_convertvector(inside, Vec8<std::int32_t>) +
+                     static_cast<std::int32_t>(kArgumentLimit);
+  const auto x = __builtin_bit_cast(Vec8<std::uint32_t>, whole);
+  const Vec8<std::uint32_t> i = (x >> kStepBits) + from;
+  const Vec8<std::uint32_t> rest = x & ((1u << kStepBits) - 1);
+  const Vec8<std::uint32_t> at = gather(cdf, i);
+  return at + ((gather(cdf + 1, i) - at) * rest >> kStepBits);
 }
 #endif
 

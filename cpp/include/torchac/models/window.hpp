@@ -62,8 +62,7 @@ class Window {
 
   // Whether bits come behind a symbol.
   [[nodiscard]] TORCHAC_INLINE bool has_tail(std::uint32_t symbol) const {
-    const bool is_open = open_below(symbol) | open_above(symbol);
-    return is_open | (shift() != 0);
+    return shift() != 0 || open_below(symbol) || open_above(symbol);
   }
 
   // The value of a symbol that has none.

@@ -36,9 +36,12 @@ struct WindowRowsView {
   [[nodiscard]] TORCHAC_INLINE Window window(std::uint32_t k) const {
     return Window::of(first[k], static_cast<std::uint32_t>(symbols[k]) - 1, shifts[k], bounds);
   }
+  // Whether a row is one, and no symbol of it lies outside of the bounds.
   [[nodiscard]] bool valid(std::uint32_t k) const {
     constexpr std::uint32_t kMaxShift = 24;
-    return symbols[k] >= 1 && symbols[k] <= columns && shifts[k] <= kMaxShift;
+    return symbols[k] >= 1 && symbols[k] <= columns && shifts[k] <= kMaxShift &&
+           first[k] >= bounds.low >> shifts[k] &&
+           std::int64_t{first[k]} + symbols[k] - 1 <= bounds.high >> shifts[k];
   }
 };
 
@@ -76,7 +79,7 @@ class WindowRowBlock {
     }
     ReadableBlock readable{count};
     for (std::size_t i = 0; i < count; ++i) {
-      if (block_[i] >= view().count || !view().valid(block_[i])) {
+      if (std::cmp_greater_equal(block_[i], view().count) || !view().valid(block_[i])) {
         readable.truncate(i, {Problem::kIndex});
         break;
       }

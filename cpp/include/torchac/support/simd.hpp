@@ -16,7 +16,7 @@
 #include "torchac/support/word.hpp"
 
 #ifdef TORCHAC_HAS_SIMD
-#include <emmintrin.h>
+#include <immintrin.h>
 
 namespace torchac {
 
@@ -187,6 +187,33 @@ TORCHAC_INLINE bool any_above_half(const Words<kCount>& words) {
 }  // namespace torchac
 
 TORCHAC_BEGIN_TARGET
+
+#ifdef TORCHAC_TARGET_OPTIONS
+// Eight numbers of 32 bits, in a register of AVX2.
+template <class T>
+using Vec8 = Vector<T, 8>;
+
+template <class T>
+TORCHAC_INLINE Vec8<T> load_vec8(const T* from) {
+  Vec8<T> vector;
+  std::memcpy(&vector, from, sizeof vector);
+  return vector;
+}
+
+template <class T>
+TORCHAC_INLINE void store_vec8(const Vec8<T>& vector, T* to) {
+  std::memcpy(to, &vector, sizeof vector);
+}
+
+// from[places[0]], from[places[1]], …
+TORCHAC_INLINE Vec8<std::uint32_t> gather(const std::uint32_t* from,
+                                          const Vec8<std::uint32_t>& places) {
+  const auto* const table = reinterpret_cast<const int*>(from);
+  const auto found =
+      _mm256_i32gather_epi32(table, __builtin_bit_cast(__m256i, places), sizeof(int));
+  return __builtin_bit_cast(Vec8<std::uint32_t>, found);
+}
+#endif
 
 // Eight CDF values.
 inline constexpr std::size_t kLanes = 8;

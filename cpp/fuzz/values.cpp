@@ -1,0 +1,248 @@
+// Any values, encoded with any parameters or rows, come back as they were; any bytes are decoded to
+// values within the bounds, or refused; and the rows of parameters code the same streams.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "coding.hpp"
+#include "harness.hpp"
+#include "input.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/core.hpp"
+#include "torchac/models/parameters.hpp"
+#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/window.hpp"
+#include "torchac/models/window_rows.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac::fuzz {
+namespace {
+
+using AnyModel = std::variant<Parameters, WindowRows>;
+
+Numbers doubles(const std::vector<double>& from) {
+  const auto count = static_cast<std::int64_t>(from.size());
+  return {NumberType::kFloat64,
+          StridedWalk(std::as_bytes(std::span(from)).data(), {{count, sizeof(double)}})};
+}
+
+Numbers integers(std::span<const std::int32_t> from) {
+  const auto count = static_cast<std::int64_t>(from.size());
+  return {NumberType::kInt32,
+          StridedWalk(std::as_bytes(from).data(), {{count, sizeof(std::int32_t)}})};
+}
+
+// What parameters may be: usual ones, and any bits.
+double any_number(Input& input, double scale) {
+  if (input.one_in(16)) return std::bit_cast<double>(input.bits());
+  return scale * static_cast<double>(input.between(-1000, 1000)) / 1000;
+}
+
+Bounds any_bounds(Input& input) {
+  if (!input.one_in(4)) return {};
+  const auto low = static_cast<std::int32_t>(input.between(-300, 300));
+  return {low, low + static_cast<std::int32_t>(input.below(300))};
+}
+
+std::int32_t any_value(Input& input, const Bounds& bounds) {
+  const std::int64_t value =
+      input.one_in(8) ? static_cast<std::int32_t>(input.bits()) : input.between(-50, 50);
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, bounds.low, bounds.high));
+}
+
+// Parameters, and the numbers that they are read from.
+struct Case {
+  explicit Case(Input& input)
+      : count(1 + input.below(input.is_large() ? 2000 : 20)), bounds(any_bounds(input)) {
+    const std::size_t components = 1 + (input.one_in(2) ? input.below(9) : 0);
+    const bool mixture = components > 1 || input.one_in(2);
+    const double spread = std::ldexp(1, static_cast<int>(input.below(22)));
+    numbers.reserve(3 * components);
+    for (std::size_t k = 0; k < components; ++k) {
+      Component component{
+          input.one_of({torchac::Kind::kNormal, torchac::Kind::kLaplace, torchac::Kind::kLogistic}),
+          column(input, 40), column(input, spread, true), std::nullopt};
+      if (mixture) component.weight = column(input, 1, true);
+      parameters.components.push_back(std::move(component));
+    }
+    parameters.bounds = bounds;
+    for (std::size_t i = 0; i < count; ++i) values.push_back(any_value(input, bounds));
+  }
+
+  Numbers column(Input& input, double scale, bool positive = false) {
+    std::vector<double> column;
+    for (std::size_t i = 0; i < count; ++i) {
+      const double number = any_number(input, scale);
+      column.push_back(positive && number < 0 ? -number : number);
+    }
+    numbers.push_back(std::move(column));
+    return doubles(numbers.back());
+  }
+
+  std::size_t count;
+  Bounds bounds;
+  std::vector<std::vector<double>> numbers;
+  Parameters parameters;
+  std::vector<std::int32_t> values;
+};
+
+Report encode(const AnyModel& model, std::span<const std::int32_t> values, EncodedStream& stream) {
+  const EncodeValuesJob job{
+      {model, static_cast<std::int64_t>(values.size())}, integers(values), &stream};
+  ThreadTeam alone(1);
+  return torchac::encode({&job, 1}, alone);
+}
+
+// The values, unless the stream is refused.
+std::optional<std::vector<std::int32_t>> decode(const AnyModel& model, std::size_t count,
+                                                const Bytes& bytes, const Bounds& bounds) {
+  std::vector<std::int32_t> values(count);
+  Decoder decoder(bytes);
+  const DecodeValuesJob job{{model, static_cast<std::int64_t>(count)}, values.data(), &decoder};
+  ThreadTeam alone(1);
+  if (!torchac::decode({&job, 1}, alone).ok()) return std::nullopt;
+  for (const std::int32_t value : values)
+    expect(bounds.low <= value && value <= bounds.high, "values are within the bounds");
+  return values;
+}
+
+// Stored rows with windows, which may be anything.
+struct StoredRows {
+  explicit StoredRows(Input& input)
+      : count(1 + input.below(5)), columns(1 + input.below(9)), bounds(any_bounds(input)) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const bool good = !input.one_in(8);
+      const auto most = static_cast<std::int64_t>(columns);
+      const auto any = static_cast<std::int32_t>(input.bits());
+      first.push_back(good ? static_cast<std::int32_t>(input.between(-9, 9)) : any);
+      symbols.push_back(good ? static_cast<std::int32_t>(input.between(1, most)) : any);
+      shifts.push_back(static_cast<std::uint8_t>(good ? input.below(4) : input.bits()));
+      for (std::size_t j = 0; j <= columns; ++j)
+        rows.push_back(static_cast<std::uint16_t>(good ? j * 5000 : input.bits()));
+    }
+    for (std::size_t i = input.below(200); i > 0; --i)
+      index.push_back(static_cast<std::uint8_t>(input.below(count + (input.one_in(50) ? 1 : 0))));
+  }
+
+  [[nodiscard]] WindowRows model() const {
+    const auto size = static_cast<std::int64_t>(index.size());
+    return {{std::as_bytes(std::span(rows)).data(),
+             static_cast<std::int64_t>((columns + 1) * sizeof(std::uint16_t)),
+             static_cast<std::int64_t>(count), static_cast<std::int64_t>(columns), first.data(),
+             symbols.data(), shifts.data(), bounds},
+            Integers{IntegerType::kUint8,
+                     StridedWalk(std::as_bytes(std::span(index)).data(), {{size, 1}})}};
+  }
+
+  std::size_t count;
+  std::size_t columns;
+  Bounds bounds;
+  std::vector<std::int32_t> first;
+  std::vector<std::int32_t> symbols;
+  std::vector<std::uint8_t> shifts;
+  std::vector<std::uint16_t> rows;
+  std::vector<std::uint8_t> index;
+};
+
+// The rows of parameters, stored.
+struct Tabulated {
+  Tabulated(const Parameters& parameters, std::size_t rows)
+      : first(rows), symbols(rows), shifts(rows) {
+    TabulateJob job{parameters,
+                    static_cast<std::int64_t>(rows),
+                    first.data(),
+                    symbols.data(),
+                    shifts.data(),
+                    nullptr,
+                    0};
+    Poll poll;
+    expect(torchac::tabulate(job, poll).ok(), "parameters that code have rows");
+    columns = static_cast<std::size_t>(*std::ranges::max_element(symbols));
+    values.resize(rows * (columns + 1));
+    job.rows = values.data();
+    job.stride = static_cast<std::int64_t>(columns + 1);
+    expect(torchac::tabulate(job, poll).ok(), "and again");
+  }
+
+  [[nodiscard]] WindowRows model(const Bounds& bounds) const {
+    return {{std::as_bytes(std::span(values)).data(),
+             static_cast<std::int64_t>((columns + 1) * sizeof(std::uint16_t)),
+             static_cast<std::int64_t>(first.size()), static_cast<std::int64_t>(columns),
+             first.data(), symbols.data(), shifts.data(), bounds},
+            std::nullopt};
+  }
+
+  std::vector<std::int32_t> first;
+  std::vector<std::int32_t> symbols;
+  std::vector<std::uint8_t> shifts;
+  std::size_t columns = 0;
+  std::vector<std::uint16_t> values;
+};
+
+Bytes any_bytes(Input& input, Bytes stream) {
+  if (input.one_in(2) || stream.empty()) return input.bytes(input.below(60));
+  stream[input.below(stream.size())] ^= static_cast<std::uint8_t>(input.bits());
+  if (input.one_in(2)) stream.resize(input.below(stream.size() + 1));
+  return stream;
+}
+
+void check_parameters(Input& input) {
+  const Case coded(input);
+  EncodedStream stream;
+  const Report report = encode(coded.parameters, coded.values, stream);
+  const Bytes bytes = finished(stream);
+  if (report.ok()) {
+    expect(decode(coded.parameters, coded.count, bytes, coded.bounds) == coded.values,
+           "values come back as they were");
+    const Tabulated tabulated(coded.parameters, coded.count);
+    const WindowRows rows = tabulated.model(coded.bounds);
+    EncodedStream same;
+    expect(encode(rows, coded.values, same).ok() && finished(same) == bytes,
+           "rows code the same stream");
+    expect(decode(rows, coded.count, bytes, coded.bounds) == coded.values, "and decode it");
+    Poll poll;
+    std::vector<double> bits(coded.count);
+    const MeasureValuesJob job{{coded.parameters, static_cast<std::int64_t>(coded.count)},
+                               integers(coded.values),
+                               bits.data()};
+    expect(torchac::measure(job, poll).ok(), "what can be coded has a cost");
+  }
+  (void)decode(coded.parameters, coded.count, any_bytes(input, bytes), coded.bounds);
+}
+
+void check_rows(Input& input) {
+  const StoredRows rows(input);
+  std::vector<std::int32_t> values;
+  for (std::size_t i = 0; i < rows.index.size(); ++i)
+    values.push_back(any_value(input, rows.bounds));
+  EncodedStream stream;
+  (void)encode(rows.model(), values, stream);
+  const Bytes bytes = finished(stream);
+  (void)decode(rows.model(), values.size(), bytes, rows.bounds);
+  (void)decode(rows.model(), values.size(), any_bytes(input, bytes), rows.bounds);
+}
+
+}  // namespace
+
+void run(Input input) {
+  if (input.one_in(4)) {
+    check_rows(input);
+  } else {
+    check_parameters(input);
+  }
+}
+
+}  // namespace torchac::fuzz
