@@ -11,6 +11,7 @@ import reference_models as reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_devices import DEVICES
 
 import torchac
 
@@ -464,3 +465,34 @@ def test_parameters_that_change_are_looked_at_again() -> None:
     with pytest.raises(ValueError, match=r"^scale is nan at index \(1,\): expected numbers from 0"):
         encoder.encode(model, torch.zeros(3))
     assert encoder.finish() == torchac.Encoder().finish()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_parameters_on_another_device(device: str) -> None:
+    """They travel, and results are where they came from."""
+    loc, scale = torch.linspace(-4, 4, 3000), torch.linspace(0, 40, 3000)
+    values, index = some_values(MODELS["Normal"]), torch.arange(3000) % 50
+    there = torchac.Normal(loc.to(device), scale.to(device))
+    stream = torchac.encode(MODELS["Normal"], values)
+    assert torchac.encode(there, values.to(device)) == stream
+    decoded = torchac.decode(there, stream)
+    assert decoded.device == there.loc.device
+    assert decoded.cpu().equal(values)
+    assert torchac.estimate_bits(there, values.to(device)).device == decoded.device
+    tables = there.tabulate()
+    assert tables.cdf.device == decoded.device
+    assert torchac.encode(tables, values.to(device)) == stream
+    shared = torchac.Normal(0.0, scale[:50].to(device))
+    stream = torchac.encode(torchac.Normal(0.0, scale[:50]), values, index=index)
+    assert torchac.encode(shared, values.to(device), index=index.to(device)) == stream
+    assert torchac.decode(shared, stream, index=index.to(device)).cpu().equal(values)
+    rows = torchac.Tables(torch.linspace(0, 1, 9, device=device).expand(7, 9))
+    stream = torchac.encode(rows, torch.arange(7, device=device))
+    assert torchac.decode(rows, stream).tolist() == list(range(7))
+    mixture = torchac.Mixture(
+        torch.rand(3000, 2, device=device), torchac.Laplace(loc.to(device)[:, None], 2.0)
+    )
+    stream = torchac.encode(mixture, values.to(device))
+    assert torchac.decode(mixture, stream).cpu().equal(values)
+    with pytest.raises(ValueError, match=r"^scale is -1.0 at index \(2,\): expected numbers"):
+        torchac.Normal(0.0, torch.tensor([1.0, 2.0, -1.0], device=device))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from matplotlib.figure import Figure
 from style import BLUE, GREEN, GREY, INK, LINE, ORANGE, WIDTH, clear
@@ -21,7 +23,7 @@ def draw() -> Figure:
     figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 4))
     x = torch.linspace(first - 2.5, first + length + 1.5, 600)
-    density = torch.distributions.Normal(LOC, SCALE).log_prob(x).exp()
+    density = (-(((x - LOC) / SCALE) ** 2) / 2).exp() / (SCALE * math.sqrt(2 * math.pi))
     upper.fill_between(x, density, color=BLUE, alpha=0.12, lw=0)
     upper.plot(x, density, color=BLUE, lw=1.2)
     inside = (x > 2.5) & (x < 3.5)
