@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from torchac._tensors import (
     MIN_LP,
     SYMBOLS,
     Array,
+    NDArray,
     Symbols,
     as_tensor,
     like,
@@ -68,10 +70,11 @@ class Rows(NamedTuple):
         """The table of that number."""
         return Row(self, (number,))
 
-    def view(self) -> _core.Cdf:
-        """The rows for the core; a CDF on another device is copied to this one."""
+    def view(self, on_host: NDArray | None = None) -> _core.Cdf:
+        """The rows for the core; a CDF on another device is copied, unless a copy is given."""
         index = None if self.table is None else _tensors.view(self.table)
-        return _core.Cdf(_tensors.view(self.cdf), self.row_type, self.normalize, index)
+        cdf = _tensors.view(self.cdf) if on_host is None else on_host
+        return _core.Cdf(cdf, self.row_type, self.normalize, index)
 
 
 class Row(NamedTuple):
@@ -115,6 +118,15 @@ class Row(NamedTuple):
                 "them"
             )
         return ""
+
+
+def views(each: Sequence[Rows]) -> list[_core.Cdf]:
+    """The views of several, for which a CDF that they share stays shared."""
+    copies: dict[int, NDArray] = {}
+    for rows in each:
+        if id(rows.cdf) not in copies:
+            copies[id(rows.cdf)] = _tensors.view(rows.cdf)
+    return [rows.view(copies[id(rows.cdf)]) for rows in each]
 
 
 def float_rows(cdf: Array, needs_normalization: bool, index: Array | None) -> Rows:

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from torchac import _checks, _core, _gather, _tensors, _values, errors
 from torchac._gather import Item
-from torchac._rows import Rows, check_cdf, check_symbols
+from torchac._rows import Rows, check_cdf, check_symbols, views
 from torchac._tensors import Array, ArrayT, Stream, Symbols
 from torchac.models import Model, as_model
 
@@ -106,7 +106,7 @@ def _encode_batch(
 def _encode_items(
     items: Sequence[Item], check: bool, clamp: bool, threads: int
 ) -> list[bytes] | _core.Report:
-    cdfs, symbols = [rows.view() for rows, _ in items], [_tensors.view(sym) for _, sym in items]
+    cdfs, symbols = views([rows for rows, _ in items]), [_tensors.view(sym) for _, sym in items]
     return _core.encode_items(cdfs, symbols, check, clamp, threads)
 
 
@@ -214,7 +214,7 @@ def decode_batch(
         report = _core.decode_batch(batch.view(), streams, whole, threads)
     else:
         symbols = [np.empty(r.shape, np.int16) for r in rows]
-        report = _core.decode_items([r.view() for r in rows], streams, symbols, threads)
+        report = _core.decode_items(views(rows), streams, symbols, threads)
     if report is not None:
         rows = rows or _item_rows(cdf, index, needs_normalization)
         raise errors.explain(report, rows[report.item], item=_name(report.item))
