@@ -354,8 +354,9 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 
 def _same_device(**arrays: Array) -> None:
-    devices = {name: _tensors.device_of(array) for name, array in arrays.items()}
-    if len(set(devices.values())) > 1 and any(a.ndim for a in arrays.values()):
+    """Raises if arrays lie on different devices; single numbers go with any."""
+    devices = {name: _tensors.device_of(array) for name, array in arrays.items() if array.ndim}
+    if len(set(devices.values())) > 1:
         where = " and ".join(f"{name} on {device}" for name, device in devices.items())
         raise ValueError(f"{where}: expected one device")
 
