@@ -1,4 +1,4 @@
-"""Memory that decoding takes beside its inputs and outputs."""
+"""Memory that coding takes beside its inputs and outputs."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ def peak():
 open("/proc/self/clear_refs", "w").write("5")      # the peak from here on
 before = peak()
 result = {call}
-print(peak() - before - 2 * 1_000_000 // 1024)     # less the int16 result
+print(peak() - before - {result} * 1_000_000 // 1024)  # less the result
 """
 TABLES = """
 cdf = torch.linspace(0, 1, 257).expand(64, 257).contiguous()
@@ -36,13 +36,36 @@ CASES = {
 }
 
 
-@pytest.mark.skipif(
+needs_peaks = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="this system does not tell peaks of memory"
 )
+
+
+@needs_peaks
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_decoding_a_million_symbols_takes_under_a_megabyte(case: tuple[str, str]) -> None:
-    setup, call = case
-    code = CODE.format(setup=setup, call=call)
+    assert kilobytes(*case, result=2) < 1024  # int16
+
+
+MODEL = """
+torch.manual_seed(0)
+loc, scale = torch.randn(1_000_000), torch.rand(1_000_000) * 4
+values = (loc + scale * torch.randn(1_000_000)).round()
+model = torchac.Normal(loc, scale)
+stream = torchac.encode(model, values)
+"""
+
+
+@needs_peaks
+@pytest.mark.parametrize(
+    ("call", "result"), [("torchac.encode(model, values)", 0), ("torchac.decode(model, stream)", 4)]
+)
+def test_a_million_values_take_under_four_megabytes(call: str, result: int) -> None:
+    assert kilobytes(MODEL, call, result) < 4096
+
+
+def kilobytes(setup: str, call: str, result: int) -> int:
+    """What the call takes at its peak, beside a result of so many bytes a symbol."""
+    code = CODE.format(setup=setup, call=call, result=result)
     run = [sys.executable, "-c", code]
-    kilobytes = int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
-    assert kilobytes < 1024
+    return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)

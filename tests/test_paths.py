@@ -82,7 +82,12 @@ def test_threads_are_started(threads: int | None) -> None:
 @pytest.mark.parametrize("cpu", ["baseline", "avx2", "avx512"])
 def test_all_processors_give_the_same_bytes(cpu: str) -> None:
     """Without the instructions that the environment variable leaves out."""
-    programs = [Path(__file__).with_name(name) for name in ("test_reference.py", "test_tables.py")]
+    here = Path(__file__).parent
+    programs = [str(here / name) for name in ("test_reference.py", "test_tables.py")]
+    programs += [
+        f"{here / 'test_models.py'}::test_{n}"
+        for n in ("golden_streams", "however_it_is_coded_the_bytes_are_the_same")
+    ]
     order = ["baseline", "avx2", "avx512"]
     expected = min(cpu, _core.cpu(), key=order.index)
     check = f"from torchac import _core; assert _core.cpu() == {expected!r}, _core.cpu()"

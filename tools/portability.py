@@ -30,7 +30,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "portability"
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.14t", "3.15", "3.15t"]
-TESTS_WITH_TORCH = ["test_reference.py", "test_drop_in.py", "test_batch.py", "test_threads.py"]
+TESTS_WITH_TORCH = [
+    "test_reference.py",
+    "test_models.py",
+    "test_drop_in.py",
+    "test_batch.py",
+    "test_threads.py",
+]
 
 
 class MissingError(Exception):
