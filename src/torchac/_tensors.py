@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from torchac import _core
 from torchac._core import RowType
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def view(array: Array) -> NDArray:
     return np.broadcast_to(once.numpy(force=True), array.shape)
 
 
+def numbers(array: Array) -> _core.Numbers:
+    """The elements as the core reads numbers of any type."""
+    return _core.Numbers(view(array), array.dtype is torch.bfloat16)
+
+
 def as_tensor(array: Array) -> torch.Tensor:
     """The elements as torch sees them, in place unless torch has no such layout or dtype."""
     if not isinstance(array, np.ndarray):
@@ -107,7 +113,10 @@ def like(result: Any, *arguments: Any) -> Any:
     if isinstance(result, torch.Tensor):
         return result
     tensor = torch.from_numpy(result)
-    return tensor if on_host(arguments[0]) else tensor.to(arguments[0].device)
+    for argument in arguments:
+        if isinstance(argument, torch.Tensor) and not argument.is_cpu:
+            return tensor.to(argument.device)
+    return tensor
 
 
 @cache

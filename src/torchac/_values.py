@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from torchac import _checks, _core, _tensors, errors
-from torchac._tensors import BOOLS, CPU, NUMBERS, Array, NDArray
+from torchac._tensors import BOOLS, NUMBERS, Array, NDArray
 from torchac.models import Model
 
 if TYPE_CHECKING:
@@ -51,11 +50,6 @@ def check_no_clamp(clamp: bool) -> None:
         raise ValueError("clamp is for symbols of a CDF: clamp the values before, with a model")
 
 
-def numbers(values: Array) -> _core.Numbers:
-    """The values for the core."""
-    return _core.Numbers(_tensors.view(values), values.dtype is torch.bfloat16)
-
-
 def decoded_shape(model: Model, index: Array | None) -> tuple[int, ...]:
     """The shape of what is decoded."""
     return model.shape if index is None else tuple(index.shape)
@@ -65,7 +59,7 @@ def encode(encoder: _core.Encoder, model: Model, values: Any, index: Any) -> Non
     """Codes the values; where that fails, raises and leaves the encoder as it was."""
     values, index = check_values(values), check_index(index)
     its, numbered = model._for_values(tuple(values.shape), index)
-    report = encoder.encode_values(its._view(numbered), numbers(values))
+    report = encoder.encode_values(its._view(numbered), _tensors.numbers(values))
     if report is not None:
         raise explain(report, its, numbered, values)
 
@@ -86,7 +80,7 @@ def measure(model: Model, values: Any, index: Any) -> NDArray:
     values, index = check_values(values), check_index(index)
     its, numbered = model._for_values(tuple(values.shape), index)
     result = np.empty(tuple(values.shape))
-    report = _core.measure_values(its._view(numbered), numbers(values), result)
+    report = _core.measure_values(its._view(numbered), _tensors.numbers(values), result)
     if report is not None:
         raise explain(report, its, numbered, values)
     return result
@@ -99,7 +93,7 @@ def encode_batch(model: Any, values: Any, index: Any, threads: int) -> list[byte
         if not values.ndim:
             raise ValueError("values has shape (): expected (B, …), the items of a batch")
         its, numbered = model._for_values(tuple(values.shape), index)
-        streams = _core.encode_value_batch(its._view(numbered), numbers(values), threads)
+        streams = _core.encode_value_batch(its._view(numbered), _tensors.numbers(values), threads)
         if isinstance(streams, _core.Report):
             raise explain(streams, its, numbered, values, batch=True)
         return streams
@@ -108,7 +102,7 @@ def encode_batch(model: Any, values: Any, index: Any, threads: int) -> list[byte
     if not _alike(items):
         return [codec_encode(m, v, i) for (m, i), v in zip(items, each, strict=True)]
     views = [m._view(i) for m, i in items]
-    streams = _core.encode_value_items(views, [numbers(v) for v in each], threads)
+    streams = _core.encode_value_items(views, [_tensors.numbers(v) for v in each], threads)
     if isinstance(streams, _core.Report):
         item = streams.item
         raise explain(streams, *items[item], each[item], item=f"item {item}: ")
@@ -131,7 +125,7 @@ def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int
         report = _core.decode_value_batch(its._view(numbered), streams, result, threads)
         if report is not None:
             raise explain(report, its, numbered, None, result.shape, batch=True)
-        return like(result, model)
+        return model._like(result)
     models = model if isinstance(model, Sequence) else [model] * len(index)
     indices = [None] * len(models) if index is None else [check_index(i) for i in index]
     pairs = zip(models, indices, strict=True)
@@ -147,7 +141,7 @@ def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int
     else:
         for (m, i), stream, result in zip(items, streams, results, strict=True):
             result[...] = decode(_core.Decoder(stream), m, i)
-    return [like(r, m) for r, m in zip(results, models, strict=True)]
+    return [m._like(r) for r, m in zip(results, models, strict=True)]
 
 
 def _items(
@@ -211,14 +205,3 @@ def explain(
         )
     element = whole if index is None else (int(index[whole].item()),)
     return ValueError(item + model._blame(problem, element, report.column))
-
-
-def like(result: NDArray, model: Model) -> Any:
-    """The result as an array if the model has one, else on the model's device."""
-    arrays = model._arrays
-    if any(isinstance(array, np.ndarray) for array in arrays):
-        return result
-    devices = [array.device for array in arrays if isinstance(array, torch.Tensor)]
-    other = next((device for device in devices if device != CPU), CPU)
-    tensor = torch.from_numpy(result)
-    return tensor if other == CPU else tensor.to(other)

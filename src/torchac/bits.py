@@ -81,7 +81,5 @@ def _like(bits: NDArray, arrays: Sequence[Array]) -> Any:
     device = next((d for a in arrays if (d := _tensors.device_of(a)) != CPU), CPU)
     if _tensors.widest_float(device) is not torch.float64:
         bits = bits.astype(np.float32)
-    if any(isinstance(array, np.ndarray) for array in arrays):
-        return bits
-    tensor = torch.from_numpy(bits)
-    return tensor if device == CPU else tensor.to(device)
+    them: list[Any] = list(arrays)
+    return _tensors.like(bits, *them)

@@ -31,7 +31,13 @@ import numpy as np
 import torch
 from torch.distributions import Distribution, MixtureSameFamily
 
-from torchac._checks import check_arrays, check_range, check_values
+from torchac._checks import (
+    check_arrays,
+    check_ndim,
+    check_number,
+    check_range,
+    check_values,
+)
 from torchac._tensors import CPU, FLOATS, MAX_LP, NUMBERS, Array, ArrayT, like, widest_float
 
 __all__ = [
@@ -47,8 +53,6 @@ __all__ = [
 ]
 
 _NUMBER = (int, float, np.integer, np.floating)
-
-_MAX_NDIM = 32  # that NumPy broadcasts
 
 # About so many values are computed at a time, to save memory: on the host, and on a device.
 _IN_CACHE = 1 << 18
@@ -469,8 +473,7 @@ def _floats(
     arrays = {n: value for n, value in arguments.items() if not isinstance(value, _NUMBER)}
     tensors = check_arrays(allowed, **arrays)
     for name, tensor in tensors.items():
-        if tensor.ndim > _MAX_NDIM:
-            raise ValueError(f"{name} has {tensor.ndim} dimensions: expected {_MAX_NDIM} or fewer")
+        check_ndim(name, tensor)
     is_double = any(tensor.dtype is torch.float64 for tensor in tensors.values())
     device = next((tensor.device for tensor in tensors.values()), CPU)
     for name in arguments.keys() - arrays.keys():
@@ -482,10 +485,7 @@ def _floats(
 
 
 def _scalar(name: str, number: Any, device: torch.device) -> torch.Tensor:
-    try:
-        return torch.tensor(number, dtype=widest_float(device), device=device)
-    except OverflowError:
-        raise ValueError(f"{name} is larger than any float") from None
+    return torch.tensor(check_number(name, number), dtype=widest_float(device), device=device)
 
 
 def _broadcast(*shapes: torch.Size) -> bool:

@@ -88,7 +88,7 @@ def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> An
         result = like(symbols.numpy(), model)
     else:
         assert its_model is not None
-        result = _values.like(_values.decode(decoder, its_model, index), its_model)
+        result = its_model._like(_values.decode(decoder, its_model, index))
     used, size = (decoder.num_bits() + 7) // 8, memoryview(stream).nbytes
     if used != size:
         raise errors.CorruptStreamError(

@@ -161,7 +161,7 @@ class Decoder:
         """
         model = as_model(cdf)
         if model is not None:
-            return _values.like(_values.decode(self._core, model, index), model)
+            return model._like(_values.decode(self._core, model, index))
         rows = check_cdf(cdf, needs_normalization, index)
         return _tensors.like(_coding.decode(self._core, rows), cdf)
 

@@ -99,6 +99,11 @@ class Model(ABC):
     def _arrays(self) -> list[Array]:
         """Arrays that say where results go, and whether they are arrays."""
 
+    def _like(self, result: Array) -> Any:
+        """The result as an array, or on a device, as the model's arrays are."""
+        arrays: list[Any] = self._arrays
+        return like(result, *arrays)
+
     @abstractmethod
     def _view(self, index: Array | None = None) -> _core.ValueModel:
         """What the core codes with: an element for each value, or those of an index."""
@@ -196,10 +201,6 @@ def _check_range(name: str, array: Array, low: float, high: float, expected: str
     _checks.check_values(name, tensor, good, expected)
 
 
-def _core_numbers(array: Array) -> _core.Numbers:
-    return _core.Numbers(_tensors.view(array), array.dtype is torch.bfloat16)
-
-
 def _check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
     ends = []
     for name, end, default in (("low", low, INT32_MIN), ("high", high, INT32_MAX)):
@@ -242,12 +243,6 @@ class _Parametric(Model):
         arrays = [self._like(a.reshape(self.shape + a.shape[1:])) for a in made]
         return Tables._of(*arrays, bounds=self.bounds)
 
-    def _like(self, result: Array) -> Array:
-        """The result as an array, or on a device, as the parameters are."""
-        arrays: list[Any] = self._arrays
-        like_them: Array = like(result, *arrays)
-        return like_them
-
     def _check(self, report: _core.Report | None) -> None:
         if report is not None:
             position = np.unravel_index(report.position, self.shape) if self.shape else ()
@@ -262,9 +257,9 @@ class _Parametric(Model):
         kinds, locs, scales = zip(*self._components, strict=True)
         return _core.ValueModel.of_parameters(
             kinds,
-            [_core_numbers(array) for array in locs],
-            [_core_numbers(array) for array in scales],
-            [_core_numbers(array) for array in self._weights],
+            [_tensors.numbers(array) for array in locs],
+            [_tensors.numbers(array) for array in scales],
+            [_tensors.numbers(array) for array in self._weights],
             *self.bounds,
         )
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
+#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/compiler.hpp"
@@ -17,6 +18,7 @@
 
 namespace torchac {
 
+// The integers are numbered as those of IntegerType.
 enum class NumberType : std::uint8_t {
   kInt8,
   kInt16,
@@ -31,6 +33,8 @@ enum class NumberType : std::uint8_t {
   kFloat32,
   kFloat64
 };
+
+static_assert(static_cast<int>(NumberType::kUint64) == static_cast<int>(IntegerType::kUint64));
 
 // An array of numbers, and how far it was read.
 struct Numbers {

@@ -27,11 +27,11 @@ TORCHAC_BEGIN_TARGET
 template <IntervalSource Source>
 Report measure_all(Source source, std::int64_t symbols, double* to, Poll& poll) {
   const double* bits = costs().data();
-  std::fill_n(to, symbols, 0.0);
   for (std::int64_t done = 0; done < symbols;) {
     const auto count = static_cast<std::size_t>(std::min<std::int64_t>(symbols - done, kBlock));
     const ReadableBlock readable = source.read(count);
     const auto view = source.view(0);
+    std::fill_n(to + done, readable.count, 0.0);
     for (std::size_t i = 0; i < source.size(); ++i) {
       const Interval interval = view.interval(i);
       const std::int64_t symbol = done + static_cast<std::int64_t>(source.symbol(i));

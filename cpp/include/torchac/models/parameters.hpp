@@ -118,7 +118,7 @@ class ParameterBlock {
   [[nodiscard]] std::uint32_t sum_at(std::size_t i, std::uint32_t j) const {
     std::uint32_t sum = 0;
     for (std::size_t k = 0; k < size(); ++k) {
-      const std::uint32_t value = evaluate_at(k, i, j);
+      const std::uint32_t value = evaluate_at(table(k), blocks_[k], i, j);
       sum += mixture() ? blocks_[k].weight[i] * (value >> (kCdfBits - kWeighedBits))
                        : value << (32 - kCdfBits);
     }
@@ -316,27 +316,31 @@ class ParameterBlock {
     }
   }
 
-  [[nodiscard]] TORCHAC_INLINE std::uint32_t evaluate_at(std::size_t k, std::size_t i,
-                                                         std::uint32_t j) const {
-    const ComponentBlock& block = blocks_[k];
+  [[nodiscard]] const std::uint32_t* table(std::size_t k) const {
+    return standard_tables() + standard(k).table;
+  }
+
+  // The CDF of a component at the lower edge of symbol j in row i.
+  [[nodiscard]] TORCHAC_INLINE static std::uint32_t evaluate_at(const std::uint32_t* table,
+                                                                const ComponentBlock& block,
+                                                                std::size_t i, std::uint32_t j) {
     const auto at = static_cast<float>(static_cast<std::int32_t>(j) + block.offset[i]);
-    return evaluate(standard_tables() + standard(k).table,
-                    (at - block.edge[i]) * block.reciprocal[i]);
+    return evaluate(table, (at - block.edge[i]) * block.reciprocal[i]);
   }
 
   template <bool kMixture>
   TORCHAC_INLINE void sum_component(std::size_t k, const std::uint32_t* j, std::uint32_t next,
                                     std::size_t count, std::uint32_t* sums) const {
     const ComponentBlock& block = blocks_[k];
+    const std::uint32_t* const cdf = table(k);
     std::size_t i = 0;
 #ifdef TORCHAC_TARGET_OPTIONS
-    const std::uint32_t* const table = standard_tables() + standard(k).table;
     for (; i + 8 <= count; i += 8) {
       const auto symbol = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i) + next);
       const auto at = __builtin_convertvector(symbol + load_vec8(&block.offset[i]), Vec8<float>);
       const Vec8<float> argument =
           (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
-      const Vec8<std::uint32_t> value = evaluate(table, argument, Vec8<std::uint32_t>{});
+      const Vec8<std::uint32_t> value = evaluate(cdf, argument, Vec8<std::uint32_t>{});
       if constexpr (kMixture) {
         const Vec8<std::uint32_t> part = value >> (kCdfBits - kWeighedBits);
         store_vec8(load_vec8(sums + i) + part * load_vec8(&block.weight[i]), sums + i);
@@ -346,7 +350,7 @@ class ParameterBlock {
     }
 #endif
     for (; i < count; ++i) {
-      const std::uint32_t value = evaluate_at(k, i, j[i] + next);
+      const std::uint32_t value = evaluate_at(cdf, block, i, j[i] + next);
       if constexpr (kMixture) {
         sums[i] += block.weight[i] * (value >> (kCdfBits - kWeighedBits));
       } else {

@@ -90,8 +90,7 @@ class TailReader {
  private:
   explicit TailReader(const Decoder& decoder) : decoder_(decoder) {}
 
-  // Fewer than 2^52 in size, whatever the stream has: 2^33 numbers, shifted by 16 at most where an
-  // escape is as long.
+  // Fits 64 bits, whatever the stream has: an escape is below 2^33, and a shift 24 at most.
   std::int64_t value(const Window& window, std::uint32_t symbol) {
     std::int64_t position = symbol;
     const bool below = window.open_below(symbol);
