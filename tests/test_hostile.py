@@ -23,7 +23,6 @@ SYM = torch.tensor([0, 1, 2])
 INTEGERS = torchac.quantize_cdf(CDF)
 STREAM = torchac.encode_float_cdf(CDF, SYM)
 STREAMS = torchac.encode_batch(CDF, SYM)
-RANGE = {"low": -1, "high": 2}
 
 
 class Call(NamedTuple):
@@ -94,16 +93,6 @@ def check_rows(rows: Any, **arguments: Any) -> None:
     assert (rows[..., 1:] >= rows[..., :-1]).all()
 
 
-def check_shifted(symbols: Any, x: Any, low: Any, high: Any) -> None:
-    assert symbols.shape == x.shape
-    assert ((symbols >= 0) & (symbols <= int(high) - int(low))).all()
-
-
-def check_unshifted(integers: Any, symbols: Any, low: Any) -> None:
-    assert integers.shape == symbols.shape
-    assert (integers >= int(low)).all()
-
-
 def encode_step(**arguments: Any) -> bytes:
     """A failed step leaves nothing behind."""
     encoder = torchac.Encoder()
@@ -138,7 +127,6 @@ BATCH = {"num_threads": 2}
 MODEL = torchac.Normal(torch.zeros(3), torch.ones(3))
 VALUES = torchac.encode(MODEL, SYM)
 PARAMETERS = {"loc": torch.zeros(3), "scale": torch.ones(3), "low": -9, "high": 9}
-NORMAL = {"loc": torch.zeros(2), "scale": 1.0, **RANGE}
 CALLS = {
     "encode_float_cdf": Call(
         torchac.encode_float_cdf,
@@ -194,27 +182,14 @@ CALLS = {
     ),
     "tabulate": Call(
         torchac.tabulate,
-        {"distribution": torch.distributions.Normal(0.0, 1.0), **RANGE},
+        {"distribution": torch.distributions.Normal(0.0, 1.0), "low": -1, "high": 2},
         check_model,
     ),
     "quantize_cdf": Call(torchac.quantize_cdf, {"cdf_float": CDF, **FLAGS}, check_integers),
-    "shift_symbols": Call(
-        torchac.shift_symbols, {"x": torch.tensor([-1.0, 2.0]), **RANGE}, check_shifted
-    ),
-    "unshift_symbols": Call(torchac.unshift_symbols, {"symbols": SYM, "low": -1}, check_unshifted),
     "from_pmf": Call(torchac.cdf.from_pmf, {"pmf": torch.ones(2, 3)}, check_rows),
     "from_logits": Call(torchac.cdf.from_logits, {"logits": torch.ones(2, 3)}, check_rows),
     "from_counts": Call(torchac.cdf.from_counts, {"counts": SYM}, check_rows),
     "bernoulli": Call(torchac.cdf.bernoulli, {"probs": torch.rand(3)}, check_rows),
-    "normal": Call(torchac.cdf.normal, NORMAL, check_rows),
-    "laplace": Call(torchac.cdf.laplace, NORMAL, check_rows),
-    "logistic": Call(torchac.cdf.logistic, NORMAL, check_rows),
-    "mixture": Call(torchac.cdf.mixture, {"weights": torch.ones(3), "cdfs": CDF}, check_rows),
-    "from_distribution": Call(
-        torchac.cdf.from_distribution,
-        {"distribution": torch.distributions.Normal(0.0, 1.0), **RANGE},
-        check_rows,
-    ),
 }
 
 

@@ -10,7 +10,6 @@ from torchac.errors import CorruptStreamError
 from torchac.incremental import Decoder, Encoder
 from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
 from torchac.quantize import quantize_cdf
-from torchac.symbols import shift_symbols, unshift_symbols
 from torchac.torchac import (
     decode_float_cdf,
     decode_int16_normalized_cdf,
@@ -40,9 +39,7 @@ __all__ = [
     "encode_int16_normalized_cdf",
     "estimate_bits",
     "quantize_cdf",
-    "shift_symbols",
     "tabulate",
-    "unshift_symbols",
 ]
 
 _compile.leave_alone(

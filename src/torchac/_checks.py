@@ -14,11 +14,11 @@ from torchac._tensors import (
     BYTES,
     FLOAT_ROWS,
     INT16_ROWS,
-    MAX_LP,
+    INT32_MAX,
+    INT32_MIN,
     META,
     Array,
     Stream,
-    as_tensor,
     device_of,
     plain,
 )
@@ -152,40 +152,17 @@ def check_integers(
     return plain(array)
 
 
-def check_range(low: int, high: int) -> tuple[int, int]:
-    """Checks the ends of a range of integers that are to be symbols."""
-    low, high = check_integer("low", low), check_integer("high", high)
-    most = MAX_LP - 1
-    if not low <= high < low + most:
-        raise ValueError(
-            f"low is {low} and high is {high}: expected low <= high and at most {most} integers"
-        )
-    return low, high
-
-
 def check_integer(name: str, value: int) -> int:
-    """An integer of any type as an int."""
+    """An integer of any type, of 32 bits, as an int."""
     try:
         integer = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is of type {type(value).__name__}: expected an int") from None
-    if abs(integer) > 1 << 52:  # beyond, a float64 cannot tell k from k + 0.5
-        raise ValueError(f"{name} is {integer}: expected an integer from -2**52 to 2**52")
+    if not INT32_MIN <= integer <= INT32_MAX:
+        raise ValueError(
+            f"{name} is {integer}: expected an integer from {INT32_MIN} to {INT32_MAX}"
+        )
     return integer
-
-
-def check_arrays(allowed: dict[Any, Any], **arrays: Array) -> dict[str, torch.Tensor]:
-    """Checks kinds, devices and dtypes of arguments, and gives them as tensors, in place."""
-    for name, array in arrays.items():
-        check_array(name, array)
-    devices = {name: device_of(array) for name, array in arrays.items()}
-    if len(set(devices.values())) > 1:
-        where = " and ".join(f"{name} on {device}" for name, device in devices.items())
-        raise ValueError(f"{where}: expected one device")
-    for name, array in arrays.items():
-        check_elements(name, array)
-        check_dtype(name, array, allowed)
-    return {name: as_tensor(array) for name, array in arrays.items()}
 
 
 def check_values(name: str, values: torch.Tensor, good: torch.Tensor, expected: str) -> None:

@@ -27,6 +27,7 @@ Stream: TypeAlias = "Buffer | Array"
 CPU, META = torch.device("cpu"), torch.device("meta")
 MIN_LP = 2
 MAX_LP = 32769  # the symbols 0 … 32767 are what an int16 result can hold
+INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 MAX_TABLES = (1 << 32) - 1  # the core counts them in 32 bits
 
 

@@ -32,14 +32,23 @@ from torch.distributions import Distribution
 
 from torchac import _checks, _core, _tensors
 from torchac._core import Kind
+from torchac._distributions import cdf_rows
 from torchac._rows import check_cdf
-from torchac._tensors import CPU, FLOATS, INTEGERS, NUMBERS, Array, as_tensor, like
-from torchac.cdf import from_distribution
+from torchac._tensors import (
+    CPU,
+    FLOATS,
+    INT32_MAX,
+    INT32_MIN,
+    INTEGERS,
+    NUMBERS,
+    Array,
+    as_tensor,
+    like,
+)
 from torchac.quantize import quantize_cdf
 
 __all__ = ["Laplace", "Logistic", "Mixture", "Model", "Normal", "Tables", "tabulate"]
 
-INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 MAX_SCALE = 1 << 24
 M = TypeVar("M", bound="Model")
 
@@ -204,10 +213,7 @@ def _check_range(name: str, array: Array, low: float, high: float, expected: str
 def _check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
     ends = []
     for name, end, default in (("low", low, INT32_MIN), ("high", high, INT32_MAX)):
-        end = default if end is None else _checks.check_integer(name, end)
-        if not INT32_MIN <= end <= INT32_MAX:
-            raise ValueError(f"{name} is {end}: expected {INT32_MIN} to {INT32_MAX}")
-        ends.append(end)
+        ends.append(default if end is None else _checks.check_integer(name, end))
     if ends[0] > ends[1]:
         raise ValueError(f"low is {ends[0]} and high is {ends[1]}: expected low <= high")
     return ends[0], ends[1]
@@ -727,7 +733,7 @@ def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
         >>> torchac.decode(model, stream)
         tensor([0, 7], dtype=torch.int32)
     """
-    rows = from_distribution(distribution, low, high)
+    rows = cdf_rows(distribution, low, high)
     return Tables(rows, low=low, bounds=(low, high))
 
 
