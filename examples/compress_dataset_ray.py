@@ -1,7 +1,8 @@
 """Compresses a folder of images with Ray Data and torchac, on this machine or on a cluster.
 
-A first pass reads the images, codes them batch by batch in actors and writes Parquet, a stream in
-each row. A second pass reads Parquet, decodes it, and compares with the images.
+A first pass reads the images, codes them batch by batch and writes Parquet, a stream in each row. A
+second pass reads Parquet, decodes it, and compares with the images. Any machine may decode what
+another one coded, as the distributions are the same on all of them.
 
 An image is coded as the differences between its values and those in the channel before, above and
 on the left. For each block of 16 x 16 differences, their size selects one of 24 Laplace
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -33,10 +33,10 @@ except ImportError:
     sys.exit('this example needs Ray: pip install ".[ray]"')
 
 Batch = dict[str, Any]  # columns by name
-Tables = NDArray[np.int16]
 
 BLOCK = 16
 SCALES = 2 ** (torch.arange(24) / 3 - 2)  # mean sizes of differences, from 0.25 to 51
+MODEL = torchac.Laplace(0.0, SCALES, low=-128, high=127)
 
 
 def load(file: bytes | str) -> Tensor:
@@ -62,100 +62,67 @@ def sums(values: Tensor) -> Tensor:
 
 
 def choose(values: Tensor) -> Tensor:
-    """Returns which table suits each block of each channel."""
+    """Returns which scale suits each block of each channel."""
     sizes = avg_pool2d(values.abs().float(), BLOCK, ceil_mode=True)
     return torch.bucketize(sizes, SCALES[:-1] * 2 ** (1 / 6)).byte()
 
 
 def spread(chosen: Tensor, height: int, width: int) -> Tensor:
-    """Returns the table of each value."""
+    """Returns the number of the scale of each value."""
     index = chosen.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2)
     return index[:, :height, :width]
 
 
-class Compress:
-    """An actor that codes images. It lives as long as the pass, and gets its tables once."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = torch.tensor(tables)
-
-    def __call__(self, batch: Batch) -> Batch:
-        """Makes the columns that are stored from the names and contents of files."""
-        images = [load(file) for file in batch["bytes"]]
-        values = [differences(image) for image in images]
-        chosen = [choose(of_image) for of_image in values]
-        shapes = [image.shape for image in images]
-        streams = torchac.encode_batch(
-            self.tables,
-            [torchac.shift_symbols(of_image, -128, 127) for of_image in values],
-            index=[spread(c, *shape[1:]) for c, shape in zip(chosen, shapes, strict=True)],
-            num_threads=1,  # an actor has one processor; there are more actors instead
-        )
-        return {
-            "path": batch["path"],
-            "channels": [shape[0] for shape in shapes],
-            "height": [shape[1] for shape in shapes],
-            "width": [shape[2] for shape in shapes],
-            "tables": [of_image.numpy().tobytes() for of_image in chosen],
-            "stream": streams,
-        }
+def encode(batch: Batch) -> Batch:
+    """Makes the columns that are stored from the names and contents of files."""
+    images = [load(file) for file in batch["bytes"]]
+    values = [differences(image) for image in images]
+    chosen = [choose(of_image) for of_image in values]
+    shapes = [image.shape for image in images]
+    index = [spread(c, *shape[1:]) for c, shape in zip(chosen, shapes, strict=True)]
+    return {
+        "path": batch["path"],
+        "channels": [shape[0] for shape in shapes],
+        "height": [shape[1] for shape in shapes],
+        "width": [shape[2] for shape in shapes],
+        "scales": [of_image.numpy().tobytes() for of_image in chosen],
+        # Ray gives each batch one processor, and codes several batches at a time.
+        "stream": torchac.encode_batch(MODEL, values, index=index, num_threads=1),
+    }
 
 
-class Verify:
-    """An actor that decodes what `Compress` made."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = torch.tensor(tables)
-
-    def __call__(self, batch: Batch) -> Batch:
-        """Returns whether each image is the same again, and its bytes: raw, in its file, coded."""
-        index = []
-        columns = (batch[name] for name in ("channels", "height", "width", "tables"))
-        for channels, height, width, tables in zip(*columns, strict=True):
-            chosen = torch.frombuffer(bytearray(tables), dtype=torch.uint8)
-            blocks = chosen.view(channels, -(-height // BLOCK), -(-width // BLOCK))
-            index.append(spread(blocks, height, width))
-        streams = list(batch["stream"])
-        decoded = torchac.decode_batch(self.tables, streams, index=index, num_threads=1)
-        images = [sums(torchac.unshift_symbols(symbols, -128)) for symbols in decoded]
-        originals = [load(path) for path in batch["path"]]
-        sizes = zip(batch["stream"], batch["tables"], strict=True)
-        return {
-            "equal": [torch.equal(*pair) for pair in zip(images, originals, strict=True)],
-            "raw": [image.numel() for image in originals],
-            "file": [Path(path).stat().st_size for path in batch["path"]],
-            "coded": [len(stream) + len(tables) for stream, tables in sizes],
-        }
+def decode(batch: Batch) -> Batch:
+    """Returns whether each image is the same again, and its bytes: raw, in its file, coded."""
+    index = []
+    columns = (batch[name] for name in ("channels", "height", "width", "scales"))
+    for channels, height, width, scales in zip(*columns, strict=True):
+        chosen = torch.frombuffer(bytearray(scales), dtype=torch.uint8)
+        blocks = chosen.view(channels, -(-height // BLOCK), -(-width // BLOCK))
+        index.append(spread(blocks, height, width))
+    decoded = torchac.decode_batch(MODEL, list(batch["stream"]), index=index, num_threads=1)
+    originals = [load(path) for path in batch["path"]]
+    pairs = zip(decoded, originals, strict=True)
+    sizes = zip(batch["stream"], batch["scales"], strict=True)
+    return {
+        "equal": [torch.equal(sums(values), original) for values, original in pairs],
+        "raw": [image.numel() for image in originals],
+        "file": [Path(path).stat().st_size for path in batch["path"]],
+        "coded": [len(stream) + len(scales) for stream, scales in sizes],
+    }
 
 
-def run(rows: ray.data.Dataset, actor: type, tables: Tables, options: Any) -> ray.data.Dataset:
-    """Returns what actors will make of the rows."""
-    return rows.map_batches(
-        actor,
-        fn_constructor_args=(tables,),
-        batch_size=options.batch_size,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=options.actors),
-    )
-
-
-def compress(images: Path, output: Path, options: Any) -> None:
-    """Writes Parquet files with a row for each image, and the tables."""
-    # Computed on another machine, tables could differ by a bit, and then nothing decodes: so all
-    # actors get these, as integers, and the second pass reads them.
-    rows = torchac.cdf.laplace(0.0, SCALES, -128, 127)
-    tables = torchac.quantize_cdf(rows).numpy()
-    output.mkdir(parents=True)
-    np.save(output / "tables.npy", tables)
+def compress(images: Path, output: Path, batch_size: int) -> None:
+    """Writes Parquet files with a row for each image."""
     files = ray.data.read_binary_files(
         str(images), include_paths=True, file_extensions=["bmp", "jpeg", "jpg", "png", "webp"]
     )
-    run(files, Compress, tables, options).write_parquet(str(output / "images"))
+    files.map_batches(encode, batch_size=batch_size).write_parquet(str(output))
 
 
-def verify(output: Path, options: Any) -> dict[str, int]:
+def verify(output: Path, batch_size: int) -> dict[str, int]:
     """Returns the number of images, of those that are the same again, and their bytes."""
-    stored = ray.data.read_parquet(str(output / "images"))
-    rows = run(stored, Verify, np.load(output / "tables.npy"), options).take_all()
+    stored = ray.data.read_parquet(str(output))
+    rows = stored.map_batches(decode, batch_size=batch_size).take_all()
     return {"count": len(rows)} | {name: int(sum(row[name] for row in rows)) for name in rows[0]}
 
 
@@ -179,20 +146,19 @@ def main() -> None:
     parser.add_argument("--input", type=Path, help="default: parts of photographs of scikit-learn")
     parser.add_argument("--output", type=Path, help="default: a folder that is deleted afterwards")
     parser.add_argument("--address", help="of a Ray cluster whose machines share these folders")
-    parser.add_argument("--actors", type=int, default=2, help="at most so many work at a time")
+    parser.add_argument("--processes", type=int, default=2, help="so many work on this machine")
     parser.add_argument("--batch-size", type=int, default=8, help="images in a batch")
     options = parser.parse_args()
     if options.output and options.output.exists():
         sys.exit(f"{options.output} exists: choose a new folder")
-    # Here, there is one more processor than actors: without it, nothing would read the files.
-    where = {"address": options.address} if options.address else {"num_cpus": options.actors + 1}
+    where = {"address": options.address} if options.address else {"num_cpus": options.processes}
     with tempfile.TemporaryDirectory() as temporary, ray.init(**where):
         images = options.input or make_images(Path(temporary, "images"))
         output = options.output or Path(temporary, "compressed")
         start = time.perf_counter()
-        compress(images.resolve(), output.resolve(), options)
+        compress(images.resolve(), output.resolve(), options.batch_size)
         middle = time.perf_counter()
-        result = verify(output.resolve(), options)
+        result = verify(output.resolve(), options.batch_size)
         end = time.perf_counter()
     assert result["equal"] == result["count"], f"not all images are the same again: {result}"
 

@@ -217,7 +217,7 @@ def test_ray_stores_a_stream_for_each_image_of_a_folder(tmp_path: Path) -> None:
         save_image(tmp_path / "images" / name, *shape)
     arguments = ("compress_dataset_ray.py", "--input=images", "--output=out", "--address=local")
     assert "3 images are the same after decoding" in run(tmp_path, *arguments)
-    rows = parquet.read_table(tmp_path / "out" / "images").to_pylist()
+    rows = parquet.read_table(tmp_path / "out").to_pylist()
     for row in rows:
         mode, size = shapes[Path(row["path"]).name]
         assert (row["channels"], row["height"], row["width"]) == (len(mode), size[1], size[0])

@@ -66,9 +66,10 @@ class AutoEncoder(nn.Module):
         exact = costs[channel, steps.round().long()]
         return (exact + slope * (values - values.detach())).sum((1, 2, 3))
 
-    def tables(self) -> Tensor:
-        """Returns a CDF row for each channel, to code with."""
-        return torchac.cdf.from_logits(self.logits.detach())
+    def tables(self) -> torchac.Tables:
+        """Returns the distribution of the integers of each channel, to code with."""
+        rows = torchac.cdf.from_logits(self.logits.detach())
+        return torchac.Tables(rows, low=-self.limit, bounds=(-self.limit, self.limit))
 
 
 def channels_of(values: Tensor) -> Tensor:

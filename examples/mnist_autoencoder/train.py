@@ -40,18 +40,17 @@ def code(model: AutoEncoder, images: Tensor, rate: float) -> Result:
     model.eval()
     values = torch.cat([model.bottleneck(batch) for batch in torch.split(images, 1000)]).round()
     tables, index = model.tables(), channels_of(values)
-    symbols = torchac.shift_symbols(values.long(), -model.limit, model.limit)
 
-    stream = torchac.encode_float_cdf(tables, symbols, index=index)
-    decoded = torchac.decode_float_cdf(tables, stream, index=index)
-    assert torch.equal(decoded, symbols.short()), "the decoded bottleneck is not the original"
+    stream = torchac.encode(tables, values, index=index)
+    decoded = torchac.decode(tables, stream, index=index)
+    assert torch.equal(decoded, values.int()), "the decoded bottleneck is not the original"
     ideal = model.bits(values).double().sum().item()
-    estimated = torchac.estimate_bits(tables, symbols, index=index).sum().item()
+    estimated = torchac.estimate_bits(tables, values, index=index).sum().item()
     coded = 8 * len(stream)
     assert coded <= 1.0001 * estimated + 16, "the stream is longer than torchac promises"
 
-    received = torchac.unshift_symbols(decoded, -model.limit).float()
-    outputs = torch.cat([model.synthesis(batch) for batch in torch.split(received, 1000)])
+    batches = torch.split(decoded.float(), 1000)
+    outputs = torch.cat([model.synthesis(batch) for batch in batches])
     error = (outputs - images).square().mean().item()
     model.train()
     return Result(
