@@ -465,7 +465,7 @@ def test_distributions_with_a_support_on_any_default_device(device: str) -> None
     distribution = torch.distributions.Exponential(rates)
     expected = torchac.tabulate(distribution, 0, 3)
     with torch.device(device):
-        assert torchac.tabulate(distribution, 0, 3).cdf.equal(expected.cdf)
+        assert np.array_equal(torchac.tabulate(distribution, 0, 3).cdf, expected.cdf)
 
 
 class WithoutFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -507,7 +507,8 @@ def test_tabulating_without_float64() -> None:
     distribution = torch.distributions.Exponential(torch.tensor([1.0, 0.5]))
     tables = torchac.tabulate(distribution, 0, 3)
     expected = torch.tensor([[0.3935, 0.7769, 0.9179], [0.2212, 0.5276, 0.7135]])
-    assert (tables.cdf[:, 1:-1].int() % 65536 / 65536 - expected).abs().max() < 1e-4
+    inner = torch.as_tensor(tables.cdf)[:, 1:-1].int() % 65536
+    assert (inner / 65536 - expected).abs().max() < 1e-4
 
 
 @pytest.mark.usefixtures("without_float64")

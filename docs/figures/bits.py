@@ -16,8 +16,7 @@ def draw() -> Figure:
     forecast = 15 + 6 * torch.sin(hours * torch.pi / 12)
     readings = (forecast + 1.5 * torch.randn(96)).round()
     readings[60:64] -= 6
-    rows = torchac.cdf.normal(forecast, 1.5, -20, 45)
-    bits = torchac.estimate_bits(rows, torchac.shift_symbols(readings, -20, 45))
+    bits = torchac.estimate_bits(torchac.Normal(forecast, 1.5), readings)
 
     figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
