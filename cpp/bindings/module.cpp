@@ -34,6 +34,7 @@
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/categories.hpp"
 #include "torchac/models/cdf_layout.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/standard_cdf.hpp"
@@ -205,6 +206,7 @@ class NumberArray {
     require(slice_.array().ndim() >= 1, "a batch expected");
     return slice_.array().shape(0);
   }
+  [[nodiscard]] const std::byte* first() const { return slice_.first(); }
   [[nodiscard]] Numbers numbers() const {
     return {type_, StridedWalk(slice_.first(), slice_.dimensions())};
   }
@@ -229,7 +231,7 @@ class NumberArray {
   NumberType type_;
 };
 
-// A model of values as Python passes it: parameters, or rows with windows.
+// A model of values as Python passes it: parameters, rows with windows, or numbers of categories.
 class ValueModel {
  public:
   static ValueModel of_parameters(const std::vector<Kind>& kinds,
@@ -273,13 +275,31 @@ class ValueModel {
     return model;
   }
 
-  // The shape of the values.
-  [[nodiscard]] std::vector<Dimension> shape() const {
-    if (!rows_) return arrays_.front().shape();
-    return index_ ? index_->dimensions() : shape_;
+  // Numbers along the last dimension, or one for each value of Bernoulli distributions.
+  static ValueModel of_categories(CategoryKind kind, const NumberArray& numbers,
+                                  const std::optional<py::array>& index) {
+    ValueModel model;
+    model.numbers_ = CategoryNumbers{kind, numbers};
+    if (index) model.index_ = ArraySlice(*index);
+    const CategoryLayout layout = model.layout();
+    require(layout.type >= NumberType::kFloat16, "floats expected");
+    require(layout.count >= 1 && layout.count <= kMaxCategories, "1 to 2^20 categories expected");
+    require(!index || model.numbers_->dimensions().size() == 1,
+            "shared rows must have two dimensions");
+    return model;
   }
 
-  [[nodiscard]] std::variant<Parameters, WindowRows> model() const {
+  // The shape of the values.
+  [[nodiscard]] std::vector<Dimension> shape() const {
+    if (index_) return index_->dimensions();
+    if (numbers_) return numbers_->dimensions();
+    return rows_ ? shape_ : arrays_.front().shape();
+  }
+
+  [[nodiscard]] std::uint32_t kind() const { return kind_of(model()); }
+
+  [[nodiscard]] AnyModel model() const {
+    if (numbers_) return Categories{layout(), category_rows()};
     if (!rows_) return parameters();
     const auto* first_row = reinterpret_cast<const std::byte*>(rows_->rows.data());
     WindowRows result{{first_row + first_ * rows_->rows.strides(0), rows_->rows.strides(0), count_,
@@ -291,7 +311,6 @@ class ValueModel {
   }
 
   [[nodiscard]] Parameters parameters() const {
-    require(!rows_, "parameters expected");
     Parameters result{{}, bounds_};
     const std::size_t count = kinds_.size();
     for (std::size_t k = 0; k < count; ++k) {
@@ -310,6 +329,7 @@ class ValueModel {
     for (py::ssize_t i = 0; i < count; ++i) {
       ValueModel& item = result[static_cast<std::size_t>(i)];
       for (NumberArray& array : item.arrays_) array = NumberArray(array, i);
+      if (numbers_ && !index_) item.numbers_->array = NumberArray(numbers_->array, i);
       if (index_) {
         item.index_ = ArraySlice(index_->array(), i);
       } else if (rows_) {
@@ -322,6 +342,39 @@ class ValueModel {
   }
 
  private:
+  // The numbers of categories, along the last dimension unless they are of Bernoulli distributions.
+  struct CategoryNumbers {
+    CategoryKind kind;
+    NumberArray array;
+
+    [[nodiscard]] bool bernoulli() const { return kind >= CategoryKind::kBernoulliProbabilities; }
+    [[nodiscard]] std::vector<Dimension> dimensions() const {
+      auto result = array.shape();
+      if (!bernoulli()) {
+        require(!result.empty(), "a dimension of categories expected");
+        result.pop_back();
+      }
+      return result;
+    }
+  };
+
+  [[nodiscard]] CategoryLayout layout() const {
+    const Numbers numbers = numbers_->array.numbers();
+    if (numbers_->bernoulli()) return {numbers_->kind, numbers.type, 1, 0};
+    const auto shape = numbers_->array.shape();
+    require(!shape.empty(), "a dimension of categories expected");
+    require(shape.back().size <= kMaxCategories, "1 to 2^20 categories expected");
+    return {numbers_->kind, numbers.type, static_cast<std::uint32_t>(shape.back().size),
+            shape.back().stride};
+  }
+
+  [[nodiscard]] Rows category_rows() const {
+    const auto* first = numbers_->array.first();
+    const auto dimensions = numbers_->dimensions();
+    if (!index_) return Rows(StridedWalk(first, dimensions));
+    return {{first, dimensions[0].stride, dimensions[0].size}, integers(*index_, false)};
+  }
+
   struct Stored {
     Symbols rows;
     Int32s first;
@@ -332,6 +385,7 @@ class ValueModel {
   Bounds bounds_;
   std::vector<Kind> kinds_;
   std::vector<NumberArray> arrays_;  // locs, scales, and weights of a mixture
+  std::optional<CategoryNumbers> numbers_;
   std::optional<Stored> rows_;
   std::optional<ArraySlice> index_;
   py::ssize_t first_ = 0;  // of the rows, and how many
@@ -722,7 +776,7 @@ std::optional<Report> tabulate_rows(const ValueModel& model, Int32s& first, Int3
   const std::int64_t count = size(model.shape());
   require(first.size() == count && symbols.size() == count && shifts.size() == count,
           "one window for each row expected");
-  TabulateJob job{model.parameters(),
+  TabulateJob job{model.model(),
                   count,
                   first.mutable_data(),
                   symbols.mutable_data(),
@@ -802,12 +856,21 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .value("LAPLACE", Kind::kLaplace)
       .value("LOGISTIC", Kind::kLogistic);
 
+  py::enum_<CategoryKind>(m, "CategoryKind")
+      .value("PROBABILITIES", CategoryKind::kProbabilities)
+      .value("LOGITS", CategoryKind::kLogits)
+      .value("BERNOULLI_PROBABILITIES", CategoryKind::kBernoulliProbabilities)
+      .value("BERNOULLI_LOGITS", CategoryKind::kBernoulliLogits);
+
   py::class_<NumberArray>(m, "Numbers")
       .def(py::init<py::array, bool>(), py::arg("array"), py::arg("bfloat16"));
 
   py::class_<ValueModel>(m, "ValueModel")
       .def_static("of_parameters", &ValueModel::of_parameters, py::arg("kinds"), py::arg("locs"),
                   py::arg("scales"), py::arg("weights"), py::arg("low"), py::arg("high"))
+      .def_property_readonly("kind", &ValueModel::kind)
+      .def_static("of_categories", &ValueModel::of_categories, py::arg("kind"), py::arg("numbers"),
+                  py::arg("index"))
       .def_static("of_rows", &ValueModel::of_rows, py::arg("rows").noconvert(),
                   py::arg("first").noconvert(), py::arg("symbols").noconvert(),
                   py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("index"),

@@ -7,8 +7,6 @@
 #include <cstdint>
 #include <span>
 #include <stdexcept>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "kernels.hpp"
@@ -17,7 +15,6 @@
 #include "torchac/engine/kernels.hpp"
 #include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
-#include "torchac/models/parameters.hpp"
 #include "torchac/support/cpu_features.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
@@ -41,13 +38,9 @@ void require_one_type(std::span<const Job> jobs) {
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("rows of different types");
 }
 
-// Also of mixtures and others.
 template <class Job>
 void require_one_kind(std::span<const Job> jobs) {
-  const auto kind = [](const Job& job) {
-    const auto* parameters = std::get_if<Parameters>(&job.model);
-    return std::pair(job.model.index(), parameters != nullptr && parameters->mixture());
-  };
+  const auto kind = [](const Job& job) { return kind_of(job.model); };
   const auto same = [&](const Job& job) { return kind(job) == kind(jobs.front()); };
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("models of different kinds");
 }

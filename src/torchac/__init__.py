@@ -5,6 +5,7 @@ import sys
 from torchac import _compile, cdf
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
+from torchac.categorical import Bernoulli, Categorical
 from torchac.codec import decode, encode
 from torchac.errors import CorruptStreamError
 from torchac.incremental import Decoder, Encoder
@@ -20,6 +21,8 @@ from torchac.torchac import (
 __version__ = "1.0.0"
 
 __all__ = [
+    "Bernoulli",
+    "Categorical",
     "CorruptStreamError",
     "Decoder",
     "Encoder",
@@ -43,5 +46,15 @@ __all__ = [
 ]
 
 _compile.leave_alone(
-    sys.modules[__name__], cdf, Encoder, Decoder, Normal, Laplace, Logistic, Mixture, Tables
+    sys.modules[__name__],
+    cdf,
+    Encoder,
+    Decoder,
+    Normal,
+    Laplace,
+    Logistic,
+    Mixture,
+    Tables,
+    Categorical,
+    Bernoulli,
 )

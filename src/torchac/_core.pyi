@@ -34,6 +34,12 @@ class Kind:
     LAPLACE: ClassVar[Kind]
     LOGISTIC: ClassVar[Kind]
 
+class CategoryKind:
+    PROBABILITIES: ClassVar[CategoryKind]
+    LOGITS: ClassVar[CategoryKind]
+    BERNOULLI_PROBABILITIES: ClassVar[CategoryKind]
+    BERNOULLI_LOGITS: ClassVar[CategoryKind]
+
 class Report:
     @property
     def problem(self) -> Problem: ...
@@ -59,6 +65,12 @@ class Numbers:
     def __init__(self, array: npt.NDArray[Any], bfloat16: bool) -> None: ...
 
 class ValueModel:
+    @property
+    def kind(self) -> int: ...
+    @staticmethod
+    def of_categories(
+        kind: CategoryKind, numbers: Numbers, index: npt.NDArray[Any] | None
+    ) -> ValueModel: ...
     @staticmethod
     def of_parameters(
         kinds: Sequence[Kind],

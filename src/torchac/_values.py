@@ -99,9 +99,9 @@ def encode_batch(model: Any, values: Any, index: Any, threads: int) -> list[byte
         return streams
     each = [check_values(v) for v in values]
     items = _items(model, index, [tuple(v.shape) for v in each])
-    if not _alike(items):
-        return [codec_encode(m, v, i) for (m, i), v in zip(items, each, strict=True)]
     views = [m._view(i) for m, i in items]
+    if not _alike(views):
+        return [codec_encode(m, v, i) for (m, i), v in zip(items, each, strict=True)]
     streams = _core.encode_value_items(views, [_tensors.numbers(v) for v in each], threads)
     if isinstance(streams, _core.Report):
         item = streams.item
@@ -131,8 +131,8 @@ def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int
     pairs = zip(models, indices, strict=True)
     results = [np.empty(decoded_shape(m, i), np.int32) for m, i in pairs]
     items = _items(model, index, [tuple(r.shape) for r in results])
-    if _alike(items):
-        views = [m._view(i) for m, i in items]
+    views = [m._view(i) for m, i in items]
+    if _alike(views):
         report = _core.decode_value_items(views, streams, results, threads)
         if report is not None:
             item = report.item
@@ -159,9 +159,9 @@ def _items(
     return [m._for_values(shape, i) for m, shape, i in triples]
 
 
-def _alike(items: list[tuple[Model, Array | None]]) -> bool:
+def _alike(views: list[_core.ValueModel]) -> bool:
     """Whether the core can code them together."""
-    return len({(m._is_mixture, m._is_stored, i is None) for m, i in items}) == 1
+    return len({view.kind for view in views}) == 1
 
 
 def explain(

@@ -11,10 +11,11 @@ import torch
 from torch.distributions import Distribution
 
 from torchac import _checks, _core, _gather, _tensors, _values, errors
+from torchac._as_model import as_model
 from torchac._gather import Item
 from torchac._rows import Rows, check_cdf, check_symbols, views
 from torchac._tensors import Array, ArrayT, Stream, Symbols
-from torchac.models import Model, as_model
+from torchac.models import Model
 
 T = TypeVar("T")
 

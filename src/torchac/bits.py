@@ -10,9 +10,10 @@ import torch
 from torch.distributions import Distribution
 
 from torchac import _core, _gather, _tensors, _values, errors
+from torchac._as_model import as_model
 from torchac._rows import check_cdf, check_symbols
 from torchac._tensors import CPU, Array, ArrayT, NDArray, as_tensor
-from torchac.models import Model, as_model
+from torchac.models import Model
 
 
 @overload

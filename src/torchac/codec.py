@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from torchac import _checks, _coding, _core, _values, errors
+from torchac._as_model import as_model
 from torchac._rows import Rows, check_cdf
 from torchac._tensors import Array, Stream, as_tensor, like
-from torchac.models import as_model
 
 __all__ = ["decode", "encode"]
 

@@ -8,9 +8,10 @@ from typing import Any, overload
 from torch.distributions import Distribution
 
 from torchac import _checks, _coding, _core, _tensors, _values
+from torchac._as_model import as_model
 from torchac._rows import check_cdf
 from torchac._tensors import Array, ArrayT, Stream
-from torchac.models import Model, as_model
+from torchac.models import Model
 
 
 class Encoder:

@@ -63,8 +63,6 @@ class Model(ABC):
 
     shape: tuple[int, ...]
     bounds: tuple[int, int]
-    _is_mixture = False
-    _is_stored = False
 
     @abstractmethod
     def expand(self: M, *shape: int) -> M:
@@ -85,7 +83,6 @@ class Model(ABC):
             (2, 3)
         """
 
-    @abstractmethod
     def tabulate(self) -> Tables:
         """The rows of the model, in integers: one for each element.
 
@@ -102,6 +99,20 @@ class Model(ABC):
             >>> tables.cdf
             tensor([ 0,  1,  2, -3, -2,  0], dtype=torch.int16)
         """
+        model, count = self._view(), math.prod(self.shape)
+        first, symbols = np.empty(count, np.int32), np.empty(count, np.int32)
+        shifts = np.empty(count, np.uint8)
+        self._check(_core.tabulate(model, first, symbols, shifts, None))
+        rows = np.zeros((count, int(symbols.max(initial=0)) + 1), np.int16)
+        self._check(_core.tabulate(model, first, symbols, shifts, rows))
+        made: list[Array] = [rows, first, symbols, shifts]
+        arrays = [self._like(a.reshape(self.shape + a.shape[1:])) for a in made]
+        return Tables._of(*arrays, bounds=self.bounds)
+
+    def _check(self, report: _core.Report | None) -> None:
+        if report is not None:
+            position = np.unravel_index(report.position, self.shape) if self.shape else ()
+            raise ValueError(self._blame(report.problem, tuple(map(int, position)), report.column))
 
     @property
     @abstractmethod
@@ -134,13 +145,13 @@ class Model(ABC):
                 raise ValueError(
                     f"the model has shape {self.shape}: expected (K,), K elements, with index"
                 )
-            return self._indexed(_broadcast("index", index, shape))
+            return self._indexed(broadcast("index", index, shape))
         if self.shape == shape:
             return self, None
         count, elements = math.prod(shape), math.prod(self.shape)
-        if 0 < elements <= _FEW and count >= _PAYS * elements:
+        if pay(elements, count):
             numbers = torch.arange(elements, dtype=torch.int32, device=CPU).view(self.shape)
-            return self._flat()._indexed(_broadcast("the model", numbers, shape))
+            return self._flat()._indexed(broadcast("the model", numbers, shape))
         return self.expand(*shape), None
 
     @abstractmethod
@@ -148,12 +159,12 @@ class Model(ABC):
         """The same elements in one dimension."""
 
 
-# As many elements, each shared by so many values, are worth rows and lookup tables.
-_FEW = 4096
-_PAYS = 16
+def pay(elements: int, values: int) -> bool:
+    """Whether rows and lookup tables of elements that so many values share are worth making."""
+    return 0 < elements <= 4096 and values >= 16 * elements
 
 
-def _broadcast(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+def broadcast(name: str, array: Array, shape: tuple[int, ...]) -> Array:
     try:
         return (
             array.expand(shape)
@@ -174,7 +185,7 @@ def _joint_shape(**arrays: Array | Model) -> tuple[int, ...]:
         raise ValueError(f"shapes do not broadcast: {shapes}") from None
 
 
-def _numbers(name: str, value: Any, others: Sequence[Any]) -> Array:
+def as_array(name: str, value: Any, others: Sequence[Any]) -> Array:
     """A parameter as an array: a number becomes one of no dimensions, as the others are."""
     if isinstance(value, (bool, int, float, np.integer, np.floating)):
         device = next((o.device for o in others if isinstance(o, torch.Tensor)), CPU)
@@ -236,23 +247,7 @@ class _Parametric(Model):
         """The same model of parameters that are made of its own."""
 
     def expand(self: M, *shape: int) -> M:
-        return self._map(lambda array: _broadcast("the model", array, _sizes(shape)))  # type: ignore[attr-defined, no-any-return]
-
-    def tabulate(self) -> Tables:
-        model, count = self._view(), math.prod(self.shape)
-        first, symbols = np.empty(count, np.int32), np.empty(count, np.int32)
-        shifts = np.empty(count, np.uint8)
-        self._check(_core.tabulate(model, first, symbols, shifts, None))
-        rows = np.zeros((count, int(symbols.max(initial=0)) + 1), np.int16)
-        self._check(_core.tabulate(model, first, symbols, shifts, rows))
-        made: list[Array] = [rows, first, symbols, shifts]
-        arrays = [self._like(a.reshape(self.shape + a.shape[1:])) for a in made]
-        return Tables._of(*arrays, bounds=self.bounds)
-
-    def _check(self, report: _core.Report | None) -> None:
-        if report is not None:
-            position = np.unravel_index(report.position, self.shape) if self.shape else ()
-            raise ValueError(self._blame(report.problem, tuple(map(int, position)), report.column))
+        return self._map(lambda array: broadcast("the model", array, sizes_of(shape)))  # type: ignore[attr-defined, no-any-return]
 
     @property
     def _arrays(self) -> list[Array]:
@@ -274,7 +269,7 @@ class _Parametric(Model):
 
     def _indexed(self, index: Array) -> tuple[Model, Array | None]:
         elements = self.shape[0]
-        if elements <= _FEW and math.prod(index.shape) >= _PAYS * elements:
+        if pay(elements, math.prod(index.shape)):
             return self.tabulate(), index
         numbers = as_tensor(index).long()
         _checks.check_values(
@@ -311,7 +306,7 @@ _SCALE = f"numbers from 0 to {MAX_SCALE}"
 _WEIGHT = "finite numbers that are not negative"
 
 
-def _sizes(shape: tuple[Any, ...]) -> tuple[int, ...]:
+def sizes_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes, given one by one or together."""
     return tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
 
@@ -328,13 +323,13 @@ class _LocationScale(_Parametric):
         high: int | None = None,
     ) -> None:
         self.bounds = _check_bounds(low, high)
-        loc, scale = _numbers("loc", loc, [scale]), _numbers("scale", scale, [loc])
+        loc, scale = as_array("loc", loc, [scale]), as_array("scale", scale, [loc])
         _same_device(loc=loc, scale=scale)
         _check_range("loc", loc, -_LARGEST, _LARGEST, _LOC)
         _check_range("scale", scale, 0, MAX_SCALE, _SCALE)
         self.shape = _joint_shape(loc=loc, scale=scale)
-        self.loc = _broadcast("loc", loc, self.shape)
-        self.scale = _broadcast("scale", scale, self.shape)
+        self.loc = broadcast("loc", loc, self.shape)
+        self.scale = broadcast("scale", scale, self.shape)
 
     @property
     def _components(self) -> list[tuple[Kind, Array, Array]]:
@@ -452,10 +447,8 @@ class Mixture(_Parametric):
         tensor([ 4, -2,  5], dtype=torch.int32)
     """
 
-    _is_mixture = True
-
     def __init__(self, weights: Array, components: Model | Sequence[Model]) -> None:
-        weights = _numbers("weights", weights, [])
+        weights = as_array("weights", weights, [])
         if weights.ndim == 0 or weights.shape[-1] == 0:
             raise ValueError(
                 f"weights have shape {tuple(weights.shape)}: expected (…, K), K at least 1"
@@ -472,7 +465,7 @@ class Mixture(_Parametric):
         self.shape = _joint_shape(
             weights=each[0], **{f"component {k}": part for k, part in enumerate(parts)}
         )
-        self.weights = _broadcast("weights", weights, (*self.shape, count))
+        self.weights = broadcast("weights", weights, (*self.shape, count))
         self.components = [part.expand(*self.shape) for part in parts]
         sums = as_tensor(weights).amax(-1)
         good = sums >= _MIN_WEIGHT
@@ -499,9 +492,9 @@ class Mixture(_Parametric):
     def expand(self, *shape: int) -> Mixture:
         """As `Model.expand`."""
         other = object.__new__(type(self))
-        sizes = _sizes(shape)
+        sizes = sizes_of(shape)
         other.components = [part.expand(*sizes) for part in self.components]
-        other.weights = _broadcast("the model", self.weights, (*sizes, self.weights.shape[-1]))
+        other.weights = broadcast("the model", self.weights, (*sizes, self.weights.shape[-1]))
         other.bounds, other.shape = self.bounds, sizes
         return other
 
@@ -568,8 +561,6 @@ class Tables(Model):
         tensor([0, 7], dtype=torch.int32)
     """
 
-    _is_stored = True
-
     def __init__(
         self,
         cdf: Array,
@@ -621,7 +612,7 @@ class Tables(Model):
         _checks.check_elements(name, value)
         _checks.check_dtype(name, value, INTEGERS)
         _check_range(name, value, low, high, f"integers from {low} to {high}")
-        return _broadcast(name, value, self.shape)
+        return broadcast(name, value, self.shape)
 
     @classmethod
     def _of(
@@ -635,9 +626,9 @@ class Tables(Model):
 
     def expand(self, *shape: int) -> Tables:
         """As `Model.expand`."""
-        sizes = _sizes(shape)
-        cdf = _broadcast("the model", self.cdf, (*sizes, self.cdf.shape[-1]))
-        each = [_broadcast("the model", a, sizes) for a in (self.low, self.lengths, self.shift)]
+        sizes = sizes_of(shape)
+        cdf = broadcast("the model", self.cdf, (*sizes, self.cdf.shape[-1]))
+        each = [broadcast("the model", a, sizes) for a in (self.low, self.lengths, self.shift)]
         return Tables._of(cdf, *each, bounds=self.bounds)
 
     def tabulate(self) -> Tables:
@@ -735,28 +726,3 @@ def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
     """
     rows = cdf_rows(distribution, low, high)
     return Tables(rows, low=low, bounds=(low, high))
-
-
-def as_model(model: Any) -> Model | None:
-    """The model that an argument is or stands for; None if it is a CDF."""
-    if isinstance(model, Model):
-        return model
-    if isinstance(model, (torch.Tensor, np.ndarray)):
-        return None
-    if isinstance(model, torch.distributions.Normal):
-        return Normal(model.loc, model.scale)
-    if isinstance(model, torch.distributions.Laplace):
-        return Laplace(model.loc, model.scale)
-    if isinstance(model, torch.distributions.MixtureSameFamily):
-        components = as_model(model.component_distribution)
-        assert components is not None
-        return Mixture(model.mixture_distribution.probs, components)
-    advice = (
-        "; torchac.tabulate(distribution, low, high) makes one of it"
-        if isinstance(model, Distribution)
-        else ""
-    )
-    raise TypeError(
-        f"the model is of type {type(model).__name__}: expected a model of torchac, a CDF, or a "
-        f"Normal, Laplace or MixtureSameFamily of torch.distributions{advice}"
-    )

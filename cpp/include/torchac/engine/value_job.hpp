@@ -7,14 +7,29 @@
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
+#include "torchac/models/categories.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/window_rows.hpp"
 
 namespace torchac {
 
+using AnyModel = std::variant<Parameters, WindowRows, Categories>;
+
+// Which kind of model it is: models of one kind are coded by one type of task.
+[[nodiscard]] inline std::uint32_t kind_of(const AnyModel& model) {
+  if (const auto* parameters = std::get_if<Parameters>(&model))
+    return parameters->mixture() ? 1 : 0;
+  if (std::holds_alternative<WindowRows>(model)) return 2;
+  const CategoryLayout& layout = std::get<Categories>(model).layout;
+  const std::uint32_t size = layout.categories() <= kFew      ? 0
+                             : layout.categories() <= kOneRow ? 1
+                                                              : 2;
+  return 3 + 2 * size + (layout.logits() ? 1 : 0);
+}
+
 // The model of so many values. What is coded together has one kind of model.
 struct ValueJob {
-  std::variant<Parameters, WindowRows> model;
+  AnyModel model;
   std::int64_t count;
 };
 
@@ -36,7 +51,7 @@ struct MeasureValuesJob : ValueJob {
 
 // Rows to be computed: their windows, and, unless null, their values, `stride` to a row.
 struct TabulateJob {
-  Parameters parameters;
+  AnyModel model;
   std::int64_t count;
   std::int32_t* first;
   std::int32_t* symbols;

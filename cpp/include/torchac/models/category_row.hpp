@@ -1,0 +1,114 @@
+// Categories that fit one row: the interval of one of them, and a search.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/categories.hpp"
+#include "torchac/models/weights.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+// Categories whose weights are added before a search: about the root of kOneRow, so that it looks
+// at few sums and then at few weights.
+inline constexpr std::uint32_t kSegment = 16;
+inline constexpr std::uint32_t kMaxSegments = (kOneRow + kSegment - 1) / kSegment;
+
+// The numbers of one row, filled up to whole segments with numbers of weight 0.
+template <class Weight>
+class CategoryRow {
+ public:
+  explicit CategoryRow(const CategoryLayout& layout)
+      : layout_(layout), filled_((layout.count + kSegment - 1) / kSegment * kSegment) {
+    numbers_.fill(Weight::kLeast);
+  }
+
+  [[nodiscard]] Fault read(const std::byte* row) {
+    read_floats(layout_, row, 0, layout_.count,
+                [&](std::size_t i, float number) { numbers_[i] = number; });
+    Extremes extremes;
+    extremes.add(numbers_.data(), filled_);
+    if (!are_good<Weight>(extremes, extremes.most)) [[unlikely]]
+      return fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
+    largest_ = from_order(extremes.most);
+    return {};
+  }
+
+  [[nodiscard]] Interval interval(std::uint32_t symbol) const {
+    const Weight weight(largest_);
+    const auto end = static_cast<std::int32_t>(symbol);
+    std::int32_t before = 0;
+    std::int32_t sum = 0;
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(filled_); ++i) {
+      const std::int32_t w = weight(numbers_[static_cast<std::size_t>(i)]);
+      sum += w;
+      before += i < end ? w : 0;
+    }
+    const WeightedRow<std::int32_t> row(sum, layout_.count);
+    return {row.bound(before, symbol), row.bound(before + weight(numbers_[symbol]), symbol + 1)};
+  }
+
+  // A row to search in.
+  class Search {
+   public:
+    [[nodiscard]] TORCHAC_INLINE Found find(const std::int32_t* weights,
+                                            std::uint32_t quantile) const {
+      std::uint32_t segment = 0;
+      for (const std::int32_t end : ends_) segment += end <= static_cast<std::int32_t>(quantile);
+      return find_weight(row_, weights, segment * kSegment, sums_[segment], quantile);
+    }
+
+   private:
+    friend class CategoryRow;
+
+    WeightedRow<std::int32_t> row_;
+    std::array<std::int32_t, kMaxSegments> sums_{};    // of the weights before each segment
+    std::array<std::int32_t, kMaxSegments - 1> ends_;  // the bounds between segments
+  };
+
+  // Writes the weights of all and makes their sums.
+  void prepare(Search& search, std::int32_t* weights) const {
+    const Weight weight(largest_);
+    const std::uint32_t filled = filled_;  // which the compiler could think is written to
+    for (std::uint32_t i = 0; i < filled; ++i) weights[i] = weight(numbers_[i]);
+    std::int32_t sum = 0;
+    for (std::uint32_t first = 0; first < filled; first += kSegment) {
+      search.sums_[first / kSegment] = sum;
+      for (std::uint32_t i = 0; i < kSegment; ++i) sum += weights[first + i];
+    }
+    search.row_ = WeightedRow<std::int32_t>(sum, layout_.count);
+    for (std::uint32_t s = 1; s < kMaxSegments; ++s) {
+      const auto first = static_cast<std::int32_t>(s * kSegment);
+      const std::int32_t bound = search.row_.part(search.sums_[s] + first) + first;
+      search.ends_[s - 1] = s * kSegment < filled ? bound : INT32_MAX;
+    }
+  }
+
+  // Writes the values of the row.
+  void write(std::uint16_t* to) const {
+    Search search;
+    std::array<std::int32_t, kMaxSegments * kSegment> weights;
+    prepare(search, weights.data());
+    std::int32_t sum = 0;
+    for (std::uint32_t j = 0; j < layout_.count; sum += weights[j++])
+      to[j] = static_cast<std::uint16_t>(search.row_.bound(sum, j));
+    to[layout_.count] = 0;  // 65536
+  }
+
+  // Weights that `prepare` writes.
+  [[nodiscard]] std::uint32_t filled() const { return filled_; }
+
+ private:
+  CategoryLayout layout_;
+  std::uint32_t filled_;
+  float largest_ = 0;
+  std::array<float, kMaxSegments * kSegment> numbers_;
+};
+
+TORCHAC_END_TARGET

@@ -1,0 +1,190 @@
+// Few categories, block by block: their numbers are transposed, so that all loops run over values
+// and become vector code, whatever the number of categories. Bernoulli distributions are those of
+// two, of which one number is given.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/categories.hpp"
+#include "torchac/models/weights.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/load.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+template <class Weight>
+class FewCategories {
+ public:
+  explicit FewCategories(const CategoryLayout& layout)
+      : layout_(layout),
+        categories_(layout.categories()),
+        values_(std::min(kBlock, kNumbers / categories_)) {}
+
+  // The most values in a block.
+  [[nodiscard]] std::size_t values() const { return values_; }
+
+  [[nodiscard]] ReadableBlock read(const std::byte* const* rows, std::size_t count) {
+    layout_.bernoulli() ? read_bernoulli(rows, count) : read_transposed(rows, count);
+    std::array<std::int32_t, kBlock> largest;
+    std::fill_n(largest.data(), count, INT32_MIN);
+    std::int32_t least = INT32_MAX;
+    for (std::size_t j = 0; j < categories_; ++j) {
+      const float* numbers = of_category(j);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::int32_t order = in_order(numbers[i]);
+        largest[i] = std::max(largest[i], order);
+        least = std::min(least, order);
+      }
+    }
+    Extremes of_largest;
+    for (std::size_t i = 0; i < count; ++i) {
+      of_largest.add(largest[i]);
+      largest_[i] = from_order(largest[i]);
+    }
+    ReadableBlock readable{count};
+    if (!are_good<Weight>({least, of_largest.most}, of_largest.least)) [[unlikely]]
+      blame(count, readable);
+    return readable;
+  }
+
+  // Packs the interval of each symbol.
+  void pack(const std::int32_t* symbols, std::size_t count, std::uint32_t* packed) const {
+    Integers before{};
+    Integers own{};
+    Integers sum{};
+    for (std::size_t j = 0; j < categories_; ++j) {
+      const float* numbers = of_category(j);
+      const auto category = static_cast<std::int32_t>(j);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::int32_t w = Weight(largest_[i])(numbers[i]);
+        before[i] += category < symbols[i] ? w : 0;
+        own[i] += category == symbols[i] ? w : 0;
+        sum[i] += w;
+      }
+    }
+    const auto last = static_cast<std::int32_t>(categories_ - 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      const WeightedRow<std::int32_t> row(sum[i], categories_);
+      const std::int32_t low = row.part(before[i] + symbols[i]) + symbols[i];
+      const std::int32_t next = symbols[i] + 1;
+      const std::int32_t high = row.part(before[i] + own[i] + next) + next;
+      const std::int32_t end =
+          symbols[i] == last ? static_cast<std::int32_t>(kTotalFrequency) : high;
+      packed[i] = static_cast<std::uint32_t>(low) | static_cast<std::uint32_t>(end - 1)
+                                                        << kPrecision;
+    }
+  }
+
+  // Makes the bounds of all rows, for `find`.
+  void prepare(std::size_t count) {
+    Integers sum{};
+    for (std::size_t j = 0; j < categories_; ++j) {
+      const float* numbers = of_category(j);
+      std::int32_t* weights = &bounds_[j * values_];
+      for (std::size_t i = 0; i < count; ++i) {
+        weights[i] = Weight(largest_[i])(numbers[i]);
+        sum[i] += weights[i];
+      }
+    }
+    std::array<double, kBlock> factor;
+    for (std::size_t i = 0; i < count; ++i)
+      factor[i] = WeightedRow<std::int32_t>(sum[i], categories_).factor();
+    Integers before{};
+    for (std::size_t j = 0; j < categories_; ++j) {
+      std::int32_t* bounds = &bounds_[j * values_];
+      const auto next = static_cast<std::int32_t>(j + 1);
+      for (std::size_t i = 0; i < count; ++i) {
+        before[i] += bounds[i];
+        bounds[i] =
+            static_cast<std::int32_t>(static_cast<double>(before[i] + next) * factor[i]) + next;
+      }
+    }
+    std::fill_n(&bounds_[(categories_ - 1) * values_], count,
+                static_cast<std::int32_t>(kTotalFrequency));
+  }
+
+  // The bounds above each symbol of value i, `step` apart.
+  struct Search {
+    const std::int32_t* bounds = nullptr;
+    std::size_t step = 0;
+    std::uint32_t categories = 0;
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
+      const auto wanted = static_cast<std::int32_t>(quantile);
+      std::uint32_t symbol = 0;
+      for (std::size_t j = 0; j + 1 < categories; ++j)
+        symbol += bounds[j * step + i] <= wanted ? 1 : 0;
+      const std::int32_t low = symbol == 0 ? 0 : bounds[(symbol - 1) * step + i];
+      return {
+          symbol,
+          {static_cast<std::uint32_t>(low), static_cast<std::uint32_t>(bounds[symbol * step + i])}};
+    }
+  };
+
+  [[nodiscard]] Search search(std::size_t first) const {
+    return {&bounds_[first], values_, categories_};
+  }
+
+  // Writes the values of row i.
+  void write(std::size_t i, std::uint16_t* to) const {
+    to[0] = 0;
+    for (std::size_t j = 0; j < categories_; ++j)
+      to[j + 1] = static_cast<std::uint16_t>(bounds_[j * values_ + i]);
+  }
+
+ private:
+  using Integers = std::array<std::int32_t, kBlock>;
+
+  // 16 KiB, half of an L1 cache.
+  static constexpr std::size_t kNumbers = 4096;
+
+  [[nodiscard]] const float* of_category(std::size_t j) const { return &numbers_[j * values_]; }
+
+  void read_transposed(const std::byte* const* rows, std::size_t count) {
+    with_float_type(layout_.type, [&]<class T>(const T*, const auto& number) {
+      const auto stride = static_cast<std::ptrdiff_t>(layout_.stride);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::byte* at = rows[i];
+        float* to = &numbers_[i];
+        for (std::size_t j = 0; j < categories_; ++j, at += stride, to += values_)
+          *to = static_cast<float>(number(load<T>(at)));
+      }
+    });
+  }
+
+  void read_bernoulli(const std::byte* const* rows, std::size_t count) {
+    with_float_type(layout_.type, [&]<class T>(const T*, const auto& number) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto second = static_cast<double>(number(load<T>(rows[i])));
+        numbers_[i] = layout_.logits() ? 0.0f : static_cast<float>(1.0 - second);
+        numbers_[values_ + i] = static_cast<float>(second);
+      }
+    });
+  }
+
+  TORCHAC_COLD void blame(std::size_t count, ReadableBlock& readable) const {
+    for (std::size_t i = 0; i < count; ++i) {
+      Extremes extremes;
+      for (std::size_t j = 0; j < categories_; ++j) extremes.add(in_order(of_category(j)[i]));
+      const Fault fault =
+          fault_of<Weight>(extremes, categories_, [&](std::size_t j) { return of_category(j)[i]; });
+      if (fault.problem != Problem::kNone) return readable.truncate(i, fault);
+    }
+  }
+
+  CategoryLayout layout_;
+  std::uint32_t categories_;
+  std::size_t values_;
+  std::array<float, kBlock> largest_;
+  std::array<float, kNumbers> numbers_;  // by category, then by value
+  std::array<std::int32_t, kNumbers> bounds_;
+};
+
+TORCHAC_END_TARGET

@@ -1,0 +1,185 @@
+// Weights: integers in proportion to the probabilities of categories. Their sums are exact, so the
+// order in which they are added does not matter.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/categories.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+// Floats as integers in the same order: -0 is -1, and NaN beyond the infinities.
+TORCHAC_INLINE std::int32_t in_order(float x) {
+  const auto bits = std::bit_cast<std::int32_t>(x);
+  return bits ^ (bits >> 31 & INT32_MAX);
+}
+TORCHAC_INLINE float from_order(std::int32_t order) {
+  return std::bit_cast<float>(order ^ (order >> 31 & INT32_MAX));
+}
+
+// The least and the most of numbers, in that order.
+struct Extremes {
+  std::int32_t least = INT32_MAX;
+  std::int32_t most = INT32_MIN;
+
+  TORCHAC_INLINE void add(std::int32_t order) {
+    least = std::min(least, order);
+    most = std::max(most, order);
+  }
+  // In a loop of its own, which compilers make vector code of.
+  TORCHAC_INLINE void add(const float* numbers, std::size_t count) {
+    Extremes all = *this;
+    for (std::size_t i = 0; i < count; ++i) all.add(in_order(numbers[i]));
+    *this = all;
+  }
+};
+
+inline constexpr float kLargestFloat = std::numeric_limits<float>::max();
+
+// The largest weight is 2^bits, or up to that. As much as integers of 32 bits can sum up: of all
+// categories in a row, or of a group. What is less likely by that factor has weight 0, and the part
+// that a row gives each symbol at least.
+inline constexpr int kRowBits = 22;
+inline constexpr int kGroupBits = 24;
+static_assert((std::int64_t{kOneRow} << kRowBits) + kOneRow <= INT32_MAX);
+static_assert((std::int64_t{kGroup} << kGroupBits) <= INT32_MAX);
+
+// The weight of a logit: exp(logit - largest) * 2^bits, rounded down.
+template <int kBits>
+class LogitWeight {
+ public:
+  // What numbers may be, and the least that one of them must be.
+  static constexpr float kLeast = -std::numeric_limits<float>::infinity();
+  static constexpr float kLargestAtLeast = -kLargestFloat;
+
+  explicit LogitWeight(float largest) : largest_(largest) {}
+
+  // exp(x) = 2^t = 2^n * 2^f, n an integer, and f from -1/2 to 1/2.
+  TORCHAC_INLINE std::int32_t operator()(float logit) const {
+    constexpr float kLowest = -40;  // exp(-40) < 2^-57, so the weight is 0
+    constexpr float kLog2E = 0x1.715476p+0f;
+    // So large that the unit in the last place is 1, and as its own last bits are zeros, they are
+    // n, modulo 2^22, in the sum.
+    constexpr float kRound = 0x1.8p23f;
+    // 2^f as a polynomial that is 1 at 0, so that the largest weight is 2^bits exactly. It has the
+    // least largest relative error of those, 1.01e-4.
+    constexpr float kScale = std::uint32_t{1} << kBits;
+    constexpr float k1 = 0x1.62f5fap-1f * kScale;
+    constexpr float k2 = 0x1.f00c4cp-3f * kScale;
+    constexpr float k3 = 0x1.c2a216p-5f * kScale;
+    const float x = logit - largest_;
+    const float t = (x > kLowest ? x : kLowest) * kLog2E;
+    const float rounded = t + kRound;
+    const float f = t - (rounded - kRound);
+    const float power = ((k3 * f + k2) * f + k1) * f + kScale;
+    // Times 2^n: n is added to the exponent.
+    const std::uint32_t scaled =
+        std::bit_cast<std::uint32_t>(power) + (std::bit_cast<std::uint32_t>(rounded) << 23);
+    return static_cast<std::int32_t>(std::bit_cast<float>(scaled));
+  }
+
+ private:
+  float largest_;
+};
+
+// The weight of a probability, in any unit: times a power of two, rounded down.
+template <int kBits>
+class ProbabilityWeight {
+ public:
+  static constexpr float kLeast = -0.0f;
+  static constexpr float kLargestAtLeast = 0x1p-100f;  // so that the factor is a float
+
+  // The exponent of the largest becomes kBits - 1: with the biased ones of both, it is
+  // biased + factor - 2 * kBias.
+  explicit ProbabilityWeight(float largest)
+      : factor_(std::bit_cast<float>(
+            (2 * kBias + kBits - 1 - (std::bit_cast<std::uint32_t>(largest) >> 23)) << 23)) {}
+
+  TORCHAC_INLINE std::int32_t operator()(float probability) const {
+    return static_cast<std::int32_t>(probability * factor_);
+  }
+
+ private:
+  static constexpr std::uint32_t kBias = 127;
+
+  float factor_;
+};
+
+// Calls `use` with a null pointer to the type of weights that numbers become.
+template <int kBits, class Use>
+auto with_weight(const CategoryLayout& layout, const Use& use) {
+  return layout.logits() ? use(static_cast<const LogitWeight<kBits>*>(nullptr))
+                         : use(static_cast<const ProbabilityWeight<kBits>*>(nullptr));
+}
+
+// Whether numbers with these extremes are what they may be, and rows, whose largest numbers are
+// that or more, can be made of them.
+template <class Weight>
+TORCHAC_INLINE bool are_good(const Extremes& extremes, std::int32_t largest) {
+  return extremes.least >= in_order(Weight::kLeast) && extremes.most <= in_order(kLargestFloat) &&
+         largest >= in_order(Weight::kLargestAtLeast);
+}
+
+// What is wrong with a row of so many numbers, of which `number(j)` is one, if anything is.
+template <class Weight, class Number>
+TORCHAC_COLD Fault fault_of(const Extremes& extremes, std::size_t count, const Number& number) {
+  for (std::size_t j = 0; j < count; ++j) {
+    Extremes one;
+    one.add(in_order(number(j)));
+    if (!are_good<Weight>(one, INT32_MAX)) return {Problem::kWeight, static_cast<std::int64_t>(j)};
+  }
+  if (!are_good<Weight>(extremes, extremes.most)) return {Problem::kWeight, -1};
+  return {};
+}
+
+// The bounds of a row of weights with that sum: each symbol has the part of the row that its weight
+// plus one has of the sum of these, and one part at least. `Sum` is an integer that can hold it.
+template <class Sum>
+class WeightedRow {
+ public:
+  WeightedRow() = default;
+  TORCHAC_INLINE WeightedRow(Sum sum, std::uint32_t symbols)
+      : symbols_(symbols),
+        factor_(static_cast<double>(static_cast<std::int32_t>(kTotalFrequency - symbols)) /
+                static_cast<double>(sum + static_cast<Sum>(symbols))) {}
+
+  [[nodiscard]] TORCHAC_INLINE double factor() const { return factor_; }
+
+  // The part of a sum, in which each weight is one more.
+  [[nodiscard]] TORCHAC_INLINE std::int32_t part(Sum sum) const {
+    return static_cast<std::int32_t>(static_cast<double>(sum) * factor_);
+  }
+
+  // The bound below symbol j, from the sum of the weights before it.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t bound(Sum sum, std::uint32_t j) const {
+    const auto part = static_cast<std::uint32_t>(this->part(sum + static_cast<Sum>(j)));
+    return j == symbols_ ? kTotalFrequency : part + j;
+  }
+
+ private:
+  std::uint32_t symbols_ = 1;
+  double factor_ = 0;
+};
+
+// The symbol of a quantile, among those from `first` on, before which the weights are `sum`.
+template <class Sum, class W>
+TORCHAC_INLINE Found find_weight(const WeightedRow<Sum>& row, const W* weights, std::uint32_t first,
+                                 Sum sum, std::uint32_t quantile) {
+  std::uint32_t low = row.bound(sum, first);
+  for (std::uint32_t j = first;; ++j) {
+    sum += static_cast<Sum>(weights[j]);
+    const std::uint32_t high = row.bound(sum, j + 1);
+    if (quantile < high) return {j, {low, high}};
+    low = high;
+  }
+}
+
+TORCHAC_END_TARGET

@@ -1,0 +1,217 @@
+"""Models of categories: probabilities or logits, as classifiers and language models give them.
+
+The numbers of a value are read once, when it is coded: no softmax, no sums, no row in memory. Up to
+257 categories are one row of 16-bit integers; more are coded in two or three steps, a group and a
+place in it, so that 16 bits are enough for any number. `docs/format.md` defines both, to the bit:
+the same numbers give the same bytes on every machine, whatever their dtype.
+
+    >>> import torch, torchac
+    >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 3.0, -torch.inf]])
+    >>> model = torchac.Categorical(logits=logits)
+    >>> stream = torchac.encode(model, torch.tensor([0, 1]))
+    >>> torchac.decode(model, stream)
+    tensor([0, 1], dtype=torch.int32)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from torchac import _core, _tensors
+from torchac._core import CategoryKind
+from torchac._tensors import Array
+from torchac.models import Model, Tables, as_array, broadcast, pay, sizes_of
+
+__all__ = ["Bernoulli", "Categorical"]
+
+MAX_CATEGORIES = 1 << 20
+ONE_ROW = 257  # categories
+
+
+class _Categories(Model):
+    """Models of numbers that say how likely categories are."""
+
+    _kinds: ClassVar[dict[str, CategoryKind]]
+    _expected: ClassVar[dict[str, str]]
+    # Dimensions of the numbers behind those of the values.
+    _own_dimensions: ClassVar[int]
+
+    def __init__(
+        self, *, probs: Array | float | None = None, logits: Array | float | None = None
+    ) -> None:
+        if (probs is None) == (logits is None):
+            given = "neither" if probs is None else "both"
+            raise TypeError(f"{given} of probs and logits is given: expected one of them")
+        self._name = "logits" if probs is None else "probs"
+        self._set(as_array(self._name, logits if probs is None else probs, []))
+
+    def _set(self, numbers: Array) -> None:
+        self._numbers = numbers
+        self.shape = tuple(numbers.shape[: numbers.ndim - self._own_dimensions])
+        self.bounds = (0, self._categories - 1)
+
+    @property
+    def _categories(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def probs(self) -> Array | None:
+        """The probabilities, if they were given."""
+        return self._numbers if self._name == "probs" else None
+
+    @property
+    def logits(self) -> Array | None:
+        """The logits, if they were given."""
+        return self._numbers if self._name == "logits" else None
+
+    @property
+    def _arrays(self) -> list[Array]:
+        return [self._numbers]
+
+    def _of(self, numbers: Array) -> _Categories:
+        other = object.__new__(type(self))
+        other._name = self._name
+        other._set(numbers)
+        return other
+
+    @property
+    def _own_shape(self) -> tuple[int, ...]:
+        return tuple(self._numbers.shape[len(self.shape) :])
+
+    def expand(self, *shape: int) -> _Categories:
+        """As `Normal.expand`."""
+        sizes = (*sizes_of(shape), *self._own_shape)
+        return self._of(broadcast("the model", self._numbers, sizes))
+
+    def _flat(self) -> _Categories:
+        return self._of(self._numbers.reshape(-1, *self._own_shape))
+
+    def _view(self, index: Array | None = None) -> _core.ValueModel:
+        return _core.ValueModel.of_categories(
+            self._kinds[self._name],
+            _tensors.numbers(self._numbers),
+            None if index is None else _tensors.view(index),
+        )
+
+    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
+        if self._categories <= ONE_ROW and pay(self.shape[0], math.prod(index.shape)):
+            return self.tabulate(), index
+        return self, index
+
+    def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
+        name, expected = self._name, self._expected[self._name]
+        if column < 0:
+            lowest = "-inf" if name == "logits" else "0"
+            return f"{name} are all {lowest} at index {position}: expected one above that"
+        place = (*position, column)[: self._numbers.ndim]
+        value = _tensors.as_tensor(self._numbers)[place].item()
+        return f"{name} is {value} at index {place}: expected {expected}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={self.shape})"
+
+
+_LOGITS = "numbers below 3.4e38, or -inf"
+
+
+class Categorical(_Categories):
+    """Distributions of the categories 0 … V-1.
+
+    The numbers are checked when they are coded with, as that reads them anyway.
+
+    Args:
+        probs: Probabilities of shape `(…, V)`, `1 <= V <= 2^20`, of any float or integer dtype, on
+            any device: not negative, one at least above 2^-100. They need not sum to 1, so counts
+            will do.
+        logits: Instead of these, logarithms of the probabilities plus any constant: the model is
+            their softmax. -inf is a probability of 0; what is less likely than 2^-57 times the
+            likeliest category costs as much.
+
+    Raises:
+        TypeError: Both or neither is given, or no tensor or array.
+        ValueError: Shapes or dtypes that are not allowed. When coding: NaN, inf, a negative
+            probability, or a value that has no likely category. The message names value and
+            position.
+
+    Example:
+        >>> import torch, torchac
+        >>> counts = torch.tensor([[5, 0, 1, 2], [1, 1, 1, 1]])
+        >>> model = torchac.Categorical(probs=counts)
+        >>> stream = torchac.encode(model, torch.tensor([0, 3]))
+        >>> torchac.decode(model, stream)
+        tensor([0, 3], dtype=torch.int32)
+    """
+
+    _kinds: ClassVar = {"probs": CategoryKind.PROBABILITIES, "logits": CategoryKind.LOGITS}
+    _expected: ClassVar = {
+        "probs": "numbers below 3.4e38 that are not negative",
+        "logits": _LOGITS,
+    }
+    _own_dimensions = 1
+
+    def _set(self, numbers: Array) -> None:
+        shape = tuple(numbers.shape)
+        if not shape or not 1 <= shape[-1] <= MAX_CATEGORIES:
+            raise ValueError(
+                f"{self._name} has shape {shape}: expected (…, V) with 1 <= V <= {MAX_CATEGORIES}"
+            )
+        super()._set(numbers)
+
+    @property
+    def _categories(self) -> int:
+        return int(self._numbers.shape[-1])
+
+    def tabulate(self) -> Tables:
+        """The rows of the model, in integers, if its categories fit one row.
+
+        Returns:
+            The rows. Coding with them gives the same streams.
+
+        Raises:
+            ValueError: There are more than 257 categories, or what coding refuses.
+
+        Example:
+            >>> import torch, torchac
+            >>> torchac.Categorical(probs=torch.tensor([0.25, 0.5, 0.25])).tabulate().cdf
+            tensor([     0,  16384, -16384,      0], dtype=torch.int16)
+        """
+        if self._categories > ONE_ROW:
+            raise ValueError(
+                f"the model has {self._categories} categories: expected {ONE_ROW} or fewer, which "
+                "fit one row"
+            )
+        return super().tabulate()
+
+
+class Bernoulli(_Categories):
+    """Distributions of 0 and 1.
+
+    The numbers are checked when they are coded with, as that reads them anyway.
+
+    Args:
+        probs: The probability of 1, from 0 to 1: a tensor or an array of any shape, any float
+            dtype, on any device; or a number.
+        logits: Instead of these, their logits: the probability is `sigmoid(logits)`.
+
+    Raises:
+        TypeError: Both or neither is given, or no tensor, array or number.
+        ValueError: A dtype that is not allowed. When coding: NaN, what is not from 0 to 1, or an
+            infinite logit. The message names value and position.
+
+    Example:
+        >>> import torch, torchac
+        >>> mask = torch.tensor([True, False, True])
+        >>> model = torchac.Bernoulli(probs=torch.tensor([0.9, 0.2, 0.7]))
+        >>> stream = torchac.encode(model, mask)
+        >>> torchac.decode(model, stream)
+        tensor([1, 0, 1], dtype=torch.int32)
+    """
+
+    _kinds: ClassVar = {
+        "probs": CategoryKind.BERNOULLI_PROBABILITIES,
+        "logits": CategoryKind.BERNOULLI_LOGITS,
+    }
+    _expected: ClassVar = {"probs": "numbers from 0 to 1", "logits": _LOGITS}
+    _own_dimensions = 0
+    _categories = 2
