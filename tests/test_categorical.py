@@ -1,4 +1,4 @@
-"""Categories: rows, streams and costs as docs/format.md defines them, whatever holds the numbers."""
+"""Categories: rows, streams and costs as docs/format.md defines them."""
 
 from __future__ import annotations
 
