@@ -1,7 +1,8 @@
 """Times torchac and its peers on the same symbols and CDFs.
 
     python benchmarks/compare.py          # minutes; writes compare.json and compare.png beside it
-    python benchmarks/compare.py --quick  # under a minute: fewer symbols and rounds, no files
+    python benchmarks/compare.py --quick  # a minute: fewer symbols and rounds, no files
+    python benchmarks/compare.py --only model  # the works whose names have that in them, no files
 
 Every package runs in a process of its own, on one thread unless the table says otherwise, and they
 take turns, round by round. Before that, each has to decode what it encoded. A peer that is not
@@ -24,7 +25,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from contestants import CONSTRICTION, OLD, TORCH_ANS, TORCHAC, WORKS, Work
+from contestants import CONSTRICTION, OLD, ROWS, TORCH_ANS, TORCHAC, WORKS, Work
+from models import MODELS
 from report import (
     OLD_NOTE,
     OPERATIONS,
@@ -47,6 +49,7 @@ INSTALL = {
     TORCH_ANS: BENCH,
 }
 IMAGE = 512 * 512 * 3  # symbols of an RGB image
+FAMILY = ("cpu family", "model")
 # Seconds that each work goes on for, if its rounds are over earlier: those of the short ones are in
 # a few seconds, and a machine that is shared may be slow for ten.
 LONG_ENOUGH = 30.0
@@ -56,9 +59,11 @@ def main() -> None:
     """Measures, prints, saves."""
     arguments = parse_arguments()
     rounds, seconds = (3, 0.0) if arguments.quick else (arguments.rounds, LONG_ENOUGH)
+    works = [work for work in (*WORKS, *MODELS) if arguments.only.lower() in work.name.lower()]
+    print(f"{processor()}, {machine()}")
     workers = start_workers(arguments.old)
     results = []
-    for work in WORKS:
+    for work in works:
         print(f"\n… {work.name}", flush=True)
         few = arguments.quick and not work.tables  # shared tables are quick anyway
         count = IMAGE // 8 if few else IMAGE
@@ -67,11 +72,15 @@ def main() -> None:
     versions = {package: worker.version for package, worker in workers.items()}
     for worker in workers.values():
         worker.close()
-    memory = measure_memory(list(workers), arguments.old, results[0].count)
+    memory = {}
+    if ROWS in works:
+        memory = measure_memory(list(workers), arguments.old, results[0].count)
+        print(f"\n{memory_table(memory)}")
     reached = targets(results, memory)
-    print(f"\n{memory_table(memory)}\n\n{target_table(reached)}\n\n{OLD_NOTE}.")
-    if not arguments.quick:
-        facts = {"date": f"{date.today()}", "machine": machine(), "versions": versions}
+    print(f"\n{target_table(reached)}\n\n{OLD_NOTE}.")
+    if not arguments.quick and not arguments.only:
+        facts: dict[str, Any] = {"date": f"{date.today()}", "processor": processor()}
+        facts |= {"machine": machine(), "versions": versions}
         save(arguments.json, facts | {"rounds": rounds}, results, memory, reached)
         plot(arguments.plot, facts, results)
 
@@ -79,7 +88,8 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Times torchac and its peers.")
-    parser.add_argument("--quick", action="store_true", help="less than a minute, and no files")
+    parser.add_argument("--quick", action="store_true", help="a minute, and no files")
+    parser.add_argument("--only", default="", help="part of the names of the works; no files")
     parser.add_argument("--rounds", type=int, default=15, help="how often each is timed, or more")
     folder = HERE / "torchac-0.9.3"
     parser.add_argument("--old", type=Path, default=folder, help=f"where {OLD} is installed")
@@ -153,16 +163,19 @@ def measure_memory(packages: Sequence[str], old: Path, count: int) -> dict[str, 
     return memory
 
 
-def machine() -> str:
-    """Says what it was measured on."""
-    name = platform.processor() or platform.machine()
+def processor() -> str:
+    """Returns its name; Linux adds its family and model, for names that say little."""
     information = Path("/proc/cpuinfo")
-    if information.exists():
-        models = re.findall(r"model name\s*: (.*)", information.read_text())
-        name = models[0] if models else name
-    return (
-        f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    )
+    content = information.read_text() if information.exists() else ""
+    found = [re.search(rf"^{key}\s*: (.+)", content, re.M) for key in ("model name", *FAMILY)]
+    name, *numbers = [match[1] for match in found if match] or [platform.processor()]
+    said = ", ".join(f"{key.split()[-1]} {n}" for key, n in zip(FAMILY, numbers, strict=False))
+    return f"{name} ({said})" if said else name or platform.machine()
+
+
+def machine() -> str:
+    """Says what else it was measured on."""
+    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
 def save(

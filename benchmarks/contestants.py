@@ -106,15 +106,16 @@ class Entry:
     label: str
     operations: dict[str, Callable[[], Any]]
     stream: bytes | None = None
+    share: float = 1  # of the symbols that it codes: where all would take too long
 
 
 def coding(
-    label: str, inputs: Inputs, encode: Callable[[], Any], decode: Callable[[Any], Any]
+    label: str, symbols: Tensor, encode: Callable[[], Any], decode: Callable[[Any], Any]
 ) -> Entry:
     """Tries a package out: it must decode what it encodes."""
     encoded = encode()
     decoded = torch.as_tensor(decode(encoded)).flatten()
-    if not torch.equal(decoded.int(), inputs.symbols.int()):
+    if not torch.equal(decoded.int(), symbols.int()):
         raise AssertionError(f"{label} does not decode the symbols that it encoded")
     return Entry(label, {"encode": encode, "decode": lambda: decode(encoded)}, as_bytes(encoded))
 
@@ -139,7 +140,7 @@ def torchac_rows(label: str, label_checked: str, inputs: Inputs) -> Iterator[Ent
     """The functions that the old package and the new one have in common."""
     encode, decode = row_functions(inputs)
     cdf, symbols = inputs.cdf, inputs.symbols
-    yield coding(label, inputs, lambda: encode(cdf, symbols), lambda stream: decode(cdf, stream))
+    yield coding(label, symbols, lambda: encode(cdf, symbols), lambda stream: decode(cdf, stream))
     if inputs.work == ROWS:
         checked = {"encode": lambda: encode(cdf, symbols, check_input_bounds=True)}
         yield Entry(label_checked, checked)
@@ -151,7 +152,7 @@ def torchac_tables(inputs: Inputs) -> Entry:
 
     return coding(
         TORCHAC,
-        inputs,
+        inputs.symbols,
         lambda: torchac.encode_float_cdf(inputs.cdf, inputs.symbols, index=inputs.index),
         lambda stream: torchac.decode_float_cdf(inputs.cdf, stream, index=inputs.index),
     )
@@ -165,7 +166,7 @@ def torchac_batch(label: str, threads: int, inputs: Inputs) -> Entry:
     options: dict[str, Any] = {"num_threads": threads, "index": index}
     return coding(
         label,
-        inputs,
+        inputs.symbols,
         lambda: torchac.encode_batch(cdf, symbols, **options),
         lambda streams: torchac.decode_batch(cdf, streams, **options),
     )
@@ -222,13 +223,13 @@ def constriction_entries(inputs: Inputs) -> Iterator[Entry]:
 
     yield coding(
         CONSTRICTION,
-        inputs,
+        inputs.symbols,
         encode_queue,
         lambda words: stream.queue.RangeDecoder(words).decode(model, *how_many),
     )
     yield coding(
         CONSTRICTION_ANS,
-        inputs,
+        inputs.symbols,
         encode_stack,
         lambda words: stream.stack.AnsCoder(words).decode(model, *how_many),
     )
@@ -262,7 +263,7 @@ def torch_ans(label: str, inputs: Inputs, **options: Any) -> Entry:
     symbols, index = inputs.batch(inputs.symbols.int()), inputs.batch(inputs.index)
     return coding(
         label,
-        inputs,
+        inputs.symbols,
         lambda: coder.encode_with_indexes(symbols, index),
         lambda stream: coder.decode_with_indexes(stream, index),
     )

@@ -48,7 +48,8 @@ def draw(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
     versions = ", ".join(
         f"{package.split()[0]} {version}" for package, version in facts["versions"].items()
     )
-    footer = f"{facts['machine']}; {facts['date']}; {versions}\n{OLD_NOTE}."
+    where = f"{facts['processor']}, {facts['machine']}"
+    footer = f"{where}; {facts['date']}; {versions}\n{OLD_NOTE}."
     figure.supxlabel(footer, x=0.01, ha="left", fontsize=9, color="#57606a")
     figure.savefig(path, dpi=120)
 

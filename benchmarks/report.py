@@ -28,6 +28,15 @@ from contestants import (
     TWO_THREADS,
     Work,
 )
+from models import (
+    GAUSSIAN,
+    MIXTURE,
+    NORMAL,
+    NORMAL_BATCH,
+    PIXELS,
+    SCALES_INDEX,
+    SINGLE_GAUSSIAN,
+)
 
 OLD_NOTE = f"{OLD} is timed as pip builds it: its own build does not ask the compiler to optimize"
 FASTEST_CONSTRICTION = (CONSTRICTION, CONSTRICTION_ANS)
@@ -76,6 +85,16 @@ SPEEDS = (
     Speed(TABLE_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
     Speed(ONE_SYMBOL, TORCHAC, "encode", 3, [OLD]),
     Speed(ONE_SYMBOL, TORCHAC, "decode", 3, [OLD]),
+    Speed(NORMAL, TORCHAC, "encode", 2, [GAUSSIAN]),
+    Speed(NORMAL, TORCHAC, "decode", 2.4, [GAUSSIAN]),
+    Speed(NORMAL_BATCH, TORCHAC, "encode", 2.5, [GAUSSIAN]),
+    Speed(NORMAL_BATCH, TORCHAC, "decode", 3.5, [GAUSSIAN]),
+    Speed(MIXTURE, TORCHAC, "encode", 1.5, [SINGLE_GAUSSIAN]),
+    Speed(MIXTURE, TORCHAC, "decode", 1.2, [SINGLE_GAUSSIAN]),
+    Speed(PIXELS, TORCHAC, "encode", 0.7, [SINGLE_GAUSSIAN]),
+    Speed(PIXELS, TORCHAC, "decode", 0.45, [SINGLE_GAUSSIAN]),
+    Speed(SCALES_INDEX, TORCHAC, "encode", 3, [GAUSSIAN]),
+    Speed(SCALES_INDEX, TORCHAC, "decode", 3.5, [GAUSSIAN]),
 )
 READINGS = (
     Reading(ROWS, TORCHAC, "decode", 1.4),
@@ -168,12 +187,13 @@ def _block(result: Result, line: Line, operation: str, ours: str) -> str:
 
 
 def targets(results: Sequence[Result], memory: dict[str, int]) -> list[Target]:
-    """Returns all targets; what a missing peer leaves open is not measured."""
+    """Returns all targets of those works; what a missing peer leaves open is not measured."""
     by_work = {result.work: result for result in results}
+    operations = OPERATIONS if ROWS in by_work else ()
     return [
-        *(_speed(by_work[speed.work], speed) for speed in SPEEDS),
-        *(_reading(by_work[reading.work], reading) for reading in READINGS),
-        *(_memory(operation, memory.get(f"{TORCHAC}, {operation}")) for operation in OPERATIONS),
+        *(_speed(by_work[speed.work], speed) for speed in SPEEDS if speed.work in by_work),
+        *(_reading(by_work[r.work], r) for r in READINGS if r.work in by_work),
+        *(_memory(operation, memory.get(f"{TORCHAC}, {operation}")) for operation in operations),
     ]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
+from models import MODEL_ENTRIES, ModelWork, Values
 
 # Seconds that calls are repeated for: so long that waking up from the others' turns does not count.
 ENOUGH = 0.02
@@ -102,8 +103,15 @@ class Bench:
     def prepare(self, work: Work, count: int) -> Prepared:
         """Makes the inputs and tries out every way of the package to do the work."""
         self._entries.clear()
-        inputs = Inputs(work, count)
-        self._entries = {entry.label: entry for entry in ENTRIES[self._package](inputs)}
+        inputs: Inputs | Values
+        if isinstance(work, ModelWork):
+            inputs = Values(work, count)
+            with_models = MODEL_ENTRIES.get(self._package)
+            entries = with_models(inputs) if with_models else iter(())
+        else:
+            inputs = Inputs(work, count)
+            entries = ENTRIES[self._package](inputs)
+        self._entries = {entry.label: entry for entry in entries}
         return Prepared(
             inputs.count,
             inputs.entropy,
@@ -112,8 +120,9 @@ class Bench:
         )
 
     def seconds(self, label: str, operation: str) -> float:
-        """Times one call, on average of as many as take long enough."""
-        function = self._entries[label].operations[operation]
+        """Times one call, on average of as many as take long enough, as if of all symbols."""
+        entry = self._entries[label]
+        function = entry.operations[operation]
         calls, elapsed = 0, 0.0
         start = time.perf_counter()
         while elapsed < ENOUGH:
@@ -121,7 +130,7 @@ class Bench:
             calls += 1
             elapsed = time.perf_counter() - start
         del result  # freeing it is not coding
-        return elapsed / calls
+        return elapsed / calls / entry.share
 
     def memory(self, count: int, stream: bytes | None) -> tuple[int, bytes]:
         """Measures what encoding, or decoding a stream, takes beyond what it returns."""

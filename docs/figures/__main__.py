@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import bits
+import excess
 import narrowing
 import row
 import text
@@ -16,6 +17,7 @@ FIGURES = {
     "guide_interval": narrowing.draw,
     "guide_bits": bits.draw,
     "models": window.draw,
+    "models_rate": excess.draw,
     "autoregressive_text": text.draw,
 }
 

@@ -1,0 +1,189 @@
+"""Models instead of CDFs: from parameters to bytes, and how each package does that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from contestants import CONSTRICTION, TORCHAC, Entry, Work, coding
+from torch import Tensor
+
+GAUSSIAN = "constriction, its Gaussian"
+SINGLE_GAUSSIAN = "constriction, one Gaussian"
+ROWS_THEN_CODE = "torchac, rows, then code"
+
+CHUNK = 1 << 10  # rows that are made at a time, and values whose probabilities are
+FEW = 1 << 14  # values that rows are made for: each takes a thousand times as long as with a model
+SCALES = (0.11, 256.0)  # of Normals: those of hyperpriors
+PIXEL_SCALES = (0.5, 16.0)
+RANGE = (-4000, 4000)  # of constriction's Gaussian
+
+
+@dataclass(frozen=True)
+class ModelWork(Work):
+    """Integers to code by a model, which has no alphabet."""
+
+    alphabet: int = 0
+    components: int = 1  # Normals, or more than one in a mixture
+    pixels: bool = False  # logistics, and values from 0 to 255
+
+
+NORMAL = ModelWork("model: Normal, each its own")
+NORMAL_BATCH = ModelWork("model: Normal, 24 streams", streams=24)
+MIXTURE = ModelWork("model: mixture of 4 Normals", components=4)
+PIXELS = ModelWork("model: 10 logistics, pixels", components=10, pixels=True)
+SCALES_INDEX = ModelWork("model: 64 scales and an index", tables=64)
+MODELS = (NORMAL, NORMAL_BATCH, MIXTURE, PIXELS, SCALES_INDEX)
+
+
+class Values:
+    """The parameters and values of a work: the same in every process, because the seed is."""
+
+    def __init__(self, work: ModelWork, count: int) -> None:
+        generator = torch.Generator().manual_seed(1)
+        self.work, self.count = work, count
+        shape = (work.tables or count, work.components)
+        center = (255 if work.pixels else 100) * torch.rand(count, 1, generator=generator)
+        least, most = PIXEL_SCALES if work.pixels else SCALES
+        ratios = torch.rand(shape, generator=generator)
+        self.scale = least * (most / least) ** ratios
+        self.loc = torch.zeros(shape)
+        if not work.tables:
+            self.loc = center + self.scale * torch.randn(shape, generator=generator)
+        self.weights = torch.rand(shape, generator=generator)
+        self.index = torch.randint(work.tables or 1, (count,), generator=generator).int()
+        self.symbols = torch.empty(count, dtype=torch.int32)
+        self.entropy = 0.0  # of the values, in bytes
+        self._draw(generator)
+
+    def _draw(self, generator: torch.Generator) -> None:
+        for start in range(0, self.count, CHUNK):
+            part = slice(start, start + CHUNK)
+            elements = self.index[part].long() if self.work.tables else part
+            component = torch.multinomial(self.weights[elements], 1, generator=generator)
+            loc = self.loc[elements].gather(1, component).flatten()
+            scale = self.scale[elements].gather(1, component).flatten()
+            uniform = torch.rand(len(loc), dtype=torch.float64, generator=generator)
+            noise = torch.logit(uniform) if self.work.pixels else torch.special.ndtri(uniform)
+            values = (loc + scale * noise).round()
+            values = values.clamp(0, 255) if self.work.pixels else values
+            self.symbols[part] = values
+            edges = torch.stack([values - 0.5, values + 0.5], 1)
+            if self.work.pixels:
+                edges[values == 0, 0], edges[values == 255, 1] = -math.inf, math.inf
+            self.entropy -= self.cdf(edges, elements).diff().log2().sum().item() / 8
+
+    def cdf(self, edges: Tensor, elements: slice | Tensor) -> Tensor:
+        """The CDF of some elements at edges, as one makes it in torch."""
+        weights = self.weights[elements] / self.weights[elements].sum(1, keepdim=True)
+        result = torch.zeros(())
+        for weight, loc, scale in zip(
+            weights.T, self.loc[elements].T, self.scale[elements].T, strict=True
+        ):
+            z = (edges - loc[:, None]) / scale[:, None]
+            one = torch.sigmoid(z) if self.work.pixels else (1 + torch.erf(z / math.sqrt(2))) / 2
+            result = result + weight[:, None] * one
+        return result
+
+    def shaped(self, values: Tensor) -> Tensor:
+        """Gives every stream a row of the values."""
+        return values.view(self.work.streams, -1) if self.work.streams > 1 else values
+
+
+def torchac_entries(values: Values) -> Iterator[Entry]:
+    """Models, and rows as one made them before there were models."""
+    import torchac
+
+    work, symbols = values.work, values.shaped(values.symbols)
+    encode: Any = torchac.encode
+    decode: Any = torchac.decode
+    options: dict[str, Any] = {"index": values.index if work.tables else None}
+    if work.streams > 1:
+        encode, decode = torchac.encode_batch, torchac.decode_batch
+        options["num_threads"] = 1
+
+    def model() -> Any:
+        if work.pixels:
+            logistics = torchac.Logistic(values.loc, values.scale, low=0, high=255)
+            return torchac.Mixture(values.weights, logistics)
+        if work.components > 1:
+            return torchac.Mixture(values.weights, torchac.Normal(values.loc, values.scale))
+        loc, scale = values.loc.flatten(), values.scale.flatten()
+        return torchac.Normal(values.shaped(loc), values.shaped(scale))
+
+    yield coding(
+        TORCHAC,
+        values.symbols,
+        lambda: encode(model(), symbols, **options),
+        lambda stream: decode(model(), stream, **options),
+    )
+    if work.streams == 1:
+        yield rows_then_code(values)
+
+
+def rows_then_code(values: Values) -> Entry:
+    """A row for each value over the range of all of them, made and coded chunk by chunk."""
+    import torchac
+
+    low, high = int(values.symbols.min()), int(values.symbols.max())
+    edges = torch.arange(low, high + 2) - 0.5
+    edges[0], edges[-1] = -math.inf, math.inf
+    index = values.index if values.work.tables else None
+    count, chunks = values.count, [slice(None)]
+    if not values.work.tables:
+        count = min(values.count, FEW)
+        chunks = [slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+
+    def encode() -> bytes:
+        encoder = torchac.Encoder()
+        for chunk in chunks:
+            symbols = (values.symbols[chunk] - low).short()
+            encoder.encode(values.cdf(edges, chunk), symbols, index=index)
+        return encoder.finish()
+
+    def decode(stream: bytes) -> Tensor:
+        decoder = torchac.Decoder(stream)
+        parts = [decoder.decode(values.cdf(edges, chunk), index=index) for chunk in chunks]
+        return torch.cat(parts).int() + low
+
+    entry = coding(ROWS_THEN_CODE, values.symbols[:count], encode, decode)
+    if count < values.count:
+        entry.share, entry.stream = count / values.count, None
+    return entry
+
+
+def constriction_entries(values: Values) -> Iterator[Entry]:
+    """Its own Gaussian; beside mixtures, as many values of single Gaussians."""
+    from constriction import stream
+
+    label, work = GAUSSIAN, values.work
+    if work.components > 1:
+        label, values = SINGLE_GAUSSIAN, Values(NORMAL, values.count)
+    elements = values.index.long() if work.tables else slice(None)
+    means, stds = (a[elements].flatten().double().numpy() for a in (values.loc, values.scale))
+    symbols = values.symbols.numpy()
+    model = stream.model.QuantizedGaussian(*RANGE)
+
+    def encode() -> Any:
+        coder = stream.stack.AnsCoder()
+        coder.encode_reverse(symbols, model, means, stds)
+        return coder.get_compressed()
+
+    entry = coding(
+        label,
+        values.symbols,
+        encode,
+        lambda words: stream.stack.AnsCoder(words).decode(model, means, stds),
+    )
+    if label == SINGLE_GAUSSIAN:
+        entry.stream = None  # of other values
+    yield entry
+
+
+MODEL_ENTRIES: dict[str, Callable[[Values], Iterator[Entry]]] = {
+    TORCHAC: torchac_entries,
+    CONSTRICTION: constriction_entries,
+}
