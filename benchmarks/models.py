@@ -15,10 +15,9 @@ GAUSSIAN = "constriction, its Gaussian"
 SINGLE_GAUSSIAN = "constriction, one Gaussian"
 ROWS_THEN_CODE = "torchac, rows, then code"
 
-CHUNK = 1 << 10  # rows that are made at a time, and values whose probabilities are
-FEW = 1 << 14  # values that rows are made for: each takes a thousand times as long as with a model
-SCALES = (0.11, 256.0)  # of Normals: those of hyperpriors
-PIXEL_SCALES = (0.5, 16.0)
+CHUNK = 1 << 10  # rows that are made at a time
+FEW = 1 << 14  # values that rows are made for, which takes many times as long
+SCALES = (0.11, 256.0)  # the least and the largest of Normals, as in hyperpriors
 RANGE = (-4000, 4000)  # of constriction's Gaussian
 
 
@@ -45,16 +44,23 @@ class Values:
     def __init__(self, work: ModelWork, count: int) -> None:
         generator = torch.Generator().manual_seed(1)
         self.work, self.count = work, count
-        shape = (work.tables or count, work.components)
-        center = (255 if work.pixels else 100) * torch.rand(count, 1, generator=generator)
-        least, most = PIXEL_SCALES if work.pixels else SCALES
-        ratios = torch.rand(shape, generator=generator)
-        self.scale = least * (most / least) ** ratios
-        self.loc = torch.zeros(shape)
-        if not work.tables:
+        shape = (count, work.components)
+        noise = torch.randn(shape, generator=generator)
+        if work.pixels:
+            self.scale = 4 * noise.exp()
+            center = 255 * torch.rand(count, 1, generator=generator)
             self.loc = center + self.scale * torch.randn(shape, generator=generator)
-        self.weights = torch.rand(shape, generator=generator)
-        self.index = torch.randint(work.tables or 1, (count,), generator=generator).int()
+        else:  # about as latents of learned image codecs
+            self.scale = (0.8 * noise - 0.3).exp().clamp(*SCALES)
+            self.loc = 3 * torch.randn(shape, generator=generator)
+        self.weights = torch.randn(shape, generator=generator).exp()
+        self.index = torch.zeros(count, dtype=torch.int32)
+        if work.tables:
+            least, most = map(math.log, SCALES)
+            table = torch.linspace(least, most, work.tables).exp()
+            self.index = torch.bucketize(self.scale.flatten(), table[:-1], out_int32=True)
+            self.scale = table[:, None]
+            self.loc, self.weights = torch.zeros(work.tables, 1), torch.ones(work.tables, 1)
         self.symbols = torch.empty(count, dtype=torch.int32)
         self.entropy = 0.0  # of the values, in bytes
         self._draw(generator)

@@ -22,7 +22,7 @@ KINDS = {"Normal": torchac.Normal, "Laplace": torchac.Laplace, "Logistic": torch
 LOCS = (0.0, 0.21, 0.5, -0.37)  # a rate is the mean over these
 SCALES = (0.05, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 60_000)
 NARROW, WIDE = 4000, 1 << 20  # ranges end at these, with both signs
-MISSED = 1e-9  # of a distribution by a range: with more, values would not be coded
+MISSED = 1e-9  # what a range may leave out: more would be values that cannot be coded
 
 
 class Rate(NamedTuple):

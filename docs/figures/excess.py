@@ -29,7 +29,7 @@ def draw() -> Figure:
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     for x, y, text, color in (
         (0.06, 0.16, "constriction, values within ±1,048,576", ORANGE),
-        (90, 0.012, "allowed:\n0.001 bit + 0.03 %", GREY),
+        (60, 0.015, "allowed:\n0.001 bit + 0.03 %", GREY),
         (0.06, 0.00057, "constriction,\nvalues within ±4,000", ORANGE),
         (70, 0.00011, "torchac,\nany value of 32 bits", BLUE),
     ):
