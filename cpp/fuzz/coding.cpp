@@ -37,7 +37,7 @@ Report encode(std::span<const EncodeJob> items, Check check, std::size_t threads
 Report encode(const EncodeJob& item, Check check) { return encode(std::span(&item, 1), check, 1); }
 
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream) {
-  Undo undo(stream);
+  Undo undo({&stream, 1});
   const Report report = encode(encode_job(coded, style, stream), style.check);
   if (report.ok()) undo.keep();
   return report;

@@ -2,6 +2,7 @@
 #include "torchac/core.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,10 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "torchac/arrays/block.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
+#include "torchac/coder/checksum.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/kernels.hpp"
@@ -43,6 +48,21 @@ void require_one_kind(std::span<const Job> jobs) {
   const auto kind = [](const Job& job) { return kind_of(job.model); };
   const auto same = [&](const Job& job) { return kind(job) == kind(jobs.front()); };
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("models of different kinds");
+}
+
+// Adds numbers to checksums, which `read(count, to)` reads.
+template <class Read>
+void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
+  const auto each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
+  std::array<std::uint32_t, kBlock> block;
+  for (Checksum& checksum : to) {
+    for (std::size_t left = each; left > 0;) {
+      const std::size_t n = std::min(left, kBlock);
+      read(n, block.data());
+      for (std::size_t i = 0; i < n; ++i) checksum.add(block[i]);
+      left -= n;
+    }
+  }
 }
 
 }  // namespace
@@ -83,6 +103,21 @@ Report measure(const MeasureValuesJob& job, Poll& poll) {
 }
 
 Report tabulate(const TabulateJob& job, Poll& poll) { return kernels().tabulate(job, poll); }
+
+void add_symbols(Integers symbols, std::int64_t count, std::uint32_t most, std::span<Checksum> to) {
+  add(count, to, [&](std::size_t n, std::uint32_t* block) {
+    read_integers(symbols, n, block);
+    for (std::size_t i = 0; i < n; ++i) block[i] = std::min(block[i], most);
+  });
+}
+
+void add_values(Numbers values, std::int64_t count, std::span<Checksum> to) {
+  add(count, to, [&](std::size_t n, std::uint32_t* block) {
+    std::array<std::int32_t, kBlock> integers;
+    (void)read_values(values, n, integers.data());
+    std::copy_n(integers.begin(), n, block);
+  });
+}
 
 std::span<const double> costs() {
   static const std::vector<double> bits = [] {

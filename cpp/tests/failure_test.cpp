@@ -76,7 +76,7 @@ TEST_CASE("an encoder is where it was, whichever allocation fails") {
     const int failures = fail_each_allocation([&] {
       EncodedStream copy = stream;
       try {
-        Undo undo(copy);
+        Undo undo({&copy, 1});
         if (encode(copy, cdf, 0, symbols).ok()) undo.keep();
       } catch (const std::bad_alloc&) {
         const auto left = allocations_left.exchange(kNoLimit);
@@ -149,7 +149,7 @@ TEST_CASE("a stream can be undone where another stream of the call has stopped")
                                     encode_job(streams[1], other, 0, zeros)};
   ThreadTeam alone(1);
   {
-    const Undo undo(streams[0]);
+    const Undo undo({&streams[0], 1});
     const Report report = torchac::encode(jobs, Check::kTouched, alone);
     CHECK(report.problem == Problem::kInterval);
     CHECK(report.item == 1);
@@ -164,7 +164,7 @@ TEST_CASE("a long call can be interrupted, and leaves nothing behind") {
   ThreadTeam alone(1, Poll(interrupt));
   const EncodeJob item = endless.item(stream);
   const auto call = [&] {
-    Undo undo(stream);
+    Undo undo({&stream, 1});
     (void)torchac::encode({&item, 1}, Check::kTouched, alone);
     undo.keep();
   };

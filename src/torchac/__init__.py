@@ -9,6 +9,7 @@ from torchac.categorical import Bernoulli, Categorical
 from torchac.codec import decode, encode
 from torchac.errors import CorruptStreamError
 from torchac.incremental import Decoder, Encoder
+from torchac.lockstep import BatchDecoder, BatchEncoder
 from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
 from torchac.quantize import quantize_cdf
 from torchac.torchac import (
@@ -21,6 +22,8 @@ from torchac.torchac import (
 __version__ = "1.0.0"
 
 __all__ = [
+    "BatchDecoder",
+    "BatchEncoder",
     "Bernoulli",
     "Categorical",
     "CorruptStreamError",
@@ -50,6 +53,8 @@ _compile.leave_alone(
     cdf,
     Encoder,
     Decoder,
+    BatchEncoder,
+    BatchDecoder,
     Normal,
     Laplace,
     Logistic,

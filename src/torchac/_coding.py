@@ -14,7 +14,7 @@ from torchac._tensors import Array, NDArray, Symbols
 def encode(encoder: _core.Encoder, rows: Rows, sym: Symbols, check: bool, clamp: bool) -> None:
     """Codes `sym`; where that fails, raises and leaves the encoder as it was."""
     sym = check_symbols(sym, rows)
-    report = _attempt(encoder, rows, sym, check, clamp)
+    report = attempt(encoder, rows, sym, check, clamp)
     if report is not None:
         raise errors.explain(report, rows, sym)
 
@@ -22,24 +22,32 @@ def encode(encoder: _core.Encoder, rows: Rows, sym: Symbols, check: bool, clamp:
 def encode_nearest(encoder: _core.Encoder, rows: Rows, sym: Symbols) -> None:
     """Codes `sym`; takes symbols that are out of range as the nearest in range, and warns."""
     sym = check_symbols(sym, rows)
-    report = _attempt(encoder, rows, sym, check=False, clamp=False)
+    report = attempt(encoder, rows, sym, check=False, clamp=False)
     if report is not None and report.problem is _core.Problem.SYMBOL:
         # At the caller of the function of the old package, which called _encode, which called this.
         warnings.warn(errors.clamped(report, rows, sym), stacklevel=4)
-        report = _attempt(encoder, rows, sym, check=False, clamp=True)
+        report = attempt(encoder, rows, sym, check=False, clamp=True)
     if report is not None:
         raise errors.explain(report, rows, sym)
 
 
-def _attempt(
-    encoder: _core.Encoder, rows: Rows, sym: Array, check: bool, clamp: bool
+def attempt(
+    encoder: _core.Encoder,
+    rows: Rows,
+    sym: Array,
+    check: bool,
+    clamp: bool,
+    chosen: list[int] | None = None,
 ) -> _core.Report | None:
+    """Codes symbols into the chosen streams, or all; tells why not."""
+    symbols = _tensors.view(sym)
     if not _tensors.on_host(rows.cdf):
-        parts = _gather.gather([(rows, sym)], check, clamp)
-        for less, its_sym in parts or []:
-            if encoder.encode(less.view(), _tensors.view(its_sym), check, clamp) is None:
+        noted = symbols, rows.symbols
+        for less, its_sym in _gather.gather([(rows, sym)], check, clamp) or []:
+            its = _tensors.view(its_sym)
+            if encoder.encode(less.view(), its, check, clamp, noted, chosen) is None:
                 return None
-    return encoder.encode(rows.view(), _tensors.view(sym), check, clamp)
+    return encoder.encode(rows.view(), symbols, check, clamp, None, chosen)
 
 
 def decode(decoder: _core.Decoder, rows: Rows) -> NDArray:
@@ -49,3 +57,16 @@ def decode(decoder: _core.Decoder, rows: Rows) -> NDArray:
     if report is not None:
         raise errors.explain(report, rows)
     return symbols
+
+
+def check_end(decoder: _core.Decoder) -> None:
+    """Raises if streams have more bytes than what was decoded takes."""
+    ends = zip(decoder.num_bits(), decoder.sizes(), strict=True)
+    for stream, (bits, size) in enumerate(ends):
+        used = (bits + 7) // 8
+        if used != size:
+            name = "the stream" if len(decoder.sizes()) == 1 else f"stream {stream}"
+            raise errors.CorruptStreamError(
+                f"{name} has {size} bytes and its values take {used}: it is damaged, or was "
+                "written with another model or for more values"
+            )

@@ -113,7 +113,8 @@ def codec_encode(model: Model, values: Array, index: Array | None) -> bytes:
     """One item alone."""
     encoder = _core.Encoder()
     encode(encoder, model, values, index)
-    return encoder.finish()
+    [stream] = encoder.finish()
+    return stream
 
 
 def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int) -> Any:
@@ -140,7 +141,7 @@ def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int
             raise explain(report, *items[item], None, shape, item=f"item {item}: ")
     else:
         for (m, i), stream, result in zip(items, streams, results, strict=True):
-            result[...] = decode(_core.Decoder(stream), m, i)
+            result[...] = decode(_core.Decoder([stream]), m, i)
     return [m._like(r) for r, m in zip(results, models, strict=True)]
 
 

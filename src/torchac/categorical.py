@@ -18,10 +18,12 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+import torch
+
 from torchac import _core, _tensors
 from torchac._core import CategoryKind
 from torchac._tensors import Array
-from torchac.models import Model, Tables, as_array, broadcast, pay, sizes_of
+from torchac.models import Model, Tables, as_array, broadcast, pay, sizes_of, take
 
 __all__ = ["Bernoulli", "Categorical"]
 
@@ -86,6 +88,9 @@ class _Categories(Model):
 
     def _flat(self) -> _Categories:
         return self._of(self._numbers.reshape(-1, *self._own_shape))
+
+    def _take(self, numbers: torch.Tensor) -> _Categories:
+        return self._of(take(self._numbers, numbers))
 
     def _view(self, index: Array | None = None) -> _core.ValueModel:
         return _core.ValueModel.of_categories(

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from torchac import _checks, _coding, _core, _values, errors
+from torchac import _checks, _coding, _core, _values
 from torchac._as_model import as_model
 from torchac._rows import Rows, check_cdf
 from torchac._tensors import Array, Stream, as_tensor, like
@@ -50,11 +50,12 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
     its_model = as_model(model)
     if its_model is None:
         values = _values.check_values(values)
-        rows = _rows_for(model, tuple(values.shape), index)
+        rows = rows_for(model, tuple(values.shape), index)
         _coding.encode(encoder, rows, like(as_tensor(values), rows.cdf), check=False, clamp=False)
     else:
         _values.encode(encoder, its_model, values, index)
-    return encoder.finish()
+    [stream] = encoder.finish()
+    return stream
 
 
 def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> Any:
@@ -81,7 +82,7 @@ def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> An
     its_model = as_model(model)
     rows = check_cdf(model, True, index) if its_model is None else None
     stream = _checks.check_stream(byte_stream)
-    decoder = _core.Decoder(stream)
+    decoder = _core.Decoder([stream])
     result: Any
     if rows is not None:
         symbols = as_tensor(_coding.decode(decoder, rows)).to(torch.int32)
@@ -89,16 +90,11 @@ def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> An
     else:
         assert its_model is not None
         result = its_model._like(_values.decode(decoder, its_model, index))
-    used, size = (decoder.num_bits() + 7) // 8, memoryview(stream).nbytes
-    if used != size:
-        raise errors.CorruptStreamError(
-            f"the stream has {size} bytes and its values take {used}: it is damaged, or was "
-            "written with another model or for more values"
-        )
+    _coding.check_end(decoder)
     return result
 
 
-def _rows_for(cdf: Array, shape: tuple[int, ...], index: Array | None) -> Rows:
+def rows_for(cdf: Array, shape: tuple[int, ...], index: Array | None) -> Rows:
     """Rows that broadcast to the shape of the symbols."""
     rows = check_cdf(cdf, True, index)
     if rows.shape == shape:

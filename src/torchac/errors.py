@@ -43,6 +43,18 @@ def clamped(report: Report, model: Model, sym: Array) -> str:
     )
 
 
+def wrong_mark(report: Report, stream: str = "") -> CorruptStreamError:
+    """Tells that a mark cannot be read, or does not fit what was decoded."""
+    before, number = report.position, report.position + 1
+    if report.problem is Problem.TRUNCATED:
+        return CorruptStreamError(f"{stream}the stream ends before mark {number} does")
+    where = f"between {f'mark {before}' if before else 'the start'} and mark {number}"
+    return CorruptStreamError(
+        f"{stream}the values {where} differ from those encoded: the model differs (other weights, "
+        "another GPU, library or batch size, one float), or the stream is damaged"
+    )
+
+
 class _Situation:
     """What the sentences below speak of."""
 

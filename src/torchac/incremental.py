@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from torch.distributions import Distribution
 
-from torchac import _checks, _coding, _core, _tensors, _values
+from torchac import _checks, _coding, _core, _tensors, _values, errors
 from torchac._as_model import as_model
 from torchac._rows import check_cdf
 from torchac._tensors import Array, ArrayT, Stream
@@ -40,7 +40,7 @@ class Encoder:
     """
 
     def __init__(self) -> None:
-        self._core = _core.Encoder()
+        self._core = _core.Encoder(marked=True)
 
     def encode(
         self,
@@ -80,25 +80,72 @@ class Encoder:
             _values.check_no_clamp(clamp)
             _values.encode(self._core, model, sym, index)
 
+    def mark(self) -> None:
+        """Encodes 16 bits that check all symbols and values since the last mark.
+
+        `Decoder.mark` reads them, at the same place, and raises if it has decoded others: because
+        its model differs by one float, say, or a byte is damaged. Else it would decode noise.
+
+        Raises:
+            RuntimeError: As `encode`.
+
+        Example:
+            >>> import torch, torchac
+            >>> encoder = torchac.Encoder()
+            >>> encoder.encode(torchac.Normal(torch.zeros(100), 3.0), torch.arange(100) % 7)
+            >>> encoder.mark()
+            >>> decoder = torchac.Decoder(encoder.finish())
+            >>> _ = decoder.decode(torchac.Normal(torch.zeros(100), 3.1))
+            >>> decoder.mark()
+            Traceback (most recent call last):
+                ...
+            torchac.errors.CorruptStreamError: the values between the start and mark 1 differ ...
+        """
+        self._core.mark()
+
+    def drain(self) -> bytes:
+        """Takes out what no later symbol can change, so that it can be sent or written.
+
+        Returns:
+            The bytes behind those that were drained before: mostly all but the last two. `finish`
+            gives the rest.
+
+        Raises:
+            RuntimeError: As `encode`.
+
+        Example:
+            >>> import torch, torchac
+            >>> model = torchac.Normal(torch.zeros(100), 3.0)
+            >>> encoder = torchac.Encoder()
+            >>> encoder.encode(model, torch.arange(100) % 7)
+            >>> first = encoder.drain()
+            >>> stream = first + encoder.finish()
+            >>> torchac.decode(model, stream).equal(torch.arange(100).int() % 7)
+            True
+        """
+        return self._core.drain()
+
     def finish(self) -> bytes:
         """Ends the stream, and the use of the encoder.
 
         Returns:
-            The stream.
+            The stream, but for what was drained.
 
         Raises:
             RuntimeError: As `encode`.
         """
-        return self._core.finish()
+        [stream] = self._core.finish()
+        return stream
 
     @property
     def num_bits(self) -> int:
-        """Length in bits of the stream that `finish` would return now, or did return.
+        """Length in bits of the stream that `finish` would end now, or did end.
 
         The stream is that, filled up to whole bytes. Each stream has two bits more than its symbols
         took.
         """
-        return self._core.num_bits()
+        [bits] = self._core.num_bits()
+        return bits
 
     def __copy__(self) -> Encoder:
         other = Encoder.__new__(type(self))
@@ -124,7 +171,7 @@ class Decoder:
     """
 
     def __init__(self, byte_stream: Stream) -> None:
-        self._core = _core.Decoder(_checks.check_stream(byte_stream))
+        self._core = _core.Decoder([_checks.check_stream(byte_stream)], marked=True)
 
     @overload
     def decode(
@@ -166,13 +213,62 @@ class Decoder:
         rows = check_cdf(cdf, needs_normalization, index)
         return _tensors.like(_coding.decode(self._core, rows), cdf)
 
+    def mark(self) -> None:
+        """Reads a mark, where `Encoder.mark` has written one.
+
+        Raises:
+            CorruptStreamError: What was decoded since the last mark is not what was encoded, or the
+                stream ends.
+            RuntimeError: As `decode`.
+        """
+        report = self._core.mark()
+        if report is not None:
+            raise errors.wrong_mark(report)
+
+    def feed(self, data: Stream) -> None:
+        """Adds bytes to the end of the stream.
+
+        A call that needs more bytes raises `CorruptStreamError` and leaves the decoder where it
+        was: it may be repeated after more of them were fed.
+
+        Args:
+            data: The bytes, as for `Decoder`.
+
+        Raises:
+            TypeError: `data` is no bytes.
+            RuntimeError: As `decode`.
+
+        Example:
+            >>> import torch, torchac
+            >>> model = torchac.Normal(torch.zeros(100), 3.0)
+            >>> stream = torchac.encode(model, torch.arange(100) % 7)
+            >>> decoder = torchac.Decoder(stream[:20])
+            >>> decoder.decode(model)
+            Traceback (most recent call last):
+                ...
+            torchac.errors.CorruptStreamError: the stream ends before its values do: ...
+            >>> decoder.feed(stream[20:])
+            >>> decoder.decode(model).equal(torch.arange(100).int() % 7)
+            True
+        """
+        self._core.feed(_checks.check_stream(data))
+
+    def finish(self) -> None:
+        """Says that all is decoded.
+
+        Raises:
+            CorruptStreamError: The stream has more bytes than what was decoded takes.
+        """
+        _coding.check_end(self._core)
+
     @property
     def num_bits_consumed(self) -> int:
         """Length in bits of the shortest stream that holds what was decoded so far.
 
         It is `Encoder.num_bits` after the same symbols.
         """
-        return self._core.num_bits()
+        [bits] = self._core.num_bits()
+        return bits
 
     def __copy__(self) -> Decoder:
         other = Decoder.__new__(type(self))

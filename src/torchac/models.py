@@ -158,6 +158,15 @@ class Model(ABC):
     def _flat(self) -> Model:
         """The same elements in one dimension."""
 
+    @abstractmethod
+    def _take(self, numbers: torch.Tensor) -> Model:
+        """Some elements of the first dimension."""
+
+
+def take(array: Array, numbers: torch.Tensor) -> Array:
+    """Some elements of the first dimension."""
+    return like(as_tensor(array)[numbers.to(_tensors.device_of(array))], array)
+
 
 def pay(elements: int, values: int) -> bool:
     """Whether rows and lookup tables of elements that so many values share are worth making."""
@@ -279,10 +288,10 @@ class _Parametric(Model):
             f"numbers of elements, 0 to {elements - 1}",
         )
 
-        def chosen(array: Array) -> Array:
-            return like(as_tensor(array)[numbers.to(_tensors.device_of(array))], array)
+        return self._take(numbers), None
 
-        return self._map(chosen), None
+    def _take(self, numbers: torch.Tensor) -> Model:
+        return self._map(lambda array: take(array, numbers))
 
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
         if problem is _core.Problem.WEIGHT:
@@ -642,6 +651,10 @@ class Tables(Model):
     def _flat(self) -> Tables:
         each: list[Array] = [a.reshape(-1) for a in (self.low, self.lengths, self.shift)]
         return Tables._of(self.cdf.reshape(-1, self.cdf.shape[-1]), *each, bounds=self.bounds)
+
+    def _take(self, numbers: torch.Tensor) -> Tables:
+        each = [take(a, numbers) for a in (self.cdf, self.low, self.lengths, self.shift)]
+        return Tables._of(*each, bounds=self.bounds)
 
     def _indexed(self, index: Array) -> tuple[Model, Array | None]:
         return self, index

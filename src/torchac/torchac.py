@@ -186,9 +186,10 @@ def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
         _coding.encode(encoder, rows, sym, check=True, clamp=False)
     else:
         _coding.encode_nearest(encoder, rows, sym)
-    return encoder.finish()
+    [stream] = encoder.finish()
+    return stream
 
 
 def _decode(rows: Rows, cdf: ArrayT, byte_stream: Stream) -> ArrayT:
-    decoder = _core.Decoder(_checks.check_stream(byte_stream, rows.shape))
+    decoder = _core.Decoder([_checks.check_stream(byte_stream, rows.shape)])
     return _tensors.like(_coding.decode(decoder, rows), cdf)

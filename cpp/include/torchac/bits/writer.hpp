@@ -56,6 +56,7 @@ class BitWriter {
   // The bits that are not yet written as bytes, but stand behind them already, and their number.
   [[nodiscard]] std::uint64_t pending() const { return pending_; }
   [[nodiscard]] std::uint32_t pending_bits() const { return count_; }
+  [[nodiscard]] bool all_ones() const { return pending_ + 1 == std::uint64_t{1} << count_; }
 
   // Pending from the start: a byte of zeros, which the stream drops in the end.
   static constexpr std::uint32_t kFirstPending = 8;

@@ -30,14 +30,36 @@ class EncodedStream {
     written_ = encoder.writer.written(bytes_.data());
   }
 
-  // Bits of the stream that `finish` would write now, before it is filled up to whole bytes.
+  // Bits of the stream that `finish` would end now, with those that were drained, before it is
+  // filled up to whole bytes.
   [[nodiscard]] std::uint64_t num_bits() const {
-    return std::uint64_t{written_} * 8 + encoder_.writer.pending_bits() - BitWriter::kFirstPending +
+    return (drained_ + written_) * 8 + encoder_.writer.pending_bits() - BitWriter::kFirstPending +
            kEndBits;
   }
 
-  // Bytes of the stream that `finish` would write now.
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>((num_bits() + 7) / 8); }
+  // Bytes that `finish` would write now.
+  [[nodiscard]] std::size_t size() const {
+    return static_cast<std::size_t>((num_bits() + 7) / 8 - drained_);
+  }
+
+  // Takes out the bytes that no carry can change any more. The range is at most one unit of the
+  // last pending bit, so at most one is ever added there: that ends in the pending bits, unless all
+  // are ones; then it ends in the last byte that is not all ones.
+  [[nodiscard]] std::vector<std::uint8_t> drain() {
+    std::size_t end = written_;
+    if (encoder_.writer.all_ones()) {
+      do --end;
+      while (bytes_[end] == UINT8_MAX);
+    }
+    if (end <= 1) return {};  // the first byte is a zero that no stream has
+    const auto first = bytes_.begin() + 1;
+    const auto last = bytes_.begin() + static_cast<std::ptrdiff_t>(end);
+    std::vector<std::uint8_t> result(first, last);
+    bytes_.erase(first, last);
+    written_ -= result.size();
+    drained_ += result.size();
+    return result;
+  }
 
   // Writes the stream, as it would end now, to `to`, which has that size. More may follow: all is
   // left as it was, also where there is no memory for it.
@@ -79,6 +101,7 @@ class EncodedStream {
     std::uint64_t pending;
     std::uint32_t pending_bits;
     std::vector<std::uint8_t> bytes;  // written
+    std::uint64_t drained;
   };
 
   [[nodiscard]] Saved save() const {
@@ -86,7 +109,8 @@ class EncodedStream {
             encoder_.state.range,
             encoder_.writer.pending(),
             encoder_.writer.pending_bits(),
-            {bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(written_)}};
+            {bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(written_)},
+            drained_};
   }
 
   // Nothing, if no stream has that state. The first byte of one is zero, so that no carry runs past
@@ -94,13 +118,15 @@ class EncodedStream {
   static std::optional<EncodedStream> from_saved(const Saved& saved) {
     const bool valid = saved.low < kFullRange && is_between_symbols(saved.low, saved.range) &&
                        BitWriter::valid(saved.pending, saved.pending_bits, saved.bytes.empty()) &&
-                       (saved.bytes.empty() || saved.bytes[0] == 0);
+                       (saved.bytes.empty() ? saved.drained == 0 : saved.bytes[0] == 0) &&
+                       saved.drained <= UINT64_MAX / 16;
     if (!valid) return std::nullopt;
     EncodedStream stream;
     stream.encoder_ = {{saved.low, saved.range}, BitWriter(saved.pending, saved.pending_bits)};
     stream.written_ = saved.bytes.size();
     stream.bytes_ = saved.bytes;
     stream.bytes_.resize(saved.bytes.size() + kSlack);
+    stream.drained_ = saved.drained;
     return stream;
   }
 
@@ -118,24 +144,27 @@ class EncodedStream {
 
   Encoder encoder_;
   std::size_t written_ = 0;  // of `bytes_`; the rest is room
+  std::uint64_t drained_ = 0;
   std::vector<std::uint8_t> bytes_;
 };
 
 // Undoes what is encoded while it lives, unless that is kept: also where an exception ends it.
 class Undo {
  public:
-  explicit Undo(EncodedStream& stream) : stream_(&stream), before_(stream.checkpoint()) {}
+  explicit Undo(std::span<EncodedStream> streams) : streams_(streams) {
+    for (const EncodedStream& stream : streams) before_.push_back(stream.checkpoint());
+  }
   Undo(const Undo&) = delete;
   Undo& operator=(const Undo&) = delete;
   ~Undo() {
-    if (stream_ != nullptr) stream_->restore(before_);
+    for (std::size_t k = 0; k < before_.size(); ++k) streams_[k].restore(before_[k]);
   }
 
-  void keep() { stream_ = nullptr; }
+  void keep() { before_.clear(); }
 
  private:
-  EncodedStream* stream_;
-  EncodedStream::Checkpoint before_;
+  std::span<EncodedStream> streams_;
+  std::vector<EncodedStream::Checkpoint> before_;
 };
 
 }  // namespace torchac

@@ -97,6 +97,23 @@ struct Decoder {
     return !truncated();
   }
 
+  // Whether all that was decoded so far is so, whatever bits follow the stream, of which the code
+  // has some already, as zeros. Where a stream was finished it is.
+  [[nodiscard]] bool determined() const {
+    const std::uint64_t ones = (std::uint64_t{1} << missing()) - 1;
+    return state.offset + ones < state.range;
+  }
+
+  // Goes on in `stream`, which has more bytes at its end, and `skipped` fewer in front.
+  void move_to(std::span<const std::uint8_t> stream, std::uint64_t skipped) {
+    const std::uint64_t position = reader.position() - skipped * 8;
+    BitReader now(stream);
+    now.skip(position - missing());
+    if (missing() > 0) state.offset += now.peek() >> (64 - missing());
+    now.skip(missing());
+    reader = now;
+  }
+
   // All that a decoder is, but for its stream, to continue it elsewhere.
   struct Saved {
     std::uint64_t low;
@@ -127,6 +144,12 @@ struct Decoder {
 
   // Whether the stream ended before what was decoded so far.
   [[nodiscard]] TORCHAC_INLINE bool truncated() const { return num_bits() > reader.size(); }
+
+ private:
+  // Bits of the code that lie behind the stream: kStateBits at most, unless it is truncated.
+  [[nodiscard]] std::uint64_t missing() const {
+    return reader.position() > reader.size() ? reader.position() - reader.size() : 0;
+  }
 };
 
 }  // namespace torchac

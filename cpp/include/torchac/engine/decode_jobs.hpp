@@ -42,7 +42,7 @@ Report decode_rows(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   using Task = DecodeTask<DecodeSource<M, RowReader>>;
   return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
     const DecodeJob& job = jobs[i];
-    return new (memory) Task(job.symbols, job.count, *job.stream, M(job.cdf), RowReader(job.rows));
+    return new (memory) Task(job.symbols, job.count, job.streams, M(job.cdf), RowReader(job.rows));
   });
 }
 
@@ -65,7 +65,7 @@ inline Report decode_jobs(std::span<const DecodeJob> jobs, Check check, ThreadTe
     using Task = DecodeTask<DecodeSource<DecodeLut, TableReader>>;
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const DecodeJob& job = jobs[i];
-      return new (memory) Task(job.symbols, job.count, *job.stream, tables->model(),
+      return new (memory) Task(job.symbols, job.count, job.streams, tables->model(),
                                TableReader(job.rows, tables->step()));
     });
   }

@@ -17,6 +17,7 @@
 #include "torchac/engine/scheduler.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
+#include "torchac/engine/streams.hpp"
 #include "torchac/engine/value_decode_source.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/decode_lut.hpp"
@@ -33,14 +34,17 @@ class DecodeTask final : public StreamTask {
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && std::same_as<typename Source::Model, DecodeLut>;
 
-  // Decodes `count` symbols from where `stream` is to `symbols`. The others are what a source is
+  // Decodes `count` symbols from where `streams` are to `symbols`. The others are what a source is
   // made of.
   template <class... Arguments>
-  DecodeTask(SymbolSink symbols, std::int64_t count, Decoder& stream, Arguments&&... source)
+  DecodeTask(SymbolSink symbols, std::int64_t count, Streams<Decoder> streams,
+             Arguments&&... source)
       : StreamTask(count),
         source_(std::forward<Arguments>(source)...),
         symbols_(symbols),
-        stream_(&stream) {}
+        streams_(streams),
+        stream_(streams.first),
+        in_turns_(streams.each < count) {}
 
   void fill() override {
     const ReadableBlock readable = source_.read(symbols_to_read());
@@ -50,6 +54,14 @@ class DecodeTask final : public StreamTask {
   // As TaskKind::code.
   template <std::size_t kStreams>
   static void code(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps) {
+    if constexpr (kStreams == 1) {
+      if (tasks[0]->in_turns_) return tasks[0]->code_in_turns(steps);
+    }
+    code_each(tasks, steps);
+  }
+
+  template <std::size_t kStreams>
+  static void code_each(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps) {
     std::array<std::array<std::uint32_t, kBlock>, kStreams> symbols;
     std::array<Work, kStreams> work;
     for (std::size_t k = 0; k < kStreams; ++k) work[k] = tasks[k]->open();
@@ -163,9 +175,20 @@ class DecodeTask final : public StreamTask {
     stop(next() + i, fault);
   }
 
+  TORCHAC_NOINLINE void code_in_turns(std::size_t steps) {
+    take_turns(
+        steps, streams_.each, [](std::size_t i) { return i; },
+        [&](std::int64_t stream, std::size_t n) {
+          stream_ = streams_.first + stream;
+          code_each<1>({this}, n);
+        });
+  }
+
   Source source_;
   SymbolSink symbols_;
-  Decoder* stream_;
+  Streams<Decoder> streams_;
+  Decoder* stream_;  // the one at work
+  bool in_turns_;
 };
 
 TORCHAC_END_TARGET

@@ -38,7 +38,7 @@ inline Report encode_jobs(std::span<const EncodeJob> jobs, Check check, ThreadTe
     using Task = EncodeTask<EncodeSource<EncodeLut, TableReader>>;
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const EncodeJob& job = jobs[i];
-      return new (memory) Task(job.count, *job.stream, tables->model(),
+      return new (memory) Task(job.count, job.streams, tables->model(),
                                TableReader(job.rows, tables->step()), job.symbols);
     });
   }
@@ -49,7 +49,7 @@ inline Report encode_jobs(std::span<const EncodeJob> jobs, Check check, ThreadTe
       // Tables were checked as a whole.
       const bool check_rows = check == Check::kAll && !job.rows.tables();
       return new (memory)
-          Task(job.count, *job.stream, Cdf(job.cdf), RowReader(job.rows), job.symbols, check_rows);
+          Task(job.count, job.streams, Cdf(job.cdf), RowReader(job.rows), job.symbols, check_rows);
     });
   });
 }

@@ -15,6 +15,7 @@
 #include "torchac/engine/scheduler.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
+#include "torchac/engine/streams.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/paths.hpp"
 #include "torchac/support/target.hpp"
@@ -28,11 +29,15 @@ class EncodeTask final : public StreamTask {
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && PackedSource<Source>;
 
-  // Encodes `count` symbols at the end of `stream`. The others are what a source is made of: blocks
-  // are large, so they are made in place.
+  // Encodes `count` symbols at the ends of `streams`. The others are what a source is made of:
+  // blocks are large, so they are made in place.
   template <class... Arguments>
-  EncodeTask(std::int64_t count, EncodedStream& stream, Arguments&&... source)
-      : StreamTask(count), source_(std::forward<Arguments>(source)...), stream_(&stream) {}
+  EncodeTask(std::int64_t count, Streams<EncodedStream> streams, Arguments&&... source)
+      : StreamTask(count),
+        source_(std::forward<Arguments>(source)...),
+        streams_(streams),
+        stream_(streams.first),
+        in_turns_(streams.each < count) {}
 
   void fill() override {
     const ReadableBlock readable = source_.read(symbols_to_read());
@@ -42,6 +47,14 @@ class EncodeTask final : public StreamTask {
   // As TaskKind::code.
   template <std::size_t kStreams>
   static void code(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps) {
+    if constexpr (kStreams == 1) {
+      if (tasks[0]->in_turns_) return tasks[0]->code_in_turns(steps);
+    }
+    code_each(tasks, steps);
+  }
+
+  template <std::size_t kStreams>
+  static void code_each(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps) {
     std::array<Work, kStreams> work;
     for (std::size_t k = 0; k < kStreams; ++k) work[k] = tasks[k]->open(steps);
     for (std::size_t i = 0; i < steps; ++i) {
@@ -103,8 +116,19 @@ class EncodeTask final : public StreamTask {
     task.stop(task.source_.symbol(task.next()), task.source_.why_not_codable(task.next()));
   }
 
+  TORCHAC_NOINLINE void code_in_turns(std::size_t steps) {
+    take_turns(
+        steps, streams_.each, [&](std::size_t i) { return source_.symbol(i); },
+        [&](std::int64_t stream, std::size_t n) {
+          stream_ = streams_.first + stream;
+          code_each<1>({this}, n);
+        });
+  }
+
   Source source_;
-  EncodedStream* stream_;
+  Streams<EncodedStream> streams_;
+  EncodedStream* stream_;  // the one at work
+  bool in_turns_;
 };
 
 TORCHAC_END_TARGET

@@ -10,6 +10,7 @@
 #include "torchac/arrays/symbol_sink.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
+#include "torchac/engine/streams.hpp"
 #include "torchac/models/cdf_layout.hpp"
 
 namespace torchac {
@@ -23,12 +24,12 @@ struct CdfJob {
 
 struct EncodeJob : CdfJob {
   Integers symbols;
-  EncodedStream* stream;
+  Streams<EncodedStream> streams;
 };
 
 struct DecodeJob : CdfJob {
   SymbolSink symbols;
-  Decoder* stream;
+  Streams<Decoder> streams;
 };
 
 // Symbols whose cost is asked for, in bits.

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/error.hpp"
 
 namespace torchac {
 
-// How far a stream has come. A block has steps: one for each symbol, or several, if a source codes
-// a symbol in several intervals.
+// How far a stream has come, or several that are coded in turns. A block has steps: one for each
+// symbol, or several, if a source codes a symbol in several intervals.
 class StreamTask {
  public:
   StreamTask(const StreamTask&) = delete;
@@ -47,6 +48,20 @@ class StreamTask {
 
   // The next step in the block.
   [[nodiscard]] std::size_t next() const { return next_; }
+
+  // Codes so many steps in turns, one for each stream that they belong to: `code(stream, steps)`.
+  // `symbol(i)` is the symbol in the block that step i codes, of which a stream has `each`.
+  template <class Symbol, class Code>
+  void take_turns(std::size_t steps, std::int64_t each, const Symbol& symbol, const Code& code) {
+    const std::size_t end = next_ + steps;
+    while (next_ < end && report_.ok()) {
+      const std::int64_t stream = (first_ + static_cast<std::int64_t>(symbol(next_))) / each;
+      const std::int64_t behind = (stream + 1) * each - first_;
+      std::size_t to = next_ + 1;
+      while (to < end && std::cmp_less(symbol(to), behind)) ++to;
+      code(stream, to - next_);
+    }
+  }
 
   void advance(std::size_t steps) {
     next_ += steps;

@@ -7,6 +7,7 @@
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
+#include "torchac/engine/streams.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/window_rows.hpp"
@@ -35,12 +36,12 @@ struct ValueJob {
 
 struct EncodeValuesJob : ValueJob {
   Numbers values;
-  EncodedStream* stream;
+  Streams<EncodedStream> streams;
 };
 
 struct DecodeValuesJob : ValueJob {
   std::int32_t* values;
-  Decoder* stream;
+  Streams<Decoder> streams;
 };
 
 // Values whose cost is asked for, in bits.

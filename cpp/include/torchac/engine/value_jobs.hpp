@@ -67,7 +67,7 @@ inline Report encode_values(std::span<const EncodeValuesJob> jobs, ThreadTeam& t
     using Task = EncodeTask<Source>;
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const EncodeValuesJob& job = jobs[i];
-      return new (memory) Task(job.count, *job.stream, std::get<Model>(job.model), job.values);
+      return new (memory) Task(job.count, job.streams, std::get<Model>(job.model), job.values);
     });
   });
 }
@@ -77,7 +77,7 @@ Report decode_values_of(std::span<const DecodeValuesJob> jobs, ThreadTeam& team)
   using Task = DecodeTask<Source>;
   return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
     const DecodeValuesJob& job = jobs[i];
-    return new (memory) Task(job.values, job.count, *job.stream, std::get<Model>(job.model));
+    return new (memory) Task(job.values, job.count, job.streams, std::get<Model>(job.model));
   });
 }
 
@@ -124,7 +124,7 @@ inline Report decode_values(std::span<const DecodeValuesJob> jobs, ThreadTeam& t
     using Task = DecodeTask<ValueLutSource>;
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const DecodeValuesJob& job = jobs[i];
-      return new (memory) Task(job.values, job.count, *job.stream, tables->model(), tables->step(),
+      return new (memory) Task(job.values, job.count, job.streams, tables->model(), tables->step(),
                                std::get<WindowRows>(job.model));
     });
   }

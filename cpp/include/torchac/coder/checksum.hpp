@@ -1,0 +1,35 @@
+// Checksum: what a mark in a stream says of the values before it.
+#pragma once
+
+#include <cstdint>
+
+namespace torchac {
+
+// Two sums of 32 bits, as of Fletcher: of the values, and of these sums, so that order matters; one
+// is added to each value, so that zeros do.
+class Checksum {
+ public:
+  static constexpr std::uint32_t kBits = 16;
+
+  Checksum() = default;
+  Checksum(std::uint32_t sum, std::uint32_t sum_of_sums) : sum_(sum), sum_of_sums_(sum_of_sums) {}
+
+  void add(std::uint32_t value) {
+    sum_ += value + 1;
+    sum_of_sums_ += sum_;
+  }
+
+  // The upper bits of a product with odd numbers, which depend on all bits of both sums.
+  [[nodiscard]] std::uint32_t bits() const {
+    return (sum_ * 0x9E3779B1u + sum_of_sums_ * 0x85EBCA77u) >> (32 - kBits);
+  }
+
+  [[nodiscard]] std::uint32_t sum() const { return sum_; }
+  [[nodiscard]] std::uint32_t sum_of_sums() const { return sum_of_sums_; }
+
+ private:
+  std::uint32_t sum_ = 0;
+  std::uint32_t sum_of_sums_ = 0;
+};
+
+}  // namespace torchac
