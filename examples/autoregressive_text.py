@@ -67,11 +67,12 @@ class Model:
 
     @torch.no_grad()
     def predict(self) -> Tensor:
-        """Returns the distribution of the next byte as a CDF row.
+        """Returns the probabilities of the next byte.
 
         Encoder and decoder both take this one step at a time. An encoder could predict all bytes of
         a text in one batch, which is faster with most models. But matrix products may be rounded
-        differently then, and only rows equal bit for bit decode what they encoded.
+        differently then, and only probabilities equal bit for bit decode what
+        they encoded.
         """
         known = self.known()
         weights = self.mixer(torch.tensor(features(known))).softmax(-1).tolist()
@@ -80,7 +81,7 @@ class Model:
             share = weight / sum(counts.values())
             for byte, count in counts.items():
                 pmf[byte] += share * count
-        return torchac.cdf.from_pmf(torch.tensor(pmf))
+        return torch.tensor(pmf)
 
     def train(self, text: bytes, steps: int) -> None:
         """Counts in all of the text, and learns from its end how to weight counts."""
@@ -120,12 +121,13 @@ def features(known: list[Counts]) -> list[float]:
 def encode(model: Model, text: bytes) -> tuple[bytes, float]:
     """Returns the stream, and the bits that the model's probabilities make it take."""
     encoder = torchac.Encoder()
-    rows = []
+    pmfs = []
     for byte in tqdm(text, "encode", unit="B", leave=False):
-        rows.append(model.predict())
-        encoder.encode(rows[-1], torch.tensor(byte))
+        pmfs.append(model.predict())
+        encoder.encode(torchac.Categorical(probs=pmfs[-1]), byte)
         model.learn(byte)
-    bits = torchac.estimate_bits(torch.stack(rows), torch.tensor(list(text)))
+    predicted = torchac.Categorical(probs=torch.stack(pmfs))
+    bits = torchac.estimate_bits(predicted, torch.tensor(list(text)))
     return encoder.finish(), bits.sum().item()
 
 
@@ -134,7 +136,7 @@ def decode(model: Model, stream: bytes, length: int) -> bytes:
     decoder = torchac.Decoder(stream)
     text = bytearray()
     for _ in tqdm(range(length), "decode", unit="B", leave=False):
-        text.append(int(decoder.decode(model.predict())))
+        text.append(int(decoder.decode(torchac.Categorical(probs=model.predict()))))
         model.learn(text[-1])
     return bytes(text)
 

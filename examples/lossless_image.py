@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 import torchac
 
-TILE = 640  # larger images are coded in tiles: no CDF takes over 106 MB, and the fits stay local
+TILE = 640  # larger images are coded in tiles, so that the fits stay local
 RAW_PIXELS = 1500  # below this, the weights of one more scale would cost more than it saves
 PHASES = ((1, 1), (0, 1), (1, 0))  # row and column of the missing pixels, in coding order
 ORDER = torch.tensor([[0, 2], [3, 1]])  # the same order as a map of the 2 x 2 block
@@ -39,26 +39,16 @@ REACH = 3  # neighbours lie in a window of 7 x 7 pixels
 # Predictions are sums of small multiples of a power of two, which float64 adds without rounding:
 # the decoder gets the same ones, whatever machine it runs on.
 WEIGHT_STEPS = 4096
-MEAN_STEPS = 16
-
-# The logistic CDF at the edges of 511 bins around the mean, for each scale and each fraction of
-# the mean. A CDF row is a window of 257 edges: moving it by one moves the mean by one grey level.
-SCALES = 2 ** (torch.arange(-12, 25, dtype=torch.float64) / 4)
-ERRORS = 2 * math.log(2) * SCALES  # the expected absolute errors
-EDGES = torch.arange(512) - 255.5 - torch.arange(MEAN_STEPS)[:, None] / MEAN_STEPS
-ROWS = torch.sigmoid(EDGES / SCALES[:, None, None]).float().flatten().unfold(0, 257, 1)
+LEAST_ERROR = 0.1  # grey levels: what is expected at least
 
 Where = tuple[int | slice, slice, slice]  # the pixels that are coded together
 Fit = Callable[[Tensor], Tensor]  # from those pixels to what is to be stored or predicted
 
 
-def logistic_cdf(mean: Tensor, error: Tensor) -> Tensor:
-    """Returns the CDF rows with these means and expected errors over the grey levels 0 to 255."""
-    scale = torch.bucketize(error, ERRORS[:-1] * 2 ** (1 / 8))
-    step = (mean * MEAN_STEPS).long()
-    rows = ROWS[(scale * MEAN_STEPS + step % MEAN_STEPS) * 512 + 255 - step // MEAN_STEPS]
-    rows[:, 0], rows[:, -1] = 0, 1  # the tails beyond belong to 0 and 255
-    return rows
+def logistic(mean: Tensor, error: Tensor) -> torchac.Logistic:
+    """Returns distributions of grey levels with these means and expected absolute errors."""
+    scale = error.clamp(min=LEAST_ERROR) / (2 * math.log(2))
+    return torchac.Logistic(mean, scale, low=0, high=255)
 
 
 class Encoder:
@@ -76,11 +66,11 @@ class Encoder:
         self.file += numbers.numpy().astype(kind).tobytes()
         return numbers
 
-    def pixels(self, where: Where, rows: Tensor) -> Tensor:
-        """Codes the pixels, given the CDF row of each."""
+    def pixels(self, where: Where, model: torchac.Logistic) -> Tensor:
+        """Codes the pixels, given the distribution of each."""
         pixels = self.image[where].flatten()
-        self.bits[where] = torchac.estimate_bits(rows, pixels).float().view_as(self.bits[where])
-        stream = torchac.encode_float_cdf(rows, pixels.short())
+        self.bits[where] = torchac.estimate_bits(model, pixels).float().view_as(self.bits[where])
+        stream = torchac.encode(model, pixels)
         self.stream_bytes += len(stream)
         self.file += struct.pack("<I", len(stream)) + stream
         return pixels
@@ -98,10 +88,11 @@ class Decoder:
         stored = np.frombuffer(self.file.read(count * np.dtype(kind).itemsize), kind)
         return torch.from_numpy(stored.astype(np.float64))
 
-    def pixels(self, where: Where, rows: Tensor) -> Tensor:
-        """Decodes the pixels, given the CDF row of each."""
+    def pixels(self, where: Where, model: torchac.Logistic) -> Tensor:
+        """Decodes the pixels, given the distribution of each."""
         (size,) = struct.unpack("<I", self.file.read(4))
-        return torchac.decode_float_cdf(rows, self.file.read(size))
+        pixels: Tensor = torchac.decode(model, self.file.read(size))
+        return pixels
 
 
 Codec = Encoder | Decoder
@@ -149,12 +140,11 @@ def code_phase(
         )
         return weights @ features / WEIGHT_STEPS
 
-    mean = base + predict(lambda pixels: pixels - base, differences)
-    mean = (mean * MEAN_STEPS).round().clamp(0, 255 * MEAN_STEPS) / MEAN_STEPS
-    constant = torch.full_like(base, MEAN_STEPS)[None]
+    mean = (base + predict(lambda pixels: pixels - base, differences)).clamp(0, 255)
+    constant = torch.full_like(base, 16)[None]  # as weights are below 8
     activity = torch.cat([differences.abs(), windows(errors, y, x)[known], constant])
     error = predict(lambda pixels: (pixels - mean).abs(), activity)
-    pixels = codec.pixels(where, logistic_cdf(mean, error))
+    pixels = codec.pixels(where, logistic(mean, error))
     return pixels.float(), (pixels - mean).abs().float()
 
 

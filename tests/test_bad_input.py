@@ -189,7 +189,7 @@ def test_probabilities_in_place_of_a_cdf() -> None:
     message = (
         "CDF value 0.25 at index (1, 2, 1) converts to 16384 of 65536, less than the value before "
         "it, 0.5, which converts to 32766: expected rows that do not decrease. It sums to 1: "
-        "if it holds probabilities, torchac.cdf.from_pmf makes a CDF of them"
+        "if it holds probabilities, torchac.Categorical takes them"
     )
     cdf = CDF.clone()
     cdf[1, 2] = torch.tensor([0.5, 0.25, 0.125, 0.125])
@@ -249,7 +249,7 @@ def test_tensors_whose_memory_was_given_back(left: int) -> None:
     refused(ValueError, f"cdf_float {message}", torchac.decode_float_cdf, transposed, STREAM)
     refused(ValueError, f"sym {message}", torchac.encode_float_cdf, CDF, sym)
     refused(ValueError, f"cdf_float {message}", torchac.quantize_cdf, cdf)
-    refused(ValueError, f"pmf {message}", torchac.cdf.from_pmf, cdf)
+    refused(ValueError, f"probs {message}", torchac.Categorical, probs=cdf)
 
 
 @pytest.mark.parametrize("flag", [SYM, torch.tensor(True), np.ones(1), "no", b"no"])
@@ -308,7 +308,7 @@ def test_masked_arrays() -> None:
     masked = np.ma.masked_array(cdf, cdf > 0.9)
     refused(TypeError, message.format("cdf_float"), encode, masked, sym)
     refused(TypeError, message.format("cdf_float"), torchac.quantize_cdf, masked)
-    refused(TypeError, message.format("pmf"), torchac.cdf.from_pmf, masked)
+    refused(TypeError, message.format("probs"), torchac.Categorical, probs=masked)
 
 
 def test_other_byte_order() -> None:
@@ -349,7 +349,7 @@ def test_fake_tensors() -> None:
     refused(
         ValueError, f"cdf_float {message}", torchac.encode_float_cdf, mode.from_tensor(CDF), SYM
     )
-    refused(ValueError, f"pmf {message}", torchac.cdf.from_pmf, mode.from_tensor(CDF))
+    refused(ValueError, f"probs {message}", torchac.Categorical, probs=mode.from_tensor(CDF))
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without it")
@@ -367,9 +367,10 @@ def test_distributed_tensors() -> None:
         message = "is a DTensor, of which this process has a part: expected"
         for name, function in (
             ("cdf_float", torchac.quantize_cdf),
-            ("pmf", torchac.cdf.from_pmf),
+            ("probs", torchac.Categorical),
         ):
-            refused(ValueError, f"{name} {message} {name}.full_tensor()", function, cdf)
+            arguments = {name: cdf}
+            refused(ValueError, f"{name} {message} {name}.full_tensor()", function, **arguments)
     finally:
         torch.distributed.destroy_process_group()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from style import GREY, INK, LINE, PROBABILITIES, WEATHER, WIDTH
+from style import GREY, INK, LINE, ROW, WEATHER, WIDTH
 
 import torchac
 
@@ -15,7 +15,7 @@ HEIGHT, GAP = 0.42, 0.5
 
 def draw() -> Figure:
     """Draws a bar for each symbol; the part that is chosen becomes the whole next bar."""
-    row = torchac.cdf.from_pmf(torch.tensor(PROBABILITIES))
+    row = torch.tensor(ROW)
     encoder = torchac.Encoder()
     encoder.encode(row.expand(len(SYMBOLS), -1), torch.tensor(SYMBOLS))
     size = encoder.num_bits

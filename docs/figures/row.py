@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import torch
 from matplotlib.figure import Figure
-from style import GREY, INK, LINE, PROBABILITIES, WEATHER, WIDTH, clear
-
-import torchac
+from style import GREY, INK, LINE, PROBABILITIES, ROW, WEATHER, WIDTH, clear
 
 
 def draw() -> Figure:
@@ -24,21 +21,20 @@ def draw() -> Figure:
     bars.set_xticklabels(names)
     clear(bars, "bottom")
 
-    row = torchac.cdf.from_pmf(torch.tensor(PROBABILITIES)).tolist()
     steps.set_title(
-        "what torchac takes: a CDF row of five values", fontsize=10, color=INK, loc="left"
+        "what coding works with: a CDF row of five values", fontsize=10, color=INK, loc="left"
     )
     for symbol, (name, color) in enumerate(WEATHER.items()):
-        low, high = row[symbol], row[symbol + 1]
+        low, high = ROW[symbol], ROW[symbol + 1]
         steps.axhspan(low, high, color=color, alpha=0.09, lw=0)
         steps.plot((symbol, symbol + 1), (low, low), color=color, lw=2.5)
         steps.plot((symbol + 1, symbol + 1), (low, high), color=color, lw=2.5)
         middle = (low + high) / 2
         steps.text(symbol + 1.12, middle, f"{name}: [{low:g}, {high:g})", va="center", color=color)
-    steps.plot(range(len(row)), row, "o", color=INK, ms=4, zorder=3)
-    steps.set(xlim=(-0.3, 6.1), ylim=(-0.03, 1.06), xticks=range(len(row)), yticks=row)
-    steps.set_xticklabels([f"row[{j}]" for j in range(len(row))], fontsize=8)
-    steps.set_yticklabels([f"{value:g}" for value in row])
+    steps.plot(range(len(ROW)), ROW, "o", color=INK, ms=4, zorder=3)
+    steps.set(xlim=(-0.3, 6.1), ylim=(-0.03, 1.06), xticks=range(len(ROW)), yticks=ROW)
+    steps.set_xticklabels([f"row[{j}]" for j in range(len(ROW))], fontsize=8)
+    steps.set_yticklabels([f"{value:g}" for value in ROW])
     clear(steps, "bottom")
     steps.grid(axis="y", color=LINE, lw=0.6)
     steps.set_axisbelow(True)

@@ -14,6 +14,7 @@ BLUE, ORANGE, GREEN, PURPLE = "#0b66c3", "#d98324", "#3a9563", "#8250c4"
 
 WEATHER = {"sun": BLUE, "cloud": ORANGE, "rain": GREEN, "snow": PURPLE}
 PROBABILITIES = (0.5, 0.25, 0.15, 0.1)
+ROW = (0.0, 0.5, 0.75, 0.9, 1.0)  # the sums of these
 
 
 def clear(panel: Axes, *kept: str) -> None:

@@ -64,9 +64,10 @@ def _coded() -> tuple[str, list[float]]:
     text = b"\n".join(text.split(b"\n")[:LINES])
     model = Model()
     model.train(training, 1000)
-    rows = []
+    pmfs = []
     for byte in text:
-        rows.append(model.predict())
+        pmfs.append(model.predict())
         model.learn(byte)
-    bits = torchac.estimate_bits(torch.stack(rows), torch.tensor(list(text)))
+    predicted = torchac.Categorical(probs=torch.stack(pmfs))
+    bits = torchac.estimate_bits(predicted, torch.tensor(list(text)))
     return text.decode("latin-1"), bits.tolist()  # a letter for each byte

@@ -66,10 +66,9 @@ class AutoEncoder(nn.Module):
         exact = costs[channel, steps.round().long()]
         return (exact + slope * (values - values.detach())).sum((1, 2, 3))
 
-    def tables(self) -> torchac.Tables:
-        """Returns the distribution of the integers of each channel, to code with."""
-        rows = torchac.cdf.from_logits(self.logits.detach())
-        return torchac.Tables(rows, low=-self.limit, bounds=(-self.limit, self.limit))
+    def prior(self) -> torchac.Categorical:
+        """Returns the distribution of the integers of each channel, `-limit` as category 0."""
+        return torchac.Categorical(logits=self.logits.detach()[:, None, None])
 
 
 def channels_of(values: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from data import load
 from matplotlib.figure import Figure
-from model import AutoEncoder, channels_of
+from model import AutoEncoder
 from torch import Tensor
 from tqdm import tqdm
 
@@ -39,13 +39,13 @@ def code(model: AutoEncoder, images: Tensor, rate: float) -> Result:
     """Codes the bottlenecks of images, and makes images of what is decoded."""
     model.eval()
     values = torch.cat([model.bottleneck(batch) for batch in torch.split(images, 1000)]).round()
-    tables, index = model.tables(), channels_of(values)
+    categories, prior = values + model.limit, model.prior()
 
-    stream = torchac.encode(tables, values, index=index)
-    decoded = torchac.decode(tables, stream, index=index)
+    stream = torchac.encode(prior, categories)
+    decoded = torchac.decode(prior.expand(*values.shape), stream) - model.limit
     assert torch.equal(decoded, values.int()), "the decoded bottleneck is not the original"
     ideal = model.bits(values).double().sum().item()
-    estimated = torchac.estimate_bits(tables, values, index=index).sum().item()
+    estimated = torchac.estimate_bits(prior, categories).sum().item()
     coded = 8 * len(stream)
     assert coded <= 1.0001 * estimated + 16, "the stream is longer than torchac promises"
 

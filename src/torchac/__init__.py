@@ -2,7 +2,7 @@
 
 import sys
 
-from torchac import _compile, cdf
+from torchac import _compile
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
 from torchac.categorical import Bernoulli, Categorical
@@ -34,7 +34,6 @@ __all__ = [
     "Mixture",
     "Normal",
     "Tables",
-    "cdf",
     "decode",
     "decode_batch",
     "decode_float_cdf",
@@ -50,7 +49,6 @@ __all__ = [
 
 _compile.leave_alone(
     sys.modules[__name__],
-    cdf,
     Encoder,
     Decoder,
     BatchEncoder,

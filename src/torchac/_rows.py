@@ -113,10 +113,7 @@ class Row(NamedTuple):
         """Probabilities are often taken for a CDF."""
         row = as_tensor(self.rows.cdf[self.place])
         if self.rows.is_float and abs(float(row.float().sum()) - 1) < 0.01:
-            return (
-                ". It sums to 1: if it holds probabilities, torchac.cdf.from_pmf makes a CDF of "
-                "them"
-            )
+            return ". It sums to 1: if it holds probabilities, torchac.Categorical takes them"
         return ""
 
 

@@ -48,8 +48,7 @@ ANY_ROWS = FLOAT_ROWS | INT16_ROWS
 INTEGERS = dict.fromkeys(
     _dtypes("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 )
-FLOATS: dict[Any, Any] = dict(FLOAT_ROWS)  # not the same object: check_dtype advises on rows
-NUMBERS = FLOATS | INTEGERS
+NUMBERS: dict[Any, Any] = FLOAT_ROWS | INTEGERS
 BYTES = dict.fromkeys(_dtypes("uint8"))
 BOOLS: dict[Any, Any] = {
     torch.bool: torch.uint8,
@@ -105,7 +104,7 @@ def like(result: Array, argument: torch.Tensor, /) -> torch.Tensor: ...
 @overload
 def like(result: Array, argument: NDArray, /) -> NDArray: ...
 @overload
-def like(result: Array, *arguments: ArrayT | float) -> ArrayT: ...
+def like(result: Array, *arguments: ArrayT) -> ArrayT: ...
 def like(result: Any, *arguments: Any) -> Any:
     """The result as an array, if an argument is one; else as a tensor on the arguments' device."""
     for argument in arguments:

@@ -179,7 +179,7 @@ class Categorical(_Categories):
         Example:
             >>> import torch, torchac
             >>> torchac.Categorical(probs=torch.tensor([0.25, 0.5, 0.25])).tabulate().cdf
-            tensor([     0,  16384, -16384,      0], dtype=torch.int16)
+            tensor([     0,  16384, -16385,      0], dtype=torch.int16)
         """
         if self._categories > ONE_ROW:
             raise ValueError(

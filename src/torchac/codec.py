@@ -19,9 +19,9 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
 
     Args:
         model: How likely each integer is: a model of torchac, such as `torchac.Normal(loc, scale)`;
-            a `Normal`, `Laplace` or `MixtureSameFamily` of `torch.distributions`; or a CDF of
-            floats or of 16-bit integers, of shape `(…, Lp)`. It broadcasts to the shape of the
-            values.
+            a `Normal`, `Laplace`, `MixtureSameFamily`, `Categorical` or `Bernoulli` of
+            `torch.distributions`; or a CDF of floats or of 16-bit integers, of shape `(…, Lp)`. It
+            broadcasts to the shape of the values.
         values: Whole numbers of any dtype: a tensor, an array, or a number. Those of models are
             from -2^31 to 2^31 - 1, or within the model's bounds; those of a CDF from 0 to
             `Lp - 2`.

@@ -36,7 +36,7 @@ from torchac._distributions import cdf_rows
 from torchac._rows import check_cdf
 from torchac._tensors import (
     CPU,
-    FLOATS,
+    FLOAT_ROWS,
     INT32_MAX,
     INT32_MIN,
     INTEGERS,
@@ -208,7 +208,7 @@ def as_array(name: str, value: Any, others: Sequence[Any]) -> Array:
     _checks.check_elements(name, value)
     _checks.check_ndim(name, value)
     _checks.check_dtype(name, value, NUMBERS)
-    if value.dtype not in FLOATS:
+    if value.dtype not in FLOAT_ROWS:
         whole = as_tensor(value)
         value = like(whole.to(_tensors.widest_float(whole.device)), value)
     plain: Array = _tensors.plain(value.detach() if isinstance(value, torch.Tensor) else value)
