@@ -34,14 +34,14 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     ),
     "byte order of symbols": ("byte order", lambda: encode(sym=SYM.astype(">i2"))),
     "symbols to encode": ("shapes", lambda: encode(sym=SYM[:2])),
-    "symbols to decode": ("shapes", lambda: _core.Decoder(STREAM).decode(CDF, SYM[:2])),
+    "symbols to decode": ("shapes", lambda: _core.Decoder([STREAM]).decode(CDF, SYM[:2])),
     "symbols to measure": ("shapes", lambda: _core.measure(CDF, SYM[:2], np.zeros(3))),
     "bits to write": ("shapes", lambda: _core.measure(CDF, SYM, np.zeros(2))),
     "integers to write": ("shapes", lambda: _core.quantize(CDF, np.zeros((3, 4), np.int16))),
     "rows to write": ("shapes", lambda: _core.quantize(CDF, np.zeros((2, 5), np.int16))),
-    "stream of wide items": ("bytes", lambda: _core.Decoder(np.zeros(9, np.int32).data)),
-    "stream of two dimensions": ("bytes", lambda: _core.Decoder(np.zeros((3, 3), np.uint8).data)),
-    "stream with gaps": ("bytes", lambda: _core.Decoder(np.zeros(9, np.uint8)[::2].data)),
+    "stream of wide items": ("bytes", lambda: _core.Decoder([np.zeros(9, np.int32).data])),
+    "stream of two dimensions": ("bytes", lambda: _core.Decoder([np.zeros((3, 3), np.uint8).data])),
+    "stream with gaps": ("bytes", lambda: _core.Decoder([np.zeros(9, np.uint8)[::2].data])),
     "rows of two types": (
         "different types",
         lambda: _core.encode_items([CDF, INTEGERS], [SYM, SYM], False, False, 1),
@@ -73,7 +73,7 @@ def test_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: _core.Decoder(STREAM).decode(CDF, SYM.astype(np.int32)),
+        lambda: _core.Decoder([STREAM]).decode(CDF, SYM.astype(np.int32)),
         lambda: _core.decode_batch(
             _core.Cdf(ROWS[None], RowType.FLOAT32, True, None), [STREAM], SYM[None].astype(int), 1
         ),

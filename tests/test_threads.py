@@ -78,7 +78,7 @@ def core_call(name: str, sym: NDArray) -> Callable[[], object]:
     (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, False, 1))
     return {
         "Encoder": lambda: _core.Encoder().encode(cdf, sym, False, False),
-        "Decoder": lambda: _core.Decoder(stream).decode(cdf, sym),
+        "Decoder": lambda: _core.Decoder([stream]).decode(cdf, sym),
         "encode_items": lambda: _core.encode_items([cdf], [sym], False, False, 1),
         "decode_items": lambda: _core.decode_items([cdf], [stream], [sym], 1),
         "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, False, 1),
