@@ -27,8 +27,7 @@ inline void pack(const ParameterBlock& block, const std::uint32_t* symbols, std:
                  std::uint32_t* packed) {
   std::array<std::uint32_t, kBlock> low;
   std::array<std::uint32_t, kBlock> high;
-  block.sum(symbols, 0, count, low.data());
-  block.sum(symbols, 1, count, high.data());
+  block.sum<2>(symbols, count, {low.data(), high.data()});
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t last = block.window(i).last();
     packed[i] = bound(low[i], symbols[i], last) | (bound(high[i], symbols[i] + 1, last) - 1)

@@ -152,7 +152,7 @@ class MixtureSearch {
     std::array<std::uint32_t, kBlock> sums;
     for (std::uint32_t part = 1; part < kParts; ++part) {
       for (std::size_t i = 0; i < count; ++i) symbols_[i] = begin(part, block.window(i).last());
-      block.sum(symbols_.data(), 0, count, sums.data());
+      block.sum<1>(symbols_.data(), count, {sums.data()});
       for (std::size_t i = 0; i < count; ++i)
         rows_[i].coarse[part - 1] =
             static_cast<std::uint16_t>(bound(sums[i], symbols_[i], block.window(i).last()));
