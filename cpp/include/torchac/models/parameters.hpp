@@ -67,6 +67,13 @@ TORCHAC_INLINE std::int32_t subtract_saturated(std::int32_t a, std::int32_t b) {
   return std::max(a, INT32_MIN + b) - b;
 }
 
+// A component's part of the sum, from its CDF.
+template <bool kMixture, class Number>
+TORCHAC_INLINE Number part_of_sum(const Number& cdf, const Number& weight) {
+  if constexpr (kMixture) return (cdf >> (kCdfBits - kWeighedBits)) * weight;
+  return cdf << (32 - kCdfBits);
+}
+
 // Rows in a block of parameters, at most: few enough for what belongs to them to stay in the L1
 // cache.
 inline constexpr std::size_t kRows = 128;
@@ -81,6 +88,14 @@ struct ComponentBlock {
   std::array<std::uint32_t, kRows> weight;
   std::array<double, kRows> loc;    // in units of 1
   std::array<double, kRows> share;  // the sum of the weights up to this one
+
+  // Its part of the sum of row i at the lower edge of symbol j.
+  template <bool kMixture>
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t part(const std::uint32_t* table, std::size_t i,
+                                                  std::uint32_t j) const {
+    const auto at = static_cast<float>(static_cast<std::int32_t>(j) + offset[i]);
+    return part_of_sum<kMixture>(evaluate(table, (at - edge[i]) * reciprocal[i]), weight[i]);
+  }
 };
 
 // Reads parameters, a block at a time, and prepares the rows' windows. The loops over a block have
@@ -100,6 +115,7 @@ class ParameterBlock {
   [[nodiscard]] const StandardCdf& standard(std::size_t k) const {
     return standard_cdf(parameters_.components[k].kind);
   }
+  [[nodiscard]] const std::uint32_t* const* tables() const { return tables_.data(); }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
 
   // At most `most` rows.
@@ -301,22 +317,10 @@ class ParameterBlock {
     }
   }
 
-  // A component's part of the sum, from its CDF.
-  template <bool kMixture, class Number>
-  TORCHAC_INLINE static Number part(const Number& cdf, const Number& weight) {
-    if constexpr (kMixture) return (cdf >> (kCdfBits - kWeighedBits)) * weight;
-    return cdf << (32 - kCdfBits);
-  }
-
   template <bool kMixture>
   [[nodiscard]] TORCHAC_INLINE std::uint32_t sum_at(std::size_t i, std::uint32_t j) const {
     std::uint32_t sum = 0;
-    for (std::size_t k = 0; k < size(); ++k) {
-      const ComponentBlock& block = blocks_[k];
-      const auto at = static_cast<float>(static_cast<std::int32_t>(j) + block.offset[i]);
-      const std::uint32_t cdf = evaluate(tables_[k], (at - block.edge[i]) * block.reciprocal[i]);
-      sum += part<kMixture>(cdf, block.weight[i]);
-    }
+    for (std::size_t k = 0; k < size(); ++k) sum += blocks_[k].part<kMixture>(tables_[k], i, j);
     return sum;
   }
 
@@ -337,8 +341,8 @@ class ParameterBlock {
               __builtin_convertvector(place + static_cast<std::int32_t>(p), Vec8<float>);
           const Vec8<float> argument =
               (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
-          const Vec8<std::uint32_t> cdf = evaluate(tables_[k], argument, Vec8<std::uint32_t>{});
-          sum[p] += part<kMixture>(cdf, load_vec8(&block.weight[i]));
+          const Vec8<std::uint32_t> cdf = evaluate(tables_[k], argument);
+          sum[p] += part_of_sum<kMixture>(cdf, load_vec8(&block.weight[i]));
         }
       }
       TORCHAC_UNROLL
@@ -360,14 +364,16 @@ class ParameterBlock {
   std::array<Window, kRows> windows_;
 };
 
-// The row's value where its components have the sum `sum`, at the lower edge of symbol j.
-TORCHAC_INLINE std::uint32_t bound(std::uint32_t sum, std::uint32_t j, std::uint32_t last) {
+// The row's value where its components have the sum `sum`, at the lower edge of symbol j: numbers,
+// or vectors of them. The end of the row goes on for ever.
+template <class Number>
+TORCHAC_INLINE Number bound(const Number& sum, const Number& j, std::uint32_t last) {
   const std::uint32_t symbols = last + 1;
   // The upper half of a product of 32 and 16 bits, in 32 bits, which vectors have.
   const std::uint32_t whole = kTotalFrequency - symbols;
-  const std::uint32_t part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
-  const std::uint32_t inside = j == 0 ? 0 : part + j;
-  return j == symbols ? kTotalFrequency : inside;
+  const Number part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
+  const Number inside = j == 0 ? Number{} : part + j;
+  return j >= symbols ? Number{} + kTotalFrequency : inside;
 }
 
 TORCHAC_END_TARGET
