@@ -136,19 +136,17 @@ class ParameterBlock {
     return readable;
   }
 
-  // For each row, the sums of its components, in units of 2^-32, at kPlaces places: at the lower
-  // edges of the symbols from j[i] on.
-  template <std::size_t kPlaces>
-  void sum(const std::uint32_t* j, std::size_t count,
-           const std::array<std::uint32_t*, kPlaces>& sums) const {
+  // For each row, the sums of its components at both edges of symbol j[i], in units of 2^-32.
+  void sum(const std::uint32_t* j, std::size_t count, std::uint32_t* low,
+           std::uint32_t* high) const {
     if (mixture()) {
-      sum_as<kPlaces, true>(j, count, sums);
+      sum_as<true>(j, count, low, high);
     } else {
-      sum_as<kPlaces, false>(j, count, sums);
+      sum_as<false>(j, count, low, high);
     }
   }
 
-  // The same of row i at symbol j.
+  // The same of row i alone, at the lower edge.
   [[nodiscard]] std::uint32_t sum_at(std::size_t i, std::uint32_t j) const {
     return mixture() ? sum_at<true>(i, j) : sum_at<false>(i, j);
   }
@@ -324,34 +322,34 @@ class ParameterBlock {
     return sum;
   }
 
-  template <std::size_t kPlaces, bool kMixture>
-  TORCHAC_NOINLINE void sum_as(const std::uint32_t* j, std::size_t count,
-                               const std::array<std::uint32_t*, kPlaces>& sums) const {
+  template <bool kMixture>
+  TORCHAC_NOINLINE void sum_as(const std::uint32_t* j, std::size_t count, std::uint32_t* low,
+                               std::uint32_t* high) const {
     std::size_t i = 0;
 #ifdef TORCHAC_TARGET_OPTIONS
     for (; i + 8 <= count; i += 8) {
-      std::array<Vec8<std::uint32_t>, kPlaces> sum{};
+      Vec8<std::uint32_t> sum{};
+      Vec8<std::uint32_t> next_sum{};
       for (std::size_t k = 0; k < size(); ++k) {
         const ComponentBlock& block = blocks_[k];
-        const auto place =
-            __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i)) + load_vec8(&block.offset[i]);
-        TORCHAC_UNROLL
-        for (std::size_t p = 0; p < kPlaces; ++p) {
-          const auto at =
-              __builtin_convertvector(place + static_cast<std::int32_t>(p), Vec8<float>);
-          const Vec8<float> argument =
-              (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
-          const Vec8<std::uint32_t> cdf = evaluate(tables_[k], argument);
-          sum[p] += part_of_sum<kMixture>(cdf, load_vec8(&block.weight[i]));
-        }
+        const std::uint32_t* const table = tables_[k];
+        const auto part = [&](const Vec8<std::int32_t>& place) {
+          const auto at = __builtin_convertvector(place, Vec8<float>);
+          const Vec8<float> t = (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
+          return part_of_sum<kMixture>(evaluate(table, t), load_vec8(&block.weight[i]));
+        };
+        const auto symbol = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i));
+        const Vec8<std::int32_t> place = symbol + load_vec8(&block.offset[i]);
+        sum += part(place);
+        next_sum += part(place + 1);
       }
-      TORCHAC_UNROLL
-      for (std::size_t p = 0; p < kPlaces; ++p) store_vec8(sum[p], sums[p] + i);
+      store_vec8(sum, low + i);
+      store_vec8(next_sum, high + i);
     }
 #endif
     for (; i < count; ++i) {
-      for (std::size_t p = 0; p < kPlaces; ++p)
-        sums[p][i] = sum_at<kMixture>(i, j[i] + static_cast<std::uint32_t>(p));
+      low[i] = sum_at<kMixture>(i, j[i]);
+      high[i] = sum_at<kMixture>(i, j[i] + 1);
     }
   }
 

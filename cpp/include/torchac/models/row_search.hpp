@@ -132,7 +132,6 @@ class MixtureSearch {
 
   struct Row {
     Values coarse;  // at each 8th of the row
-    std::uint32_t end = kTotalFrequency;
     std::uint32_t last;
   };
 
@@ -150,7 +149,7 @@ class MixtureSearch {
       std::uint32_t low = part * (row.last + 1) / kValues;
       std::uint32_t high = (part + 1) * (row.last + 1) / kValues;
       std::uint32_t below = row.coarse[part];
-      std::uint32_t above = part + 1 == kValues ? row.end : row.coarse[part + 1];
+      std::uint32_t above = part + 1 == kValues ? kTotalFrequency : row.coarse[part + 1];
       for (std::uint32_t round = 1;; ++round) {
         const bool halve = round % 4 == 0;  // so that it ends soon, whatever the row
         const std::uint32_t guess =
