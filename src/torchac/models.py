@@ -215,19 +215,19 @@ def as_array(name: str, value: Any, others: Sequence[Any]) -> Array:
     return plain
 
 
-def _check_range(name: str, array: Array, low: float, high: float, expected: str) -> None:
-    """Raises if a number is not from low to high; NaN is not."""
+def _check_range(name: str, array: Array, low: float, high: float, expected: str) -> float:
+    """Raises if a number is not from low to high; NaN is not. Returns the least."""
     tensor = as_tensor(array)
     if tensor.numel() == 0:
-        return
+        return math.inf
     if str(tensor.dtype) in ("torch.uint16", "torch.uint32", "torch.uint64"):
         tensor = tensor.double()  # which torch can compare
     least, most = tensor.aminmax()
-    if low <= least.item() and most.item() <= high:
-        return
-    exact = tensor.to(_tensors.widest_float(tensor.device))
-    good = (exact >= low) & (exact <= high)
-    _checks.check_values(name, tensor, good, expected)
+    if not (low <= least.item() and most.item() <= high):
+        exact = tensor.to(_tensors.widest_float(tensor.device))
+        good = (exact >= low) & (exact <= high)
+        _checks.check_values(name, tensor, good, expected)
+    return float(least.item())
 
 
 def _check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
@@ -462,7 +462,7 @@ class Mixture(_Parametric):
             raise ValueError(
                 f"weights have shape {tuple(weights.shape)}: expected (…, K), K at least 1"
             )
-        _check_range("weights", weights, 0, _LARGEST, _WEIGHT)
+        least = _check_range("weights", weights, 0, _LARGEST, _WEIGHT)
         count = weights.shape[-1]
         parts = _components_of(components, count)
         bounds = {part.bounds for part in parts}
@@ -476,11 +476,8 @@ class Mixture(_Parametric):
         )
         self.weights = broadcast("weights", weights, (*self.shape, count))
         self.components = [part.expand(*self.shape) for part in parts]
-        sums = as_tensor(weights).amax(-1)
-        good = sums >= _MIN_WEIGHT
-        if not good.all():
-            where = tuple(torch.nonzero(~good)[0].tolist())
-            raise ValueError(f"weights are all 0 at index {where}: expected one above 0")
+        if least < _MIN_WEIGHT:
+            _check_largest(weights)
 
     @property
     def _components(self) -> list[tuple[Kind, Array, Array]]:
@@ -509,6 +506,14 @@ class Mixture(_Parametric):
 
     def __repr__(self) -> str:
         return f"Mixture(shape={self.shape}, components={len(self.components)})"
+
+
+def _check_largest(weights: Array) -> None:
+    """Raises if all weights of an element count as 0."""
+    good = as_tensor(weights).amax(-1) >= _MIN_WEIGHT
+    if not good.all():
+        where = tuple(torch.nonzero(~good)[0].tolist())
+        raise ValueError(f"weights are all 0 at index {where}: expected one above 0")
 
 
 def _components_of(components: Model | Sequence[Model], count: int) -> list[_LocationScale]:

@@ -25,10 +25,9 @@ TORCHAC_BEGIN_TARGET
 // Packs the interval of each symbol in the rows of parameters.
 inline void pack(const ParameterBlock& block, const std::uint32_t* symbols, std::size_t count,
                  std::uint32_t* packed) {
-  std::array<std::uint32_t, kBlock> low;
-  std::array<std::uint32_t, kBlock> high;
-  block.sum(symbols, 0, count, low.data());
-  block.sum(symbols, 1, count, high.data());
+  std::array<std::uint32_t, kRows> low;
+  std::array<std::uint32_t, kRows> high;
+  block.sum(symbols, count, low.data(), high.data());
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t last = block.window(i).last();
     packed[i] = bound(low[i], symbols[i], last) | (bound(high[i], symbols[i] + 1, last) - 1)

@@ -59,23 +59,54 @@ TORCHAC_INLINE std::int32_t exponent(float x) {
   return static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(x) >> 23) - 127;
 }
 
+// a + b and a - b for b >= 0, or the nearest integer of 32 bits.
+TORCHAC_INLINE std::int32_t add_saturated(std::int32_t a, std::int32_t b) {
+  return std::min(a, INT32_MAX - b) + b;
+}
+TORCHAC_INLINE std::int32_t subtract_saturated(std::int32_t a, std::int32_t b) {
+  return std::max(a, INT32_MIN + b) - b;
+}
+
+// A component's part of the sum, from its CDF.
+template <bool kMixture, class Number>
+TORCHAC_INLINE Number part_of_sum(const Number& cdf, const Number& weight) {
+  if constexpr (kMixture) return (cdf >> (kCdfBits - kWeighedBits)) * weight;
+  return cdf << (32 - kCdfBits);
+}
+
+// Rows in a block of parameters, at most: few enough for what belongs to them to stay in the L1
+// cache.
+inline constexpr std::size_t kRows = 128;
+
 // What a component's part of a row is computed from, in units of 2^shift values.
 struct ComponentBlock {
-  std::array<std::int32_t, kBlock> offset;  // first symbol - center
-  std::array<float, kBlock> edge;           // what the lower edge of the center lacks to the center
-  std::array<float, kBlock> scale;
-  std::array<float, kBlock> reciprocal;  // of the scale, in units of the CDF's argument
-  std::array<float, kBlock> reach;       // half of the window
-  std::array<std::uint32_t, kBlock> weight;
-  std::array<double, kBlock> center;
-  std::array<double, kBlock> share;  // the sum of the weights up to this one
+  std::array<std::int32_t, kRows> offset;  // first symbol - center
+  std::array<float, kRows> edge;           // what the lower edge of the center lacks to the center
+  std::array<float, kRows> scale;
+  std::array<float, kRows> reciprocal;  // of the scale, in units of the CDF's argument
+  std::array<std::int32_t, kRows> center;
+  std::array<std::uint32_t, kRows> weight;
+  std::array<double, kRows> loc;    // in units of 1
+  std::array<double, kRows> share;  // the sum of the weights up to this one
+
+  // Its part of the sum of row i at the lower edge of symbol j.
+  template <bool kMixture>
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t part(const std::uint32_t* table, std::size_t i,
+                                                  std::uint32_t j) const {
+    const auto at = static_cast<float>(static_cast<std::int32_t>(j) + offset[i]);
+    return part_of_sum<kMixture>(evaluate(table, (at - edge[i]) * reciprocal[i]), weight[i]);
+  }
 };
 
-// Reads parameters, a block at a time, and prepares the rows' windows.
+// Reads parameters, a block at a time, and prepares the rows' windows. The loops over a block have
+// numbers of one size, of which compilers make vector code.
 class ParameterBlock {
  public:
   explicit ParameterBlock(Parameters parameters)
-      : parameters_(std::move(parameters)), blocks_(parameters_.components.size()) {}
+      : parameters_(std::move(parameters)), blocks_(parameters_.components.size()) {
+    for (const Component& component : parameters_.components)
+      tables_.push_back(standard_tables() + standard_cdf(component.kind).table);
+  }
 
   [[nodiscard]] const Bounds& bounds() const { return parameters_.bounds; }
   [[nodiscard]] bool mixture() const { return parameters_.mixture(); }
@@ -84,11 +115,14 @@ class ParameterBlock {
   [[nodiscard]] const StandardCdf& standard(std::size_t k) const {
     return standard_cdf(parameters_.components[k].kind);
   }
+  [[nodiscard]] const std::uint32_t* const* tables() const { return tables_.data(); }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
 
-  // At most `most` rows, so that what belongs to them stays in the L1 cache.
+  // At most `most` rows.
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t most) {
-    const std::size_t count = std::min(most, std::max(kBlock / size() / 8 * 8, std::size_t{32}));
+    constexpr std::size_t kComponents = 512;  // of as many rows at once, or of 32 rows
+    const std::size_t rows = std::max(kComponents / size() / 8 * 8, std::size_t{32});
+    const std::size_t count = std::min({most, rows, kRows});
     ReadableBlock readable{count};
     for (std::size_t k = 0; k < size(); ++k) read_component(k, count, readable);
     if (mixture()) {
@@ -102,39 +136,31 @@ class ParameterBlock {
     return readable;
   }
 
-  // For each row, the sum of its components at the lower edge of symbol j[i] + `next`, in units
-  // of 2^-32.
-  TORCHAC_NOINLINE void sum(const std::uint32_t* j, std::uint32_t next, std::size_t count,
-                            std::uint32_t* sums) const {
-    if (!mixture()) {
-      sum_component<false>(0, j, next, count, sums);
-      return;
+  // For each row, the sums of its components at both edges of symbol j[i], in units of 2^-32.
+  void sum(const std::uint32_t* j, std::size_t count, std::uint32_t* low,
+           std::uint32_t* high) const {
+    if (mixture()) {
+      sum_as<true>(j, count, low, high);
+    } else {
+      sum_as<false>(j, count, low, high);
     }
-    std::fill_n(sums, count, 0u);
-    for (std::size_t k = 0; k < size(); ++k) sum_component<true>(k, j, next, count, sums);
   }
 
-  // The same of row i alone.
+  // The same of row i alone, at the lower edge.
   [[nodiscard]] std::uint32_t sum_at(std::size_t i, std::uint32_t j) const {
-    std::uint32_t sum = 0;
-    for (std::size_t k = 0; k < size(); ++k) {
-      const std::uint32_t value = evaluate_at(table(k), blocks_[k], i, j);
-      sum += mixture() ? blocks_[k].weight[i] * (value >> (kCdfBits - kWeighedBits))
-                       : value << (32 - kCdfBits);
-    }
-    return sum;
+    return mixture() ? sum_at<true>(i, j) : sum_at<false>(i, j);
   }
 
  private:
   TORCHAC_NOINLINE void read_component(std::size_t k, std::size_t count, ReadableBlock& readable) {
     Component& from = parameters_.components[k];
     ComponentBlock& block = blocks_[k];
-    std::array<double, kBlock> scales;
-    read_doubles(from.loc, count, block.center.data());
+    std::array<double, kRows> scales;
+    read_doubles(from.loc, count, block.loc.data());
     read_doubles(from.scale, count, scales.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      bad = is_finite(block.center[i]) ? bad : 1;
+      bad = is_finite(block.loc[i]) ? bad : 1;
       bad = is_scale(scales[i]) ? bad : 1;
     }
     if (bad > 0) [[unlikely]]
@@ -143,9 +169,9 @@ class ParameterBlock {
       constexpr float kMinScale = 0x1p-20f;
       const auto scale = static_cast<float>(scales[i]);
       block.scale[i] = scale < kMinScale ? kMinScale : scale;
-      const double loc = block.center[i];
+      const double loc = block.loc[i];
       const double above = loc < -0x1p31 ? -0x1p31 : loc;
-      block.center[i] = above > 0x1p31 - 128 ? 0x1p31 - 128 : above;
+      block.loc[i] = above > 0x1p31 - 128 ? 0x1p31 - 128 : above;
     }
   }
 
@@ -155,21 +181,21 @@ class ParameterBlock {
   TORCHAC_COLD void find_bad(std::size_t k, const double* scales, ReadableBlock& readable) const {
     const auto column = static_cast<std::int64_t>(k);
     for (std::size_t i = 0; i < readable.count; ++i) {
-      if (!is_finite(blocks_[k].center[i])) readable.truncate(i, {Problem::kLoc, column});
+      if (!is_finite(blocks_[k].loc[i])) readable.truncate(i, {Problem::kLoc, column});
       if (!is_scale(scales[i])) readable.truncate(i, {Problem::kScale, column});
     }
   }
 
   // Weights as integers, by their sums.
   TORCHAC_NOINLINE void weigh(ReadableBlock& readable) {
-    std::array<double, kBlock> sum;
-    std::fill_n(sum.data(), readable.count, 0.0);
+    std::array<double, kRows> sum;
     const std::size_t count = readable.count;
+    std::fill_n(sum.data(), count, 0.0);
     for (std::size_t k = 0; k < size(); ++k) add_weights(k, count, sum.data(), readable);
     for (std::size_t i = 0; i < readable.count; ++i) {
       if (!(sum[i] > 0 && is_finite(sum[i]))) readable.truncate(i, {Problem::kWeight, -1});
     }
-    std::array<std::uint32_t, kBlock> before;
+    std::array<std::uint32_t, kRows> before;
     std::fill_n(before.data(), count, 0u);
     for (std::size_t i = 0; i < readable.count; ++i) sum[i] = (1u << kWeightBits) / sum[i];
     for (std::size_t k = 0; k < size(); ++k) {
@@ -186,7 +212,7 @@ class ParameterBlock {
 
   // Adds a component's weights to the sums of those before it.
   void add_weights(std::size_t k, std::size_t count, double* sum, ReadableBlock& readable) {
-    std::array<double, kBlock> weights;
+    std::array<double, kRows> weights;
     read_doubles(*parameters_.components[k].weight, count, weights.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -211,169 +237,141 @@ class ParameterBlock {
         shifts_[i] = block.weight[i] != 0 ? std::min(shifts_[i], shift) : shifts_[i];
       }
     }
+    for (std::size_t i = 0; i < count; ++i) units_[i] = power_of_two_as_double(-shifts_[i]);
   }
 
+  // All in integers of 32 bits: what would lie beyond them is cut to the bounds anyway.
   TORCHAC_NOINLINE void choose_windows(std::size_t count) {
-    for (std::size_t k = 0; k < size(); ++k) scale_component(blocks_[k], standard(k).tail, count);
-    std::array<double, kBlock> first;
-    std::array<double, kBlock> last;
-    std::array<double, kBlock> main;
-    std::array<double, kBlock> open;
-    if (mixture()) {
-      join_windows(count, first.data(), last.data(), main.data());
-    } else {
-      const ComponentBlock& block = blocks_[0];
+    std::array<std::int32_t, kRows> last;
+    std::array<std::int32_t, kRows> main;  // center of the main component
+    std::array<std::int32_t, kRows> most;
+    std::fill_n(first_.data(), count, INT32_MAX);
+    std::fill_n(last.data(), count, INT32_MIN);
+    std::fill_n(most.data(), count, 0);
+    for (std::size_t k = 0; k < size(); ++k) {
+      std::array<std::int32_t, kRows> reach;
+      scale_component(blocks_[k], standard(k).tail, count, reach.data());
+      const ComponentBlock& block = blocks_[k];
       for (std::size_t i = 0; i < count; ++i) {
-        main[i] = block.center[i];
-        first[i] = block.center[i] - block.reach[i];
-        last[i] = block.center[i] + block.reach[i];
+        const auto weight = static_cast<std::int32_t>(block.weight[i]);
+        const std::int32_t center = block.center[i];
+        const std::int32_t begin = subtract_saturated(center, reach[i]);
+        const std::int32_t end = add_saturated(center, reach[i]);
+        first_[i] = std::min(first_[i], weight > 0 ? begin : INT32_MAX);
+        last[i] = std::max(last[i], weight > 0 ? end : INT32_MIN);
+        main[i] = weight > most[i] ? center : main[i];
+        most[i] = std::max(most[i], weight);
       }
     }
-    const double low = bounds().low;
-    const double high = bounds().high;
     for (std::size_t i = 0; i < count; ++i) {
-      const double unit = power_of_two_as_double(-shifts_[i]);
-      const double least = rounded_down(low * unit);
-      const double most = rounded_down(high * unit);
-      first_[i] = within(first[i], main[i], least, most);
-      const double end = within(last[i], main[i], least, most);
-      last[i] = end - first_[i];
-      open[i] = (first_[i] > least ? Window::kBelow : 0.0) + (end < most ? Window::kAbove : 0.0);
+      constexpr std::int32_t kReach = 2048;
+      const std::int32_t near = subtract_saturated(main[i], kReach);
+      const std::int32_t far = add_saturated(main[i], kReach);
+      const std::int32_t least = bounds().low >> shifts_[i];
+      const std::int32_t end = bounds().high >> shifts_[i];
+      first_[i] = std::clamp(std::clamp(first_[i], near, far), least, end);
+      last[i] = std::clamp(std::clamp(last[i], near, far), least, end);
     }
     for (std::size_t i = 0; i < count; ++i) {
-      windows_[i] = Window(static_cast<std::int32_t>(first_[i]), to_uint32(last[i]),
-                           static_cast<std::uint32_t>(shifts_[i]), to_uint32(open[i]));
+      const std::uint32_t below = first_[i] > bounds().low >> shifts_[i] ? Window::kBelow : 0;
+      const std::uint32_t above = last[i] < bounds().high >> shifts_[i] ? Window::kAbove : 0;
+      windows_[i] = Window(first_[i], static_cast<std::uint32_t>(last[i] - first_[i]),
+                           static_cast<std::uint32_t>(shifts_[i]), below + above);
     }
   }
 
-  TORCHAC_INLINE static std::uint32_t to_uint32(double x) {
-    return static_cast<std::uint32_t>(static_cast<std::int32_t>(x));
-  }
-
-  // Puts a component in units of 2^shift; its center was a loc. The loops have numbers of one size,
-  // of which compilers make vector code.
-  void scale_component(ComponentBlock& block, float tail, std::size_t count) const {
-    const std::int32_t* const shifts = shifts_.data();
+  // Puts a component in units of 2^shift, and says how far it reaches.
+  void scale_component(ComponentBlock& block, float tail, std::size_t count,
+                       std::int32_t* reach) const {
     for (std::size_t i = 0; i < count; ++i) {
-      const double loc = block.center[i] * power_of_two_as_double(-shifts[i]);
+      const double loc = block.loc[i] * units_[i];
       const double center = rounded(loc);
-      block.center[i] = center;
+      block.center[i] = static_cast<std::int32_t>(center);
       block.edge[i] = static_cast<float>(loc - center);
     }
     for (std::size_t i = 0; i < count; ++i) {
-      block.edge[i] += power_of_two(-shifts[i] - 1);
-      const float scale = block.scale[i] * power_of_two(-shifts[i]);
+      block.edge[i] += power_of_two(-shifts_[i] - 1);
+      const float scale = block.scale[i] * power_of_two(-shifts_[i]);
       block.scale[i] = scale;
       block.reciprocal[i] = 0x1p20f / scale;
       const float product = tail * scale;
       const float half = product < 0x1p20f ? product : 0x1p20f;
       const auto whole = static_cast<std::int32_t>(half);
       const std::int32_t more = static_cast<float>(whole) < half ? 1 : 0;
-      block.reach[i] = static_cast<float>(whole + more + 1);
-    }
-  }
-
-  // The ends of the windows, and the center of the main component.
-  void join_windows(std::size_t count, double* first, double* last, double* main) const {
-    std::array<double, kBlock> most;
-    std::fill_n(first, count, 0x1p40);
-    std::fill_n(last, count, -0x1p40);
-    std::fill_n(most.data(), count, 0.0);
-    for (const ComponentBlock& block : blocks_) {
-      for (std::size_t i = 0; i < count; ++i) {
-        const double weight = static_cast<std::int32_t>(block.weight[i]);
-        const double outside = weight > 0 ? 0 : 0x1p41;  // of what counts
-        const double begin = block.center[i] - block.reach[i] + outside;
-        const double end = block.center[i] + block.reach[i] - outside;
-        first[i] = begin < first[i] ? begin : first[i];
-        last[i] = end > last[i] ? end : last[i];
-        main[i] = weight > most[i] ? block.center[i] : main[i];
-        most[i] = weight > most[i] ? weight : most[i];
-      }
+      reach[i] = whole + more + 1;
     }
   }
 
   // To an integer, halves to even: the sum leaves no bits for a fraction.
   TORCHAC_INLINE static double rounded(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
-  TORCHAC_INLINE static double rounded_down(double x) {
-    return rounded(x) - (rounded(x) > x ? 1.0 : 0.0);
-  }
-
-  TORCHAC_INLINE static double within(double x, double main, double low, double high) {
-    constexpr double kReach = 2048;
-    const double near = x < main - kReach ? main - kReach : x;
-    const double reached = near > main + kReach ? main + kReach : near;
-    const double above = reached < low ? low : reached;
-    return above > high ? high : above;
-  }
 
   TORCHAC_NOINLINE void place_components(std::size_t count) {
+    constexpr std::int32_t kFar = 1 << 24;
     for (ComponentBlock& block : blocks_) {
       for (std::size_t i = 0; i < count; ++i) {
-        const double offset = first_[i] - block.center[i];
-        block.offset[i] = static_cast<std::int32_t>(std::min(std::max(offset, -0x1p24), 0x1p24));
+        const std::int32_t above = std::max(block.center[i], subtract_saturated(first_[i], kFar));
+        block.offset[i] = first_[i] - std::min(above, add_saturated(first_[i], kFar));
       }
     }
-  }
-
-  [[nodiscard]] const std::uint32_t* table(std::size_t k) const {
-    return standard_tables() + standard(k).table;
-  }
-
-  // The CDF of a component at the lower edge of symbol j in row i.
-  [[nodiscard]] TORCHAC_INLINE static std::uint32_t evaluate_at(const std::uint32_t* table,
-                                                                const ComponentBlock& block,
-                                                                std::size_t i, std::uint32_t j) {
-    const auto at = static_cast<float>(static_cast<std::int32_t>(j) + block.offset[i]);
-    return evaluate(table, (at - block.edge[i]) * block.reciprocal[i]);
   }
 
   template <bool kMixture>
-  TORCHAC_INLINE void sum_component(std::size_t k, const std::uint32_t* j, std::uint32_t next,
-                                    std::size_t count, std::uint32_t* sums) const {
-    const ComponentBlock& block = blocks_[k];
-    const std::uint32_t* const cdf = table(k);
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t sum_at(std::size_t i, std::uint32_t j) const {
+    std::uint32_t sum = 0;
+    for (std::size_t k = 0; k < size(); ++k) sum += blocks_[k].part<kMixture>(tables_[k], i, j);
+    return sum;
+  }
+
+  template <bool kMixture>
+  TORCHAC_NOINLINE void sum_as(const std::uint32_t* j, std::size_t count, std::uint32_t* low,
+                               std::uint32_t* high) const {
     std::size_t i = 0;
 #ifdef TORCHAC_TARGET_OPTIONS
     for (; i + 8 <= count; i += 8) {
-      const auto symbol = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i) + next);
-      const auto at = __builtin_convertvector(symbol + load_vec8(&block.offset[i]), Vec8<float>);
-      const Vec8<float> argument =
-          (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
-      const Vec8<std::uint32_t> value = evaluate(cdf, argument, Vec8<std::uint32_t>{});
-      if constexpr (kMixture) {
-        const Vec8<std::uint32_t> part = value >> (kCdfBits - kWeighedBits);
-        store_vec8(load_vec8(sums + i) + part * load_vec8(&block.weight[i]), sums + i);
-      } else {
-        store_vec8(value << (32 - kCdfBits), sums + i);
+      Vec8<std::uint32_t> sum{};
+      Vec8<std::uint32_t> next_sum{};
+      for (std::size_t k = 0; k < size(); ++k) {
+        const ComponentBlock& block = blocks_[k];
+        const std::uint32_t* const table = tables_[k];
+        const auto part = [&](const Vec8<std::int32_t>& place) {
+          const auto at = __builtin_convertvector(place, Vec8<float>);
+          const Vec8<float> t = (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
+          return part_of_sum<kMixture>(evaluate(table, t), load_vec8(&block.weight[i]));
+        };
+        const auto symbol = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i));
+        const Vec8<std::int32_t> place = symbol + load_vec8(&block.offset[i]);
+        sum += part(place);
+        next_sum += part(place + 1);
       }
+      store_vec8(sum, low + i);
+      store_vec8(next_sum, high + i);
     }
 #endif
     for (; i < count; ++i) {
-      const std::uint32_t value = evaluate_at(cdf, block, i, j[i] + next);
-      if constexpr (kMixture) {
-        sums[i] += block.weight[i] * (value >> (kCdfBits - kWeighedBits));
-      } else {
-        sums[i] = value << (32 - kCdfBits);
-      }
+      low[i] = sum_at<kMixture>(i, j[i]);
+      high[i] = sum_at<kMixture>(i, j[i] + 1);
     }
   }
 
   Parameters parameters_;
   std::vector<ComponentBlock> blocks_;
-  std::array<std::int32_t, kBlock> shifts_;
-  std::array<double, kBlock> first_;  // of each window
-  std::array<Window, kBlock> windows_;
+  std::vector<const std::uint32_t*> tables_;  // of each component
+  std::array<std::int32_t, kRows> shifts_;
+  std::array<double, kRows> units_;        // 2^-shift
+  std::array<std::int32_t, kRows> first_;  // of each window
+  std::array<Window, kRows> windows_;
 };
 
-// The row's value where its components have the sum `sum`, at the lower edge of symbol j.
-TORCHAC_INLINE std::uint32_t bound(std::uint32_t sum, std::uint32_t j, std::uint32_t last) {
+// The row's value where its components have the sum `sum`, at the lower edge of symbol j: numbers,
+// or vectors of them. The end of the row goes on for ever.
+template <class Number>
+TORCHAC_INLINE Number bound(const Number& sum, const Number& j, std::uint32_t last) {
   const std::uint32_t symbols = last + 1;
   // The upper half of a product of 32 and 16 bits, in 32 bits, which vectors have.
   const std::uint32_t whole = kTotalFrequency - symbols;
-  const std::uint32_t part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
-  const std::uint32_t inside = j == 0 ? 0 : part + j;
-  return j == symbols ? kTotalFrequency : inside;
+  const Number part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
+  const Number inside = j == 0 ? Number{} : part + j;
+  return j >= symbols ? Number{} + kTotalFrequency : inside;
 }
 
 TORCHAC_END_TARGET

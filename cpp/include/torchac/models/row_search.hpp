@@ -120,84 +120,87 @@ class SingleSearch {
 
  private:
   const StandardCdf* standard_ = nullptr;
-  std::array<Row, kBlock> rows_;
+  std::array<Row, kRows> rows_;
 };
 
-// Rows of mixtures: some values are made ahead, for a block of rows at once; then the row is
-// evaluated on both sides of a symbol at once, four components in a vector.
+// Rows of mixtures: eight values of a row at once. Some are made ahead, at even distances; between
+// two of those, the symbol is searched for by its eight neighbours.
 class MixtureSearch {
  public:
-  static constexpr std::size_t kComponents = 4;
-  static constexpr std::size_t kLanes = 2 * kComponents;
-  static constexpr std::uint32_t kParts = 8;
-
-  // The components of a row, first for one side, then for the other.
-  struct Lanes {
-    std::array<std::int32_t, kLanes> offset;
-    std::array<float, kLanes> edge;
-    std::array<float, kLanes> reciprocal;
-    std::array<std::uint32_t, kLanes> weight;
-  };
+  static constexpr std::uint32_t kValues = 8;
+  using Values = std::array<std::uint32_t, kValues>;
 
   struct Row {
-    std::array<std::uint16_t, kParts> coarse;  // value at each 8th of the row; the last is unused
+    Values coarse;  // at each 8th of the row
     std::uint32_t last;
   };
 
-  void prepare(const ParameterBlock& block, std::size_t count) {
-    chunks_ = (block.size() + kComponents - 1) / kComponents;
-    lanes_.resize(kBlock * chunks_);
-    tables_.assign(chunks_, {});
-    for (std::size_t k = 0; k < chunks_ * kComponents; ++k) place(block, k, count);
-    std::array<std::uint32_t, kBlock> sums;
-    for (std::uint32_t part = 1; part < kParts; ++part) {
-      for (std::size_t i = 0; i < count; ++i) symbols_[i] = begin(part, block.window(i).last());
-      block.sum(symbols_.data(), 0, count, sums.data());
-      for (std::size_t i = 0; i < count; ++i)
-        rows_[i].coarse[part - 1] =
-            static_cast<std::uint16_t>(bound(sums[i], symbols_[i], block.window(i).last()));
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      rows_[i].coarse[kParts - 1] = UINT16_MAX;
-      rows_[i].last = block.window(i).last();
-    }
-  }
-
   struct View {
     const Row* rows = nullptr;
-    const Lanes* lanes = nullptr;
-    const std::array<std::uint32_t, kLanes>* tables = nullptr;
-    std::size_t chunks = 0;
-    const std::uint32_t* base = nullptr;  // of the tables of all kinds
+    std::size_t first = 0;  // of the rows in the components
+    const ComponentBlock* components = nullptr;
+    const std::uint32_t* const* tables = nullptr;
+    std::size_t size = 0;
 
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
       const Row& row = rows[i];
-      const Lanes* const its_lanes = lanes + i * chunks;
-      std::uint32_t part = 0;
-      for (std::uint32_t m = 0; m + 1 < kParts; ++m) part += row.coarse[m] <= quantile ? 1u : 0u;
+      const std::uint32_t part = count_up_to(row.coarse, quantile) - 1;
       // The symbol is one of low ... high - 1.
-      std::uint32_t low = begin(part, row.last);
-      std::uint32_t high = begin(part + 1, row.last);
-      std::uint32_t below = part == 0 ? 0 : row.coarse[part - 1];
-      std::uint32_t above = part + 1 == kParts ? kTotalFrequency : row.coarse[part];
+      std::uint32_t low = part * (row.last + 1) / kValues;
+      std::uint32_t high = (part + 1) * (row.last + 1) / kValues;
+      std::uint32_t below = row.coarse[part];
+      std::uint32_t above = part + 1 == kValues ? kTotalFrequency : row.coarse[part + 1];
       for (std::uint32_t round = 1;; ++round) {
         const bool halve = round % 4 == 0;  // so that it ends soon, whatever the row
-        const std::uint32_t symbol =
+        const std::uint32_t guess =
             halve ? low + (high - low) / 2 : between(low, high, below, above, quantile);
-        const Interval found = values(its_lanes, symbol, row.last);
-        if (quantile < found.low) {
-          high = symbol;
-          above = found.low;
-        } else if (quantile >= found.high) {
-          low = symbol + 1;
-          below = found.high;
+        const std::uint32_t start = std::max(guess, low + kBefore) - kBefore;
+        const Values found = values(i, start, kValues, row.last);
+        const std::uint32_t count = count_up_to(found, quantile);
+        if (count == 0) {
+          high = start;
+          above = found.front();
+        } else if (count == kValues) {
+          low = start + kValues - 1;
+          below = found.back();
         } else {
-          return {symbol, found};
+          return {start + count - 1, {found[count - 1], found[count]}};
         }
       }
     }
 
+    // The values of row i at the symbols from `start` on, at every 8th of `step`.
+    [[nodiscard]] TORCHAC_INLINE Values values(std::size_t i, std::uint32_t start,
+                                               std::uint32_t step, std::uint32_t last) const {
+      Values result;
+#ifdef TORCHAC_TARGET_OPTIONS
+      const Vec8<std::uint32_t> symbols =
+          (Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} * step >> 3) + start;
+      const auto places = __builtin_bit_cast(Vec8<std::int32_t>, symbols);
+      Vec8<std::uint32_t> sum{};
+      for (std::size_t k = 0; k < size; ++k) {
+        const ComponentBlock& c = components[k];
+        const auto at = __builtin_convertvector(places + c.offset[first + i], Vec8<float>);
+        const Vec8<float> argument = (at - c.edge[first + i]) * c.reciprocal[first + i];
+        const Vec8<std::uint32_t> cdf = evaluate(tables[k], argument);
+        sum += part_of_sum<true>(cdf, Vec8<std::uint32_t>{} + c.weight[first + i]);
+      }
+      store_vec8(bound(sum, symbols, last), result.data());
+#else
+      for (std::uint32_t p = 0; p < kValues; ++p) {
+        const std::uint32_t symbol = start + p * step / kValues;
+        std::uint32_t sum = 0;
+        for (std::size_t k = 0; k < size; ++k)
+          sum += components[k].part<true>(tables[k], first + i, symbol);
+        result[p] = bound(sum, symbol, last);
+      }
+#endif
+      return result;
+    }
+
    private:
+    static constexpr std::uint32_t kBefore = 3;  // values before a guess
+
     // Where the quantile is, if the row were linear.
     [[nodiscard]] TORCHAC_INLINE static std::uint32_t between(std::uint32_t low, std::uint32_t high,
                                                               std::uint32_t below,
@@ -210,72 +213,39 @@ class MixtureSearch {
       return std::min(low + static_cast<std::uint32_t>(static_cast<std::int32_t>(rest)), high - 1);
     }
 
-    // The row's values on both sides of a symbol.
-    [[nodiscard]] TORCHAC_INLINE Interval values(const Lanes* row, std::uint32_t symbol,
-                                                 std::uint32_t last) const {
-      std::array<std::uint32_t, kLanes> sums{};
+    // How many values, which increase, are at most the quantile.
+    [[nodiscard]] TORCHAC_INLINE static std::uint32_t count_up_to(const Values& values,
+                                                                  std::uint32_t quantile) {
 #ifdef TORCHAC_TARGET_OPTIONS
-      const Vec8<std::int32_t> symbols =
-          Vec8<std::int32_t>{0, 0, 0, 0, 1, 1, 1, 1} + static_cast<std::int32_t>(symbol);
-      Vec8<std::uint32_t> sum{};
-      for (std::size_t c = 0; c < chunks; ++c) {
-        const auto at =
-            __builtin_convertvector(symbols + load_vec8(row[c].offset.data()), Vec8<float>);
-        const Vec8<float> argument =
-            (at - load_vec8(row[c].edge.data())) * load_vec8(row[c].reciprocal.data());
-        const Vec8<std::uint32_t> cdf = evaluate(base, argument, load_vec8(tables[c].data()));
-        sum += (cdf >> (kCdfBits - kWeighedBits)) * load_vec8(row[c].weight.data());
-      }
-      store_vec8(sum, sums.data());
+      const auto each = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(values.data()));
+      return count_lanes(each <= static_cast<std::int32_t>(quantile));
 #else
-      for (std::size_t c = 0; c < chunks; ++c) {
-        for (std::size_t k = 0; k < kLanes; ++k) {
-          const auto side = static_cast<std::int32_t>(k / kComponents);
-          const auto at =
-              static_cast<float>(static_cast<std::int32_t>(symbol) + side + row[c].offset[k]);
-          const std::uint32_t cdf =
-              evaluate(base, (at - row[c].edge[k]) * row[c].reciprocal[k], tables[c][k]);
-          sums[k] += row[c].weight[k] * (cdf >> (kCdfBits - kWeighedBits));
-        }
-      }
+      std::uint32_t count = 0;
+      for (const std::uint32_t value : values) count += value <= quantile ? 1u : 0u;
+      return count;
 #endif
-      return {bound(sums[0] + sums[1] + sums[2] + sums[3], symbol, last),
-              bound(sums[4] + sums[5] + sums[6] + sums[7], symbol + 1, last)};
     }
   };
 
-  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
-    return {&rows_[first], &lanes_[first * chunks_], tables_.data(), chunks_, standard_tables()};
-  }
-
- private:
-  // The first symbol of a part.
-  [[nodiscard]] TORCHAC_INLINE static std::uint32_t begin(std::uint32_t part, std::uint32_t last) {
-    return part * (last + 1) / kParts;
-  }
-
-  void place(const ParameterBlock& block, std::size_t k, std::size_t count) {
-    const std::size_t chunk = k / kComponents;
-    const bool none = k >= block.size();  // one of weight 0, to fill the vector
-    const ComponentBlock& from = block.component(none ? 0 : k);
-    for (std::size_t side = 0; side < 2; ++side) {
-      const std::size_t lane = side * kComponents + k % kComponents;
-      tables_[chunk][lane] = none ? 0 : block.standard(k).table;
-      for (std::size_t i = 0; i < count; ++i) {
-        Lanes& to = lanes_[i * chunks_ + chunk];
-        to.offset[lane] = from.offset[i];
-        to.edge[lane] = from.edge[i];
-        to.reciprocal[lane] = from.reciprocal[i];
-        to.weight[lane] = none ? 0 : from.weight[i];
-      }
+  void prepare(const ParameterBlock& block, std::size_t count) {
+    all_ = {rows_.data(), 0, &block.component(0), block.tables(), block.size()};
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t last = block.window(i).last();
+      rows_[i].coarse = all_.values(i, 0, last + 1, last);
+      rows_[i].last = last;
     }
   }
 
-  std::size_t chunks_ = 0;
-  std::vector<Lanes> lanes_;
-  std::vector<std::array<std::uint32_t, kLanes>> tables_;
-  std::array<std::uint32_t, kBlock> symbols_;
-  std::array<Row, kBlock> rows_;
+  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
+    View view = all_;
+    view.rows += first;
+    view.first = first;
+    return view;
+  }
+
+ private:
+  View all_;
+  std::array<Row, kRows> rows_;
 };
 
 // Stored rows.

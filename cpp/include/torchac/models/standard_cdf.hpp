@@ -43,13 +43,13 @@ const std::uint32_t* standard_tables();
 
 TORCHAC_BEGIN_TARGET
 
-// The CDF of t, linear between the values of its table, which begins at `from`.
-TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t, std::uint32_t from = 0) {
+// The CDF of t, linear between the values of its table.
+TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t) {
   const float limited = t > -kArgumentLimit ? t : -kArgumentLimit;
   const float inside = limited < kArgumentLimit ? limited : kArgumentLimit;
   const auto x = static_cast<std::uint32_t>(static_cast<std::int32_t>(inside) +
                                             static_cast<std::int32_t>(kArgumentLimit));
-  const std::uint32_t i = from + (x >> kStepBits);
+  const std::uint32_t i = x >> kStepBits;
   const std::uint32_t rest = x & ((1u << kStepBits) - 1);
   // A step is less than 2^17, so the product fits.
   return cdf[i] + ((cdf[i + 1] - cdf[i]) * rest >> kStepBits);
@@ -57,15 +57,11 @@ TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t, std::ui
 
 #ifdef TORCHAC_TARGET_OPTIONS
 // The same of eight at once.
-TORCHAC_INLINE Vec8<std::uint32_t> evaluate(const std::uint32_t* cdf, const Vec8<float>& t,
-                                            const Vec8<std::uint32_t>& from) {
-  const Vec8<float> limit = Vec8<float>{} + kArgumentLimit;
-  const Vec8<float> limited = t > -limit ? t : -limit;
-  const Vec8<float> inside = limited < limit ? limited : limit;
-  const auto whole = __builtin_convertvector(inside, Vec8<std::int32_t>) +
+TORCHAC_INLINE Vec8<std::uint32_t> evaluate(const std::uint32_t* cdf, const Vec8<float>& t) {
+  const auto whole = __builtin_convertvector(limited(t, kArgumentLimit), Vec8<std::int32_t>) +
                      static_cast<std::int32_t>(kArgumentLimit);
   const auto x = __builtin_bit_cast(Vec8<std::uint32_t>, whole);
-  const Vec8<std::uint32_t> i = (x >> kStepBits) + from;
+  const Vec8<std::uint32_t> i = x >> kStepBits;
   const Vec8<std::uint32_t> rest = x & ((1u << kStepBits) - 1);
   const Vec8<std::uint32_t> at = gather(cdf, i);
   return at + ((gather(cdf + 1, i) - at) * rest >> kStepBits);

@@ -205,6 +205,13 @@ TORCHAC_INLINE void store_vec8(const Vec8<T>& vector, T* to) {
   std::memcpy(to, &vector, sizeof vector);
 }
 
+// The nearest number from -limit to limit; compilers know no instructions for a comparison of
+// these.
+TORCHAC_INLINE Vec8<float> limited(const Vec8<float>& x, float limit) {
+  const auto least = _mm256_max_ps(__builtin_bit_cast(__m256, x), _mm256_set1_ps(-limit));
+  return __builtin_bit_cast(Vec8<float>, _mm256_min_ps(least, _mm256_set1_ps(limit)));
+}
+
 // from[places[0]], from[places[1]], …
 TORCHAC_INLINE Vec8<std::uint32_t> gather(const std::uint32_t* from,
                                           const Vec8<std::uint32_t>& places) {
@@ -212,6 +219,12 @@ TORCHAC_INLINE Vec8<std::uint32_t> gather(const std::uint32_t* from,
   const auto found =
       _mm256_i32gather_epi32(table, __builtin_bit_cast(__m256i, places), sizeof(int));
   return __builtin_bit_cast(Vec8<std::uint32_t>, found);
+}
+
+// How many lanes of a comparison are true.
+TORCHAC_INLINE std::uint32_t count_lanes(const Vec8<std::int32_t>& mask) {
+  const int bits = _mm256_movemask_ps(__builtin_bit_cast(__m256, mask));
+  return static_cast<std::uint32_t>(std::popcount(static_cast<std::uint32_t>(bits)));
 }
 #endif
 
