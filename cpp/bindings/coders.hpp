@@ -457,7 +457,6 @@ class PyDecoder {
       const py::gil_scoped_release release;
       ThreadTeam alone(1, Poll(poll_signals));
       report = run(job, alone);
-      if (report.ok()) report = check_ends(decoders, job.streams.each, job.count);
       if (report.ok() && marked_ && job.count > 0) {
         checksums = chosen_checksums(marks_, chosen);
         const std::int64_t each = share(job.count, checksums.size());
@@ -470,17 +469,6 @@ class PyDecoder {
     set_decoders(chosen, decoders);
     set_checksums(marks_, chosen, checksums);
     return std::nullopt;
-  }
-
-  // The last symbols may have been decoded with bits of which nobody knows.
-  static Report check_ends(std::span<const Decoder> decoders, std::int64_t each,
-                           std::int64_t count) {
-    for (std::size_t k = 0; k < decoders.size() && count > 0; ++k) {
-      if (decoders[k].determined()) continue;
-      const std::int64_t last = std::min(each, count) - 1;
-      return {Problem::kTruncated, 0, static_cast<std::int64_t>(k) * std::min(each, count) + last};
-    }
-    return {};
   }
 
   [[nodiscard]] std::vector<Decoder> chosen_decoders(const Chosen& chosen) const {

@@ -50,6 +50,20 @@ void require_one_kind(std::span<const Job> jobs) {
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("models of different kinds");
 }
 
+// The last symbols of a stream may have been decoded with bits behind its end, of which nobody knows.
+template <class Job>
+Report check_ends(std::span<const Job> jobs) {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const Job& job = jobs[i];
+    const std::int64_t each = std::min(job.streams.each, job.count);
+    for (std::int64_t end = each; each > 0 && end <= job.count; end += each) {
+      if (!job.streams.first[end / each - 1].determined())
+        return {Problem::kTruncated, static_cast<std::int64_t>(i), end - 1};
+    }
+  }
+  return {};
+}
+
 // Adds numbers to checksums, which `read(count, to)` reads.
 template <class Read>
 void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
@@ -79,7 +93,9 @@ Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
 
 Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team) {
   require_one_type(jobs);
-  return jobs.empty() ? Report{} : kernels().decode(jobs, check, team);
+  if (jobs.empty()) return {};
+  const Report report = kernels().decode(jobs, check, team);
+  return report.ok() ? check_ends(jobs) : report;
 }
 
 Report measure(const MeasureJob& job, Check check, Poll& poll) {
@@ -95,7 +111,9 @@ Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team) {
 
 Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team) {
   require_one_kind(jobs);
-  return jobs.empty() ? Report{} : kernels().decode_values(jobs, team);
+  if (jobs.empty()) return {};
+  const Report report = kernels().decode_values(jobs, team);
+  return report.ok() ? check_ends(jobs) : report;
 }
 
 Report measure(const MeasureValuesJob& job, Poll& poll) {
