@@ -16,7 +16,7 @@ the same numbers give the same bytes on every machine, whatever their dtype.
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torchac import _core, _tensors
 from torchac._core import CategoryKind
@@ -80,9 +80,12 @@ class _Categories(Model):
         return tuple(self._numbers.shape[len(self.shape) :])
 
     def expand(self, *shape: int) -> _Categories:
-        """As `Normal.expand`."""
-        sizes = (*sizes_of(shape), *self._own_shape)
-        return self._of(broadcast("the model", self._numbers, sizes))
+        """As `Model.expand`."""
+        sizes = sizes_of(shape)
+        numbers: Any = self._numbers
+        first = numbers[(..., *[0] * self._own_dimensions)]
+        broadcast("the model", first, sizes)  # so that an error names the model's own shape
+        return self._of(broadcast("the model", self._numbers, (*sizes, *self._own_shape)))
 
     def _flat(self) -> _Categories:
         return self._of(self._numbers.reshape(-1, *self._own_shape))
@@ -102,7 +105,7 @@ class _Categories(Model):
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
         name, expected = self._name, self._expected[self._name]
         if column < 0:
-            lowest = "-inf" if name == "logits" else "0"
+            lowest = "-inf" if name == "logits" else "below 2^-100"
             return f"{name} are all {lowest} at index {position}: expected one above that"
         place = (*position, column)[: self._numbers.ndim]
         value = _tensors.as_tensor(self._numbers)[place].item()
@@ -196,8 +199,8 @@ class Bernoulli(_Categories):
 
     Raises:
         TypeError: Both or neither is given, or no tensor, array or number.
-        ValueError: A dtype that is not allowed. When coding: NaN, what is not from 0 to 1, or an
-            infinite logit. The message names value and position.
+        ValueError: A dtype that is not allowed. When coding: NaN, what is not from 0 to 1, or a
+            logit of inf. The message names value and position.
 
     Example:
         >>> import torch, torchac
