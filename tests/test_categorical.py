@@ -147,10 +147,10 @@ def test_items_may_have_other_numbers_of_categories() -> None:
         assert all(a.equal(b) for a, b in zip(decoded, values, strict=True))
 
 
-SIZES_OF_ALL_WAYS = (3, 40, 300)
+OF_EACH_KIND = (3, 40, 300)  # few, one row, steps
 
 
-@pytest.mark.parametrize("categories", SIZES_OF_ALL_WAYS)
+@pytest.mark.parametrize("categories", OF_EACH_KIND)
 def test_models_broadcast_to_values(categories: int) -> None:
     """Few elements that many values share, and others."""
     for columns in (7, 70):
@@ -167,7 +167,7 @@ def test_models_broadcast_to_values(categories: int) -> None:
         assert torchac.decode(shared, stream, index=index).equal(values)
 
 
-@pytest.mark.parametrize("categories", SIZES_OF_ALL_WAYS)
+@pytest.mark.parametrize("categories", OF_EACH_KIND)
 def test_dtypes_hold_the_same_numbers(categories: int) -> None:
     counts = torch.arange(4 * categories).view(4, categories) % 128
     values = torch.tensor([2, 1, 0, 1])
@@ -196,7 +196,7 @@ def test_dtypes_of_bernoulli_and_of_values() -> None:
     )
 
 
-@pytest.mark.parametrize("categories", SIZES_OF_ALL_WAYS)
+@pytest.mark.parametrize("categories", OF_EACH_KIND)
 def test_layouts_do_not_matter(categories: int) -> None:
     logits = random_logits(8, categories)
     model = Categorical(logits=logits)
@@ -318,7 +318,7 @@ def test_any_bytes_are_decoded_or_refused(
     assert ((values >= 0) & (values < categories)).all()
 
 
-@pytest.mark.parametrize("categories", SIZES_OF_ALL_WAYS)
+@pytest.mark.parametrize("categories", OF_EACH_KIND)
 def test_a_stream_is_decoded_whole(categories: int) -> None:
     model = Categorical(logits=torch.zeros(40, categories))
     stream = torchac.encode(model, some_values(model))
@@ -345,15 +345,15 @@ def test_flushing_subnormals_changes_nothing() -> None:
             torch.set_flush_denormal(False)
 
 
-def ones(*shape: int, **changed: float) -> torch.Tensor:
-    """Ones, but for the last number of the last row."""
+def ones(*shape: int, last: float) -> torch.Tensor:
+    """Ones, but for the last number."""
     numbers = torch.ones(shape, dtype=torch.float64)
-    numbers.view(-1)[-1] = changed.get("last", 1.0)
+    numbers.view(-1)[-1] = last
     return numbers
 
 
-def encode_zeros(model: Any, **how: Any) -> bytes:
-    return torchac.encode(model, torch.zeros(model.shape, dtype=torch.int32), **how)
+def encode_zeros(model: Any) -> bytes:
+    return torchac.encode(model, torch.zeros(model.shape))
 
 
 SHAPES = [(2, 5), (2, 257), (2, 300), (2, 4100)]
