@@ -5,6 +5,9 @@ The numbers of a value are read once, when it is coded: no softmax, no sums, no 
 place in it, so that 16 bits are enough for any number. `docs/format.md` defines both, to the bit:
 the same numbers give the same bytes on every machine, whatever their dtype.
 
+`torch.distributions.Categorical` can be coded with as well. It normalizes its numbers, which
+another machine may round differently: streams that travel need these models.
+
     >>> import torch, torchac
     >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 3.0, -torch.inf]])
     >>> model = torchac.Categorical(logits=logits)
@@ -177,7 +180,7 @@ class Categorical(_Categories):
         Example:
             >>> import torch, torchac
             >>> torchac.Categorical(probs=torch.tensor([0.25, 0.5, 0.25])).tabulate().cdf
-            tensor([     0,  16384, -16384,      0], dtype=torch.int16)
+            tensor([     0,  16384, -16385,      0], dtype=torch.int16)
         """
         if self._categories > ONE_ROW:
             raise ValueError(
