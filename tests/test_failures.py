@@ -99,6 +99,14 @@ def test_batches_can_be_interrupted(threads: int) -> None:
     interrupted(lambda: torchac.encode_batch(tables, sym, index=index, num_threads=threads))
 
 
+def test_categories_can_be_interrupted() -> None:
+    """Of so many, each value takes long."""
+    model = torchac.Categorical(logits=torch.zeros(1).expand(100_000, 151_936))
+    interrupted(lambda: torchac.encode(model, zeros(100_000)))
+    interrupted(lambda: torchac.Decoder(bytes(1_000_000)).decode(model))
+    interrupted(lambda: torchac.estimate_bits(model, zeros(100_000)))
+
+
 @pytest.fixture
 def alarm() -> Iterator[Callable[[Callable[[], object]], None]]:
     """Has a function called by a signal handler soon."""

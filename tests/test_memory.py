@@ -64,6 +64,29 @@ def test_a_million_values_take_under_four_megabytes(call: str, result: int) -> N
     assert kilobytes(MODEL, call, result) < 4096
 
 
+MASK = """
+torch.manual_seed(0)
+probs = torch.rand(1_000_000)
+values = torch.rand(1_000_000) < probs
+model = torchac.Bernoulli(probs=probs)
+stream = torchac.encode(model, values)
+"""
+CLASSES = """
+torch.manual_seed(0)
+values = torch.randint(256, (20_000,))
+model = torchac.Categorical(logits=torch.randn(20_000, 256))
+stream = torchac.encode(model, values)
+"""
+
+
+@needs_peaks
+@pytest.mark.parametrize("setup", [MASK, CLASSES], ids=["a million bits", "20,000 pixels"])
+def test_categories_take_under_four_megabytes(setup: str) -> None:
+    assert kilobytes(setup, "torchac.encode(model, values)", result=0) < 4096
+    bytes_a_value = 4 if setup is MASK else 0
+    assert kilobytes(setup, "torchac.decode(model, stream)", bytes_a_value) < 4096
+
+
 def kilobytes(setup: str, call: str, result: int) -> int:
     """What the call takes at its peak, beside a result of so many bytes a symbol."""
     code = CODE.format(setup=setup, call=call, result=result)

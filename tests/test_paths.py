@@ -85,7 +85,8 @@ def test_all_processors_give_the_same_bytes(cpu: str) -> None:
     here = Path(__file__).parent
     programs = [str(here / name) for name in ("test_reference.py", "test_tables.py")]
     programs += [
-        f"{here / 'test_models.py'}::test_{n}"
+        f"{here / module}::test_{n}"
+        for module in ("test_models.py", "test_categorical.py")
         for n in ("golden_streams", "however_it_is_coded_the_bytes_are_the_same")
     ]
     order = ["baseline", "avx2", "avx512"]

@@ -33,6 +33,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.14t", "3.15", "3.15t"]
 TESTS_WITH_TORCH = [
     "test_reference.py",
     "test_models.py",
+    "test_categorical.py",
     "test_drop_in.py",
     "test_batch.py",
     "test_threads.py",

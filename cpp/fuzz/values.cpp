@@ -1,15 +1,17 @@
-// Any values, encoded with any parameters or rows, come back as they were; any bytes are decoded to
-// values within the bounds, or refused; and the rows of parameters code the same streams.
+// Any values, encoded with any parameters, rows or categories, come back as they were; any bytes
+// are decoded to values within the bounds, or refused; and the rows of a model code the same
+// streams.
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "coding.hpp"
@@ -17,10 +19,13 @@
 #include "input.hpp"
 #include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
+#include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/core.hpp"
+#include "torchac/engine/value_job.hpp"
+#include "torchac/models/categories.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/standard_cdf.hpp"
 #include "torchac/models/window.hpp"
@@ -30,8 +35,6 @@
 
 namespace torchac::fuzz {
 namespace {
-
-using AnyModel = std::variant<Parameters, WindowRows>;
 
 Numbers doubles(const std::vector<double>& from) {
   const auto count = static_cast<std::int64_t>(from.size());
@@ -43,6 +46,11 @@ Numbers integers(std::span<const std::int32_t> from) {
   const auto count = static_cast<std::int64_t>(from.size());
   return {NumberType::kInt32,
           StridedWalk(std::as_bytes(from).data(), {{count, sizeof(std::int32_t)}})};
+}
+
+Integers numbers_of(const std::vector<std::uint8_t>& index) {
+  const auto size = static_cast<std::int64_t>(index.size());
+  return {IntegerType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{size, 1}})};
 }
 
 // What parameters may be: usual ones, and any bits.
@@ -119,6 +127,14 @@ std::optional<std::vector<std::int32_t>> decode(const AnyModel& model, std::size
   return values;
 }
 
+Report measure(const AnyModel& model, std::span<const std::int32_t> values) {
+  std::vector<double> bits(values.size());
+  const MeasureValuesJob job{
+      {model, static_cast<std::int64_t>(values.size())}, integers(values), bits.data()};
+  Poll poll;
+  return torchac::measure(job, poll);
+}
+
 // Stored rows with windows, which may be anything.
 struct StoredRows {
   explicit StoredRows(Input& input)
@@ -138,13 +154,11 @@ struct StoredRows {
   }
 
   [[nodiscard]] WindowRows model() const {
-    const auto size = static_cast<std::int64_t>(index.size());
     return {{std::as_bytes(std::span(rows)).data(),
              static_cast<std::int64_t>((columns + 1) * sizeof(std::uint16_t)),
              static_cast<std::int64_t>(count), static_cast<std::int64_t>(columns), first.data(),
              symbols.data(), shifts.data(), bounds},
-            Integers{IntegerType::kUint8,
-                     StridedWalk(std::as_bytes(std::span(index)).data(), {{size, 1}})}};
+            numbers_of(index)};
   }
 
   std::size_t count;
@@ -157,11 +171,10 @@ struct StoredRows {
   std::vector<std::uint8_t> index;
 };
 
-// The rows of parameters, stored.
+// The rows of a model, stored.
 struct Tabulated {
-  Tabulated(const Parameters& parameters, std::size_t rows)
-      : first(rows), symbols(rows), shifts(rows) {
-    TabulateJob job{parameters,
+  Tabulated(const AnyModel& model, std::size_t rows) : first(rows), symbols(rows), shifts(rows) {
+    TabulateJob job{model,
                     static_cast<std::int64_t>(rows),
                     first.data(),
                     symbols.data(),
@@ -169,7 +182,7 @@ struct Tabulated {
                     nullptr,
                     0};
     Poll poll;
-    expect(torchac::tabulate(job, poll).ok(), "parameters that code have rows");
+    expect(torchac::tabulate(job, poll).ok(), "models that code have rows");
     columns = static_cast<std::size_t>(*std::ranges::max_element(symbols));
     values.resize(rows * (columns + 1));
     job.rows = values.data();
@@ -190,6 +203,114 @@ struct Tabulated {
   std::vector<std::uint8_t> shifts;
   std::size_t columns = 0;
   std::vector<std::uint16_t> values;
+};
+
+template <class T>
+void store(std::byte* to, T number) {
+  std::memcpy(to, &number, sizeof(T));
+}
+
+// Numbers of categories, however they lie, and values.
+struct CategoryCase {
+  explicit CategoryCase(Input& input) : layout(any_layout(input)) {
+    const auto size = static_cast<std::int64_t>(size_of(layout.type));
+    const auto rows = static_cast<std::int64_t>(1 + input.below(layout.count > kOneRow ? 3 : 40));
+    const std::int64_t step = input.one_in(8) ? 0 : size + input.between(0, 3);
+    const bool transposed = input.one_in(4);
+    row = {rows, transposed ? size : step * (layout.count - 1) + size};
+    layout.stride = transposed ? size * rows : step;
+    const std::int64_t last = row.stride * (rows - 1) + layout.stride * (layout.count - 1);
+    memory.resize(static_cast<std::size_t>(last + size));
+    fill(input);
+    first = memory.data();
+    if (input.one_in(4)) {
+      first += layout.stride * (layout.count - 1);
+      layout.stride = -layout.stride;
+    }
+
+    shared = input.one_in(2);
+    const std::size_t count = shared ? input.below(200) : static_cast<std::size_t>(rows);
+    const auto end = static_cast<std::uint64_t>(rows) + (input.one_in(50) ? 1 : 0);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (shared) index.push_back(static_cast<std::uint8_t>(input.below(end)));
+      values.push_back(static_cast<std::int32_t>(input.below(layout.categories())));
+    }
+    if (count > 0 && input.one_in(16))
+      values[input.below(count)] = static_cast<std::int32_t>(input.bits());
+  }
+
+  static CategoryLayout any_layout(Input& input) {
+    CategoryLayout layout{
+        input.one_of({CategoryKind::kProbabilities, CategoryKind::kLogits,
+                      CategoryKind::kBernoulliProbabilities, CategoryKind::kBernoulliLogits}),
+        input.one_of({NumberType::kFloat32, NumberType::kFloat64, NumberType::kFloat16,
+                      NumberType::kBFloat16}),
+        1, 0};
+    const auto most = input.one_of<std::uint64_t>({6, 40, 300, 600});
+    if (!layout.bernoulli())
+      layout.count = static_cast<std::uint32_t>(1 + input.below(input.is_large() ? 9000 : most));
+    return layout;
+  }
+
+  static std::size_t size_of(NumberType type) {
+    if (type == NumberType::kFloat64) return sizeof(double);
+    return type == NumberType::kFloat32 ? sizeof(float) : sizeof(std::uint16_t);
+  }
+
+  // Usual numbers, some of them of no probability, and in one case of four any bits.
+  void fill(Input& input) {
+    const bool any = input.one_in(4);
+    const double scale =
+        layout.bernoulli() ? 1 : std::ldexp(1, static_cast<int>(input.between(-20, 10)));
+    for (std::int64_t i = 0; i < row.size; ++i) {
+      for (std::int64_t j = 0; j < layout.count; ++j) {
+        std::byte* to = &memory[static_cast<std::size_t>(i * row.stride + j * layout.stride)];
+        double number = scale * static_cast<double>(input.between(-1000, 1000)) / 1000;
+        if (input.one_in(16))
+          number = layout.logits() ? -std::numeric_limits<double>::infinity() : 0;
+        if (!layout.logits()) number = std::fabs(number);
+        put(to, number);
+        if (any && input.one_in(32)) put_bits(to, input.bits());
+      }
+    }
+  }
+
+  void put(std::byte* to, double number) const {
+    if (layout.type == NumberType::kFloat64) return store(to, number);
+    const auto narrow = static_cast<float>(number);
+    if (layout.type == NumberType::kFloat32) return store(to, narrow);
+    const auto bits = std::bit_cast<std::uint32_t>(narrow);
+    if (layout.type == NumberType::kBFloat16)
+      return store(to, static_cast<std::uint16_t>(bits >> 16));
+    // A normal float16, or 0 or an infinity beyond these.
+    constexpr std::uint32_t kRebias = (127 - 15) << 10;
+    const std::uint32_t magnitude = std::max((bits & INT32_MAX) >> 13, kRebias) - kRebias;
+    const std::uint32_t sign = bits >> 16 & 0x8000;
+    store(to, static_cast<std::uint16_t>(sign | std::min<std::uint32_t>(magnitude, 0x7C00)));
+  }
+
+  void put_bits(std::byte* to, std::uint64_t bits) const {
+    if (layout.type == NumberType::kFloat64) return store(to, bits);
+    if (layout.type == NumberType::kFloat32) return store(to, static_cast<std::uint32_t>(bits));
+    store(to, static_cast<std::uint16_t>(bits));
+  }
+
+  [[nodiscard]] Categories model() const {
+    if (!shared) return {layout, Rows(StridedWalk(first, {row}))};
+    return {layout, Rows({first, row.stride, row.size}, numbers_of(index))};
+  }
+
+  [[nodiscard]] Bounds bounds() const {
+    return {0, static_cast<std::int32_t>(layout.categories() - 1)};
+  }
+
+  CategoryLayout layout;
+  Dimension row{};  // from each row to the next
+  std::vector<std::byte> memory;
+  const std::byte* first = nullptr;
+  bool shared = false;
+  std::vector<std::uint8_t> index;
+  std::vector<std::int32_t> values;
 };
 
 Bytes any_bytes(Input& input, Bytes stream) {
@@ -213,12 +334,7 @@ void check_parameters(Input& input) {
     expect(encode(rows, coded.values, same).ok() && finished(same) == bytes,
            "rows code the same stream");
     expect(decode(rows, coded.count, bytes, coded.bounds) == coded.values, "and decode it");
-    Poll poll;
-    std::vector<double> bits(coded.count);
-    const MeasureValuesJob job{{coded.parameters, static_cast<std::int64_t>(coded.count)},
-                               integers(coded.values),
-                               bits.data()};
-    expect(torchac::measure(job, poll).ok(), "what can be coded has a cost");
+    expect(measure(coded.parameters, coded.values).ok(), "what can be coded has a cost");
   }
   (void)decode(coded.parameters, coded.count, any_bytes(input, bytes), coded.bounds);
 }
@@ -235,13 +351,41 @@ void check_rows(Input& input) {
   (void)decode(rows.model(), values.size(), any_bytes(input, bytes), rows.bounds);
 }
 
+void check_categories(Input& input) {
+  const CategoryCase coded(input);
+  const Categories model = coded.model();
+  const std::size_t count = coded.values.size();
+  EncodedStream stream;
+  const Report report = encode(model, coded.values, stream);
+  const Bytes bytes = finished(stream);
+  const Report measured = measure(model, coded.values);
+  expect(measured.problem == report.problem && measured.position == report.position &&
+             measured.column == report.column,
+         "what can be coded has a cost, and nothing else has");
+  if (report.ok()) {
+    expect(decode(model, count, bytes, coded.bounds()) == coded.values,
+           "values come back as they were");
+    if (count > 0 && coded.layout.count <= kOneRow) {
+      const Tabulated tabulated(model, count);
+      EncodedStream same;
+      expect(encode(tabulated.model(coded.bounds()), coded.values, same).ok() &&
+                 finished(same) == bytes,
+             "rows code the same stream");
+    }
+  }
+  (void)decode(model, count, any_bytes(input, bytes), coded.bounds());
+}
+
 }  // namespace
 
 void run(Input input) {
-  if (input.one_in(4)) {
-    check_rows(input);
-  } else {
-    check_parameters(input);
+  switch (input.below(4)) {
+    case 3:
+      return check_rows(input);
+    case 2:
+      return check_categories(input);
+    default:
+      return check_parameters(input);
   }
 }
 

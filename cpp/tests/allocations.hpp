@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <new>
 
 namespace torchac::test {
 
@@ -11,5 +12,22 @@ inline constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max(
 
 // By `new`, until one fails, in all threads together.
 extern std::atomic<std::int64_t> allocations_left;
+
+// Calls `code` with a failure of the first, the second ... allocation, until it ends without one.
+// Tells how many failed.
+template <class Code>
+int fail_each_allocation(const Code& code) {
+  for (int n = 0;; ++n) {
+    bool failed = false;
+    allocations_left = n;
+    try {
+      code();
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    allocations_left = kNoLimit;
+    if (!failed) return n;
+  }
+}
 
 }  // namespace torchac::test

@@ -28,23 +28,6 @@
 namespace torchac::test {
 namespace {
 
-// Calls `code` with a failure of the first, the second ... allocation, until it ends without one.
-// Tells how many failed.
-template <class Code>
-int fail_each_allocation(const Code& code) {
-  for (int n = 0;; ++n) {
-    bool failed = false;
-    allocations_left = n;
-    try {
-      code();
-    } catch (const std::bad_alloc&) {
-      failed = true;
-    }
-    allocations_left = kNoLimit;
-    if (!failed) return n;
-  }
-}
-
 // Many symbols that cost next to nothing, and take no memory.
 struct Endless {
   static constexpr std::int64_t kCount = 2'000'000'000;

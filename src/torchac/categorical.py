@@ -5,6 +5,9 @@ The numbers of a value are read once, when it is coded: no softmax, no sums, no 
 place in it, so that 16 bits are enough for any number. `docs/format.md` defines both, to the bit:
 the same numbers give the same bytes on every machine, whatever their dtype.
 
+`torch.distributions.Categorical` can be coded with as well. It normalizes its numbers, which
+another machine may round differently: streams that travel need these models.
+
     >>> import torch, torchac
     >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 3.0, -torch.inf]])
     >>> model = torchac.Categorical(logits=logits)
@@ -16,7 +19,7 @@ the same numbers give the same bytes on every machine, whatever their dtype.
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -82,9 +85,12 @@ class _Categories(Model):
         return tuple(self._numbers.shape[len(self.shape) :])
 
     def expand(self, *shape: int) -> _Categories:
-        """As `Normal.expand`."""
-        sizes = (*sizes_of(shape), *self._own_shape)
-        return self._of(broadcast("the model", self._numbers, sizes))
+        """As `Model.expand`."""
+        sizes = sizes_of(shape)
+        numbers: Any = self._numbers
+        first = numbers[(..., *[0] * self._own_dimensions)]
+        broadcast("the model", first, sizes)  # so that an error names the model's own shape
+        return self._of(broadcast("the model", self._numbers, (*sizes, *self._own_shape)))
 
     def _flat(self) -> _Categories:
         return self._of(self._numbers.reshape(-1, *self._own_shape))
@@ -107,7 +113,7 @@ class _Categories(Model):
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
         name, expected = self._name, self._expected[self._name]
         if column < 0:
-            lowest = "-inf" if name == "logits" else "0"
+            lowest = "-inf" if name == "logits" else "below 2^-100"
             return f"{name} are all {lowest} at index {position}: expected one above that"
         place = (*position, column)[: self._numbers.ndim]
         value = _tensors.as_tensor(self._numbers)[place].item()
@@ -201,8 +207,8 @@ class Bernoulli(_Categories):
 
     Raises:
         TypeError: Both or neither is given, or no tensor, array or number.
-        ValueError: A dtype that is not allowed. When coding: NaN, what is not from 0 to 1, or an
-            infinite logit. The message names value and position.
+        ValueError: A dtype that is not allowed. When coding: NaN, what is not from 0 to 1, or a
+            logit of inf. The message names value and position.
 
     Example:
         >>> import torch, torchac

@@ -175,12 +175,12 @@ Report tabulate_each(const TabulateJob& job, const Categories& categories, Poll&
     job.first[i] = 0;
     job.symbols[i] = static_cast<std::int32_t>(symbols);
     job.shifts[i] = 0;
+    poll.after(symbols);
     if (job.rows == nullptr) continue;
     const std::byte* numbers = nullptr;
     if (reader.read(1, &numbers).count < 1) return {Problem::kIndex, 0, i};
     const Fault fault = compute(numbers, job.rows + i * job.stride);
     if (fault.problem != Problem::kNone) return {fault.problem, 0, i, fault.column};
-    poll.after(symbols);
   }
   return {};
 }

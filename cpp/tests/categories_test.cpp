@@ -1,0 +1,89 @@
+// What Python does not ask for, or cannot make happen, with categories.
+#include "torchac/models/categories.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "allocations.hpp"
+#include "streams.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/value_job.hpp"
+#include "torchac/error.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac::test {
+namespace {
+
+CategoryLayout layout_of(const std::vector<float>& logits) {
+  return {CategoryKind::kLogits, NumberType::kFloat32, static_cast<std::uint32_t>(logits.size()),
+          sizeof(float)};
+}
+
+}  // namespace
+
+TEST_CASE("a row that an index looks for beyond the last one is not computed") {
+  for (const std::size_t categories : {std::size_t{3}, std::size_t{40}}) {
+    const std::vector<float> logits(categories);
+    const std::array<std::uint8_t, 3> index{0, 1, 0};
+    const auto count = static_cast<std::int64_t>(index.size());
+    const Categories model{
+        layout_of(logits),
+        Rows({std::as_bytes(std::span(logits)).data(), 0, 1},
+             {IntegerType::kUint8,
+              StridedWalk(std::as_bytes(std::span(index)).data(), {{count, 1}})})};
+    std::array<std::int32_t, 3> first{};
+    std::array<std::int32_t, 3> symbols{};
+    std::array<std::uint8_t, 3> shifts{};
+    std::vector<std::uint16_t> rows(3 * (categories + 1));
+    Poll never;
+    const Report report = tabulate({model, count, first.data(), symbols.data(), shifts.data(),
+                                    rows.data(), static_cast<std::int64_t>(categories + 1)},
+                                   never);
+    CHECK(report.problem == Problem::kIndex);
+    CHECK(report.position == 1);
+  }
+}
+
+TEST_CASE("categories in steps are coded, whichever allocation has failed before") {
+  const std::vector<float> logits(5000);
+  const std::array<std::int32_t, 2> values{4999, 70};
+  const auto count = static_cast<std::int64_t>(values.size());
+  const Categories model{layout_of(logits),
+                         Rows(StridedWalk(std::as_bytes(std::span(logits)).data(), {{count, 0}}))};
+  ThreadTeam alone(1);
+  EncodedStream stream;
+  const int failures = fail_each_allocation([&] {
+    stream = EncodedStream();
+    const EncodeValuesJob job{
+        {model, count},
+        {NumberType::kInt32,
+         StridedWalk(std::as_bytes(std::span(values)).data(), {{count, sizeof(std::int32_t)}})},
+        &stream};
+    const Report report = encode(std::span(&job, 1), alone);
+    CHECK(report.ok());
+  });
+  CHECK(failures > 2);
+  const Bytes bytes = finished(stream);
+  fail_each_allocation([&] {
+    std::array<std::int32_t, 2> decoded{};
+    Decoder decoder(bytes);
+    const DecodeValuesJob job{{model, count}, decoded.data(), &decoder};
+    const Report report = decode(std::span(&job, 1), alone);
+    CHECK(report.ok());
+    CHECK(decoded == values);
+  });
+}
+
+}  // namespace torchac::test
