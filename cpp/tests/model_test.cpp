@@ -100,7 +100,7 @@ Report encode_uniform(const std::vector<Stream>& streams, std::vector<EncodedStr
   ThreadTeam alone(1);
   return run_tasks_of<UniformEncode>(streams.size(), alone, [&](void* memory, std::size_t i) {
     const Stream& stream = streams[i];
-    return new (memory) UniformEncode(stream.count, encoded[i], Uniform{}, stream.reader(),
+    return new (memory) UniformEncode(stream.count, &encoded[i], Uniform{}, stream.reader(),
                                       integers(IntegerType::kInt16, stream.symbols, clamp));
   });
 }
@@ -113,7 +113,7 @@ void check_decoded(const std::vector<Stream>& streams, const std::vector<Bytes>&
   ThreadTeam alone(1);
   const Report report =
       run_tasks_of<UniformDecode>(streams.size(), alone, [&](void* memory, std::size_t i) {
-        return new (memory) UniformDecode(decoded[i].data(), streams[i].count, decoders[i],
+        return new (memory) UniformDecode(decoded[i].data(), streams[i].count, &decoders[i],
                                           Uniform{}, streams[i].reader());
       });
   REQUIRE(report.ok());
@@ -235,7 +235,7 @@ TEST_CASE("a source of several intervals for one symbol") {
     ThreadTeam alone(1);
     const auto encode_numbers = [&](EncodedStream& stream) {
       return run_tasks_of<DigitEncode>(1, alone, [&](void* memory, std::size_t) {
-        return new (memory) DigitEncode(static_cast<std::int64_t>(numbers.size()), stream,
+        return new (memory) DigitEncode(static_cast<std::int64_t>(numbers.size()), &stream,
                                         integers(IntegerType::kInt16, numbers));
       });
     };

@@ -156,6 +156,7 @@ inline Report tabulate_parameters(const TabulateJob& job, Poll& poll) {
       job.symbols[done] = static_cast<std::int32_t>(window.last() + 1);
       job.shifts[done] = static_cast<std::uint8_t>(window.shift());
       if (job.rows == nullptr) continue;
+      if (window.last() + 1 >= job.stride) return {Problem::kIndex, 0, done};  // it has changed
       compute_row(block, i, job.rows + done * job.stride);
       poll.after(window.last() + 1u);
     }

@@ -1,0 +1,186 @@
+"""Many streams in lockstep: each is what an encoder of its own would give."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import torchac
+
+B = 40
+RANDOM = torch.Generator().manual_seed(0)
+
+
+def draws(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=RANDOM)
+
+
+CDF = torch.rand(B, 3, 17, generator=RANDOM).cumsum(-1)
+CDF = (CDF - CDF[..., :1]) / (CDF - CDF[..., :1])[..., -1:]
+MODELS: dict[str, Any] = {
+    "Normal": torchac.Normal(draws(B, 3), 40.0),  # with values far out
+    "Mixture": torchac.Mixture(torch.rand(B, 3, 2), torchac.Laplace(draws(B, 3, 2), 1.0)),
+    "few categories": torchac.Categorical(logits=draws(B, 3, 9)),
+    "a row of categories": torchac.Categorical(logits=draws(B, 3, 100)),
+    "categories in steps": torchac.Categorical(logits=draws(B, 3, 5000)),
+    "Bernoulli": torchac.Bernoulli(logits=draws(B, 3)),
+    "Tables": torchac.Tables(CDF, low=-3),
+    "CDF": CDF,
+    "int16 CDF": torchac.quantize_cdf(CDF),
+    "torch": torch.distributions.Normal(draws(B, 3), 2.0),
+}
+
+
+def values_for(name: str) -> torch.Tensor:
+    if name in ("Normal", "torch", "Mixture", "Tables"):
+        return (draws(B, 3) * (2000 if name == "Normal" else 3)).round().int()
+    most = {"few categories": 9, "a row of categories": 100, "categories in steps": 5000}
+    high = 2 if name == "Bernoulli" else most.get(name, 16)
+    return torch.randint(high, (B, 3), generator=RANDOM, dtype=torch.int32)
+
+
+def part(model: Any, b: int) -> Any:
+    if isinstance(model, torch.Tensor):
+        return model[b]
+    if isinstance(model, torch.distributions.Normal):
+        return torch.distributions.Normal(model.loc[b], model.scale[b])
+    return model._take(torch.tensor([b])).expand(1, 3)._flat()
+
+
+ACTIVE = [None, torch.arange(B) % 3 > 0, torch.arange(B) == 7, torch.zeros(B, dtype=torch.bool)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_streams_are_those_of_encoders(name: str) -> None:
+    """Whichever are active, with marks, and forks and pickles on the way."""
+    model, batch, alone = MODELS[name], torchac.BatchEncoder(B), []
+    alone = [torchac.Encoder() for _ in range(B)]
+    values = [values_for(name) for _ in ACTIVE]
+    for v, active in zip(values, ACTIVE, strict=True):
+        batch.encode(model, v, active=active)
+        batch.mark(active=active)
+        for b in range(B) if active is None else active.nonzero().flatten().tolist():
+            alone[b].encode(
+                part(model, b),
+                v[b].reshape(1, 3)
+                if name != "torch" and not isinstance(model, torch.Tensor)
+                else v[b],
+            )
+            alone[b].mark()
+        batch = pickle.loads(pickle.dumps(copy.copy(batch)))
+    assert batch.num_bits == [encoder.num_bits for encoder in alone]
+    streams = batch.finish()
+    assert streams == [encoder.finish() for encoder in alone]
+
+    decoder = torchac.BatchDecoder(streams)
+    for v, active in zip(values, ACTIVE, strict=True):
+        expected = v if active is None else torch.where(active[:, None], v, 0)
+        found = decoder.decode(model, active=active)
+        assert found.dtype is torch.int32
+        assert found.equal(expected)
+        decoder.mark(active=active)
+        decoder = pickle.loads(pickle.dumps(copy.copy(decoder)))
+    decoder.finish()
+
+
+def test_an_index_and_shared_models() -> None:
+    model, index = torchac.Normal(0.0, torch.tensor([1.0, 9.0])), torch.arange(B * 3).view(B, 3) % 2
+    values, active = values_for("torch"), ACTIVE[1]
+    encoder = torchac.BatchEncoder(B)
+    encoder.encode(model, values, index=index)
+    encoder.encode(model, values, index=index, active=active)
+    encoder.encode(torchac.Normal(0.0, 4.0), values)
+    tables = torchac.quantize_cdf(torch.linspace(0, 1, 9).expand(2, 9))
+    symbols = values.clamp(0, 7)
+    encoder.encode(tables, symbols, index=index, active=active)
+    decoder = torchac.BatchDecoder(encoder.finish())
+    assert decoder.decode(model, index=index).equal(values)
+    assert decoder.decode(model, index=index, active=active)[active].equal(values[active])
+    assert decoder.decode(torchac.Normal(0.0, 4.0).expand(B, 3)).equal(values)
+    found = decoder.decode(tables, index=index, active=active)
+    assert found[active].equal(symbols[active])
+
+
+def test_a_call_that_fails_changes_nothing() -> None:
+    encoder, model = torchac.BatchEncoder(B), MODELS["few categories"]
+    encoder.encode(model, values_for("few categories"))
+    before = copy.copy(encoder)
+    bad = values_for("few categories")
+    bad[31, 1] = 9
+    with pytest.raises(ValueError, match=r"^stream 31: value 9 at index \(31, 1\): expected whole"):
+        encoder.encode(model, bad)
+    rows = torchac.quantize_cdf(CDF)
+    with pytest.raises(ValueError, match=r"^stream 31: symbol 99 at index \(31, 1\) is outside"):
+        encoder.encode(rows, torch.where(bad == 9, 99, 0))
+    with pytest.raises(ValueError, match=r"^stream 31, number 20 of the active ones: value 9 "):
+        encoder.encode(model, bad, active=ACTIVE[1])
+    streams = encoder.finish()
+    assert streams == before.finish()
+
+    streams[5], streams[6] = streams[5][:1], streams[6] + b"\0"
+    decoder = torchac.BatchDecoder(streams)
+    with pytest.raises(torchac.CorruptStreamError, match=r"^stream 5: the stream ends before its"):
+        decoder.decode(model.expand(B, 3))
+    active = torch.arange(B) != 5
+    assert decoder.decode(model, active=active)[5].tolist() == [0, 0, 0]
+    with pytest.raises(torchac.CorruptStreamError, match=r"^stream 6 has \d bytes and its values "):
+        decoder.finish()
+
+
+def test_numpy_gives_numpy() -> None:
+    model = torchac.Normal(np.zeros((2, 3)), 2.0)
+    encoder = torchac.BatchEncoder(2)
+    encoder.encode(model, np.ones((2, 3)), active=np.array([True, False]))
+    decoder = torchac.BatchDecoder(encoder.finish())
+    found = decoder.decode(model, active=np.array([True, False]))
+    assert isinstance(found, np.ndarray)
+    assert found.tolist() == [[1, 1, 1], [0, 0, 0]]
+
+
+def test_no_streams() -> None:
+    encoder = torchac.BatchEncoder(0)
+    encoder.encode(torchac.Normal(torch.zeros(0), 1.0), torch.zeros(0))
+    assert encoder.finish() == []
+    torchac.BatchDecoder([]).finish()
+
+
+BAD: dict[str, Any] = {
+    "batch size": (lambda e: torchac.BatchEncoder(-1), ValueError, "^batch_size is -1: expected 0"),
+    "values": (
+        lambda e: e.encode(torchac.Normal(0.0, 1.0), torch.zeros(3)),
+        ValueError,
+        r"^values has shape \(3,\): expected \(2, …\), one part a stream$",
+    ),
+    "active": (
+        lambda e: e.encode(torchac.Normal(0.0, 1.0), torch.zeros(2), active=torch.ones(2)),
+        ValueError,
+        "^active has dtype torch.float32: expected bool",
+    ),
+    "shape of active": (
+        lambda e: e.mark(active=torch.ones(3, dtype=torch.bool)),
+        ValueError,
+        r"^active has shape \(3,\): expected \(2,\), one for each stream$",
+    ),
+    "model": (
+        lambda e: torchac.BatchDecoder([b"", b""]).decode(torchac.Normal(0.0, 1.0)),
+        ValueError,
+        r"^the model has shape \(\): expected \(2, …\), one part a stream$",
+    ),
+    "streams": (
+        lambda e: torchac.BatchDecoder(b"ab"),  # type: ignore[arg-type]
+        TypeError,
+        "^byte_streams is of type bytes: expected a sequence of streams$",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+def test_bad_input(case: Any) -> None:
+    call, kind, message = case
+    with pytest.raises(kind, match=message):
+        call(torchac.BatchEncoder(2))
