@@ -153,7 +153,8 @@ Report expected_decode(reference::Decoder& decoder, const Cdf& cdf, Symbols& sym
       return at(i, problem, column_of(problem, row, static_cast<std::int64_t>(symbol)));
     symbols.push_back(static_cast<std::int16_t>(symbol));
   }
-  return {};
+  const std::int64_t last = cdf.count() - 1;
+  return last < 0 || decoder.determined() ? Report{} : at(last, Problem::kTruncated);
 }
 
 Symbols coded_symbols(const Case& coded) {

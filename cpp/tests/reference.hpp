@@ -145,6 +145,14 @@ class Decoder {
   [[nodiscard]] std::uint64_t num_bits() const { return next_ - 32 + 2; }
   [[nodiscard]] bool truncated() const { return num_bits() > stream_.size() * 8; }
 
+  // Whether the bits past the end, which were read as zeros, could be ones.
+  [[nodiscard]] bool determined() const {
+    std::uint64_t most = value_;
+    for (std::size_t i = stream_.size() * 8; i < next_; ++i)
+      most += std::uint64_t{1} << (next_ - 1 - i);
+    return most <= window_.high;
+  }
+
  private:
   std::uint64_t next_bit() {
     const std::size_t i = next_++;
@@ -179,6 +187,10 @@ inline Decoded decode(const std::vector<std::uint8_t>& stream, const std::vector
   if (decoder.truncated()) result.problem = Problem::kTruncated;
   for (const Row& row : rows) {
     if (result.problem == Problem::kNone) result.problem = step(row);
+  }
+  if (result.problem == Problem::kNone && !rows.empty() && !decoder.determined()) {
+    result.problem = Problem::kTruncated;
+    result.symbols.pop_back();
   }
   result.num_bits = decoder.num_bits();
   return result;

@@ -100,8 +100,8 @@ class EncodedStream {
     std::uint64_t range;
     std::uint64_t pending;
     std::uint32_t pending_bits;
-    std::vector<std::uint8_t> bytes;  // written
-    std::uint64_t drained;
+    std::vector<std::uint8_t> bytes;  // written, but for those that were drained
+    std::uint64_t drained = 0;
   };
 
   [[nodiscard]] Saved save() const {
