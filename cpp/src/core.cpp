@@ -2,7 +2,6 @@
 #include "torchac/core.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,10 +10,6 @@
 #include <vector>
 
 #include "kernels.hpp"
-#include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
-#include "torchac/arrays/numbers.hpp"
-#include "torchac/coder/checksum.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/kernels.hpp"
@@ -50,7 +45,8 @@ void require_one_kind(std::span<const Job> jobs) {
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("models of different kinds");
 }
 
-// The last symbols of a stream may have been decoded with bits behind its end, of which nobody knows.
+// The last symbols of a stream may have been decoded with bits behind its end, of which nobody
+// knows.
 template <class Job>
 Report check_ends(std::span<const Job> jobs) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -62,21 +58,6 @@ Report check_ends(std::span<const Job> jobs) {
     }
   }
   return {};
-}
-
-// Adds numbers to checksums, which `read(count, to)` reads.
-template <class Read>
-void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
-  const auto each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
-  std::array<std::uint32_t, kBlock> block;
-  for (Checksum& checksum : to) {
-    for (std::size_t left = each; left > 0;) {
-      const std::size_t n = std::min(left, kBlock);
-      read(n, block.data());
-      for (std::size_t i = 0; i < n; ++i) checksum.add(block[i]);
-      left -= n;
-    }
-  }
 }
 
 }  // namespace
@@ -121,21 +102,6 @@ Report measure(const MeasureValuesJob& job, Poll& poll) {
 }
 
 Report tabulate(const TabulateJob& job, Poll& poll) { return kernels().tabulate(job, poll); }
-
-void add_symbols(Integers symbols, std::int64_t count, std::uint32_t most, std::span<Checksum> to) {
-  add(count, to, [&](std::size_t n, std::uint32_t* block) {
-    read_integers(symbols, n, block);
-    for (std::size_t i = 0; i < n; ++i) block[i] = std::min(block[i], most);
-  });
-}
-
-void add_values(Numbers values, std::int64_t count, std::span<Checksum> to) {
-  add(count, to, [&](std::size_t n, std::uint32_t* block) {
-    std::array<std::int32_t, kBlock> integers;
-    (void)read_values(values, n, integers.data());
-    std::copy_n(integers.begin(), n, block);
-  });
-}
 
 std::span<const double> costs() {
   static const std::vector<double> bits = [] {

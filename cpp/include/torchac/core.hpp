@@ -5,9 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "torchac/arrays/integers.hpp"
-#include "torchac/arrays/numbers.hpp"
-#include "torchac/coder/checksum.hpp"
+#include "torchac/engine/checksums.hpp"  // IWYU pragma: export
 #include "torchac/engine/costs.hpp"      // IWYU pragma: export
 #include "torchac/engine/job.hpp"        // IWYU pragma: export
 #include "torchac/engine/value_job.hpp"  // IWYU pragma: export
@@ -36,11 +34,6 @@ Report measure(const MeasureValuesJob& job, Poll& poll);
 
 // Computes rows. The position of what it reports is the row's.
 Report tabulate(const TabulateJob& job, Poll& poll);
-
-// Adds `count` numbers to checksums, as many to each: symbols, of which none is above `most`, or
-// values.
-void add_symbols(Integers symbols, std::int64_t count, std::uint32_t most, std::span<Checksum> to);
-void add_values(Numbers values, std::int64_t count, std::span<Checksum> to);
 
 // How many of so many threads pay for their start when they share the symbols.
 std::size_t useful_threads(std::int64_t symbols, std::size_t threads);

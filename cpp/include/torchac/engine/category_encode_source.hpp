@@ -40,7 +40,8 @@ class CategoryReader {
     const ReadableBlock read = read_values(values_, readable.count, values);
     readable.truncate(read.count, read.fault);
     for (std::size_t i = 0; i < readable.count; ++i) {
-      if (static_cast<std::uint32_t>(values[i]) >= count_) [[unlikely]]
+      const auto value = static_cast<std::uint32_t>(values[i]);  // negative ones are large
+      if (value >= count_) [[unlikely]]
         readable.truncate(i, {Problem::kValue});
     }
     return readable;

@@ -22,10 +22,9 @@ using AnyModel = std::variant<Parameters, WindowRows, Categories>;
     return parameters->mixture() ? 1 : 0;
   if (std::holds_alternative<WindowRows>(model)) return 2;
   const CategoryLayout& layout = std::get<Categories>(model).layout;
-  const std::uint32_t size = layout.categories() <= kFew      ? 0
-                             : layout.categories() <= kOneRow ? 1
-                                                              : 2;
-  return 3 + 2 * size + (layout.logits() ? 1 : 0);
+  const std::uint32_t kind = layout.logits() ? 3 : 4;
+  if (layout.categories() <= kFew) return kind;
+  return layout.categories() <= kOneRow ? kind + 2 : kind + 4;
 }
 
 // The model of so many values. What is coded together has one kind of model.

@@ -63,7 +63,7 @@ Report with_encode_source(const AnyModel& model, const Use& use) {
 }
 
 inline Report encode_values(std::span<const EncodeValuesJob> jobs, ThreadTeam& team) {
-  return with_encode_source(jobs.front().model, [&]<class Source, class Model>() {
+  return with_encode_source(jobs.front().model, [&]<class Source, class Model> {
     using Task = EncodeTask<Source>;
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const EncodeValuesJob& job = jobs[i];
@@ -133,7 +133,7 @@ inline Report decode_values(std::span<const DecodeValuesJob> jobs, ThreadTeam& t
 }
 
 inline Report measure_values(const MeasureValuesJob& job, Poll& poll) {
-  return with_encode_source(job.model, [&]<class Source, class Model>() {
+  return with_encode_source(job.model, [&]<class Source, class Model> {
     return measure_all(Source(std::get<Model>(job.model), job.values), job.count, job.bits, poll);
   });
 }
@@ -156,7 +156,8 @@ inline Report tabulate_parameters(const TabulateJob& job, Poll& poll) {
       job.symbols[done] = static_cast<std::int32_t>(window.last() + 1);
       job.shifts[done] = static_cast<std::uint8_t>(window.shift());
       if (job.rows == nullptr) continue;
-      if (window.last() + 1 >= job.stride) return {Problem::kIndex, 0, done};  // it has changed
+      if (std::cmp_greater_equal(window.last() + 1, job.stride))
+        return {Problem::kIndex, 0, done};  // it has changed
       compute_row(block, i, job.rows + done * job.stride);
       poll.after(window.last() + 1u);
     }

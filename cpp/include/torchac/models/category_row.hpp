@@ -45,7 +45,8 @@ class CategoryRow {
     const auto end = static_cast<std::int32_t>(symbol);
     std::int32_t before = 0;
     std::int32_t sum = 0;
-    for (std::int32_t i = 0; i < static_cast<std::int32_t>(filled_); ++i) {
+    const auto filled = static_cast<std::int32_t>(filled_);
+    for (std::int32_t i = 0; i < filled; ++i) {
       const std::int32_t w = weight(numbers_[static_cast<std::size_t>(i)]);
       sum += w;
       before += i < end ? w : 0;
@@ -60,7 +61,8 @@ class CategoryRow {
     [[nodiscard]] TORCHAC_INLINE Found find(const std::int32_t* weights,
                                             std::uint32_t quantile) const {
       std::uint32_t segment = 0;
-      for (const std::int32_t end : ends_) segment += end <= static_cast<std::int32_t>(quantile);
+      const auto wanted = static_cast<std::int32_t>(quantile);
+      for (const std::int32_t end : ends_) segment += end <= wanted ? 1 : 0;
       return find_weight(row_, weights, segment * kSegment, sums_[segment], quantile);
     }
 

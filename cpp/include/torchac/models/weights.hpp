@@ -65,6 +65,7 @@ class LogitWeight {
   // exp(x) = 2^t = 2^n * 2^f, n an integer, and f from -1/2 to 1/2.
   TORCHAC_INLINE std::int32_t operator()(float logit) const {
     constexpr float kLowest = -40;  // exp(-40) < 2^-57, so the weight is 0
+    // NOLINTNEXTLINE(modernize-use-std-numbers): the definition in docs/format.md has these digits
     constexpr float kLog2E = 0x1.715476p+0f;
     // So large that the unit in the last place is 1, and as its own last bits are zeros, they are
     // n, modulo 2^22, in the sum.
@@ -72,6 +73,7 @@ class LogitWeight {
     // 2^f as a polynomial that is 1 at 0, so that the largest weight is 2^bits exactly. It has the
     // least largest relative error of those, 1.01e-4.
     constexpr float kScale = std::uint32_t{1} << kBits;
+    // NOLINTNEXTLINE(modernize-use-std-numbers): it is not the logarithm of 2, but near
     constexpr float k1 = 0x1.62f5fap-1f * kScale;
     constexpr float k2 = 0x1.f00c4cp-3f * kScale;
     constexpr float k3 = 0x1.c2a216p-5f * kScale;

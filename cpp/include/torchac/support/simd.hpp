@@ -208,8 +208,10 @@ TORCHAC_INLINE void store_vec8(const Vec8<T>& vector, T* to) {
 // The nearest number from -limit to limit; compilers know no instructions for a comparison of
 // these.
 TORCHAC_INLINE Vec8<float> limited(const Vec8<float>& x, float limit) {
+  // NOLINTBEGIN(portability-simd-intrinsics): all intrinsics are in this file
   const auto least = _mm256_max_ps(__builtin_bit_cast(__m256, x), _mm256_set1_ps(-limit));
   return __builtin_bit_cast(Vec8<float>, _mm256_min_ps(least, _mm256_set1_ps(limit)));
+  // NOLINTEND(portability-simd-intrinsics)
 }
 
 // from[places[0]], from[places[1]], …

@@ -1,0 +1,50 @@
+// Adds what was encoded to checksums.
+#include "torchac/engine/checksums.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "torchac/arrays/block.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
+#include "torchac/coder/checksum.hpp"
+
+namespace torchac {
+namespace {
+
+// Adds numbers to checksums, which `read(count, to)` reads.
+template <class Read>
+void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
+  const auto each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
+  std::array<std::uint32_t, kBlock> block;
+  for (Checksum& checksum : to) {
+    for (std::size_t left = each; left > 0;) {
+      const std::size_t n = std::min(left, kBlock);
+      read(n, block.data());
+      for (std::size_t i = 0; i < n; ++i) checksum.add(block[i]);
+      left -= n;
+    }
+  }
+}
+
+}  // namespace
+
+void add_symbols(Integers symbols, std::int64_t count, std::uint32_t most, std::span<Checksum> to) {
+  add(count, to, [&](std::size_t n, std::uint32_t* block) {
+    read_integers(symbols, n, block);
+    for (std::size_t i = 0; i < n; ++i) block[i] = std::min(block[i], most);
+  });
+}
+
+void add_values(Numbers values, std::int64_t count, std::span<Checksum> to) {
+  add(count, to, [&](std::size_t n, std::uint32_t* block) {
+    std::array<std::int32_t, kBlock> integers;
+    (void)read_values(values, n, integers.data());
+    std::copy_n(integers.begin(), n, block);
+  });
+}
+
+}  // namespace torchac
