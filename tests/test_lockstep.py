@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from test_devices import DEVICES
 
 import torchac
 
@@ -140,6 +141,27 @@ def test_numpy_gives_numpy() -> None:
     found = decoder.decode(model, active=np.array([True, False]))
     assert isinstance(found, np.ndarray)
     assert found.tolist() == [[1, 1, 1], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_models_on_another_device(device: str) -> None:
+    """The bounds of a large CDF's symbols travel, and marks check the symbols all the same."""
+    cdf, symbols = CDF.repeat(1, 40, 1), torch.randint(16, (B, 120), generator=RANDOM)
+    loc, active = draws(B, 3), ACTIVE[1]
+    here, there = torchac.BatchEncoder(B), torchac.BatchEncoder(B)
+    for encoder, to in ((here, "cpu"), (there, device)):
+        encoder.encode(cdf.to(to), symbols.to(to))
+        encoder.encode(torchac.Normal(loc.to(to), 2.0), loc.round().to(to), active=active.to(to))
+        encoder.mark()
+    streams = here.finish()
+    assert there.finish() == streams
+    decoder = torchac.BatchDecoder(streams)
+    found = decoder.decode(cdf.to(device))
+    assert found.device.type == torch.device(device).type
+    assert found.cpu().equal(symbols.int())
+    decoder.decode(torchac.Normal(loc.to(device), 2.0), active=active.to(device))
+    decoder.mark()
+    decoder.finish()
 
 
 def test_no_streams() -> None:
