@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 
-TARGET = re.compile(r"torchac::avx(2|512)::")
+# Also in names that objdump does not demangle, those of generic lambdas.
+TARGET = re.compile(r"torchac::avx(2|512)::|7torchac(4avx2|6avx512)")
 # AVX and later begin with v; the others are those of BMI, BMI2 and LZCNT.
 INSTRUCTION = re.compile(
     r"\t(v\w+ .*%[xyz]mm|(andn|bextr|bls\w+|bzhi|lzcnt|mulx|pdep|pext|rorx|sarx|shlx|shrx)\b)"
