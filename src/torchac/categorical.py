@@ -136,8 +136,8 @@ class Categorical(_Categories):
             any device: not negative, one at least above 2^-100. They need not sum to 1, so counts
             will do.
         logits: Instead of these, logarithms of the probabilities plus any constant: the model is
-            their softmax. -inf is a probability of 0; what is less likely than 2^-57 times the
-            likeliest category costs as much.
+            their softmax. -inf is a probability of 0, which can be coded, too; what is less
+            likely than 2^-22 times the likeliest category costs as much.
 
     Raises:
         TypeError: Both or neither is given, or no tensor or array.
