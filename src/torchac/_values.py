@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from torchac import _checks, _core, _tensors, errors
 from torchac._tensors import BOOLS, NUMBERS, Array, NDArray
@@ -20,7 +21,9 @@ _NUMBERS_AND_BOOLS = NUMBERS | BOOLS
 
 def check_values(values: Any) -> Array:
     """Values of any number type; that they are whole is seen when they are coded."""
-    if isinstance(values, (bool, int, float, np.integer, np.floating, np.bool_)):
+    if type(values) is not torch.Tensor and isinstance(
+        values, (bool, int, float, np.integer, np.floating, np.bool_)
+    ):
         values = np.array(values)
         if values.dtype.kind == "O":  # beyond 64 bits
             values = np.array(_checks.check_number("values", values))

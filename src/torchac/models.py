@@ -196,7 +196,9 @@ def _joint_shape(**arrays: Array | Model) -> tuple[int, ...]:
 
 def as_array(name: str, value: Any, others: Sequence[Any]) -> Array:
     """A parameter as an array: a number becomes one of no dimensions, as the others are."""
-    if isinstance(value, (bool, int, float, np.integer, np.floating)):
+    if type(value) is not torch.Tensor and isinstance(
+        value, (bool, int, float, np.integer, np.floating)
+    ):
         device = next((o.device for o in others if isinstance(o, torch.Tensor)), CPU)
         value = _checks.check_number(name, value)
         if any(isinstance(o, np.ndarray) for o in others):

@@ -42,13 +42,13 @@ class CategoryTree {
       read_group(g, numbers);
       extremes.add(numbers.data(), kGroup);
     }
-    if (!are_good<Weight>(extremes, extremes.most)) [[unlikely]]
-      return fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) {
-        float number = 0;
-        read_floats(layout_, row_, j, 1, [&](std::size_t, float x) { number = x; });
-        return number;
-      });
-    largest_ = from_order(extremes.most);
+    const Fault fault = fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) {
+      float number = 0;
+      read_floats(layout_, row_, j, 1, [&](std::size_t, float x) { number = x; });
+      return number;
+    });
+    if (fault.problem != Problem::kNone) return fault;
+    largest_ = extremes.largest();
     const Weight weight(largest_);
     for (std::uint32_t g = 0; g < groups_.size(); ++g) {
       read_group(g, numbers);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -32,24 +33,31 @@ class FewCategories {
 
   [[nodiscard]] ReadableBlock read(const std::byte* const* rows, std::size_t count) {
     layout_.bernoulli() ? read_bernoulli(rows, count) : read_transposed(rows, count);
-    std::array<std::int32_t, kBlock> largest;
-    std::fill_n(largest.data(), count, INT32_MIN);
-    std::int32_t least = INT32_MAX;
+    // Those of each row, and of all.
+    std::array<std::int32_t, kBlock> most;
+    std::array<std::uint32_t, kBlock> least_unsigned;
+    std::fill_n(most.data(), count, INT32_MIN);
+    std::fill_n(least_unsigned.data(), count, UINT32_MAX);
+    Extremes all;
     for (std::size_t j = 0; j < categories_; ++j) {
       const float* numbers = of_category(j);
+      std::uint32_t most_unsigned = 0;
       for (std::size_t i = 0; i < count; ++i) {
-        const std::int32_t order = in_order(numbers[i]);
-        largest[i] = std::max(largest[i], order);
-        least = std::min(least, order);
+        const auto bits = std::bit_cast<std::uint32_t>(numbers[i]);
+        most[i] = std::max(most[i], static_cast<std::int32_t>(bits));
+        least_unsigned[i] = std::min(least_unsigned[i], bits);
+        most_unsigned = std::max(most_unsigned, bits);
       }
+      all.most_unsigned = std::max(all.most_unsigned, most_unsigned);
     }
-    Extremes of_largest;
+    std::int32_t too_small = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      of_largest.add(largest[i]);
-      largest_[i] = from_order(largest[i]);
+      largest_[i] = Extremes{most[i], least_unsigned[i], 0}.largest();
+      all.most = std::max(all.most, most[i]);
+      too_small += largest_[i] >= Weight::kLargestAtLeast ? 0 : 1;
     }
     ReadableBlock readable{count};
-    if (!are_good<Weight>({least, of_largest.most}, of_largest.least)) [[unlikely]]
+    if (!are_good<Weight>(all) || too_small > 0) [[unlikely]]
       blame(count, readable);
     return readable;
   }
@@ -118,6 +126,12 @@ class FewCategories {
 
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
       const auto wanted = static_cast<std::int32_t>(quantile);
+      if (categories == 2) {  // no loop, no branch
+        const auto bound = static_cast<std::uint32_t>(bounds[i]);
+        const std::uint32_t symbol = bound <= quantile ? 1 : 0;
+        const std::uint32_t all = 0u - symbol;  // its bits
+        return {symbol, {bound & all, bound + ((kTotalFrequency - bound) & all)}};
+      }
       std::uint32_t symbol = 0;
       for (std::size_t j = 0; j + 1 < categories; ++j)
         symbol += bounds[j * step + i] <= wanted ? 1 : 0;
@@ -172,7 +186,7 @@ class FewCategories {
   TORCHAC_COLD void blame(std::size_t count, ReadableBlock& readable) const {
     for (std::size_t i = 0; i < count; ++i) {
       Extremes extremes;
-      for (std::size_t j = 0; j < categories_; ++j) extremes.add(in_order(of_category(j)[i]));
+      for (std::size_t j = 0; j < categories_; ++j) extremes.add(of_category(j)[i]);
       const Fault fault =
           fault_of<Weight>(extremes, categories_, [&](std::size_t j) { return of_category(j)[i]; });
       if (fault.problem != Problem::kNone) return readable.truncate(i, fault);

@@ -16,33 +16,31 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Floats as integers in the same order: -0 is -1, and NaN beyond the infinities.
-TORCHAC_INLINE std::int32_t in_order(float x) {
-  const auto bits = std::bit_cast<std::int32_t>(x);
-  return bits ^ (bits >> 31 & INT32_MAX);
-}
-TORCHAC_INLINE float from_order(std::int32_t order) {
-  return std::bit_cast<float>(order ^ (order >> 31 & INT32_MAX));
-}
+inline constexpr float kLargestFloat = std::numeric_limits<float>::max();
 
-// The least and the most of numbers, in that order.
+// The extremes of floats by their bits, which are integers in the same order if no sign is set, and
+// in the reverse order if it is; NaN is beyond the infinities.
 struct Extremes {
-  std::int32_t least = INT32_MAX;
-  std::int32_t most = INT32_MIN;
+  std::int32_t most = INT32_MIN;              // the largest, if one has no sign
+  std::uint32_t least_unsigned = UINT32_MAX;  // the largest, if all have one
+  std::uint32_t most_unsigned = 0;            // the least, if one has one
 
-  TORCHAC_INLINE void add(std::int32_t order) {
-    least = std::min(least, order);
-    most = std::max(most, order);
+  TORCHAC_INLINE void add(float x) {
+    most = std::max(most, std::bit_cast<std::int32_t>(x));
+    least_unsigned = std::min(least_unsigned, std::bit_cast<std::uint32_t>(x));
+    most_unsigned = std::max(most_unsigned, std::bit_cast<std::uint32_t>(x));
   }
   // In a loop of its own, which compilers make vector code of.
   TORCHAC_INLINE void add(const float* numbers, std::size_t count) {
     Extremes all = *this;
-    for (std::size_t i = 0; i < count; ++i) all.add(in_order(numbers[i]));
+    for (std::size_t i = 0; i < count; ++i) all.add(numbers[i]);
     *this = all;
   }
-};
 
-inline constexpr float kLargestFloat = std::numeric_limits<float>::max();
+  [[nodiscard]] TORCHAC_INLINE float largest() const {
+    return std::bit_cast<float>(most >= 0 ? static_cast<std::uint32_t>(most) : least_unsigned);
+  }
+};
 
 // The largest weight is 2^bits, or up to that. As much as integers of 32 bits can sum up: of all
 // categories in a row, or of a group. What is less likely by that factor has weight 0, and the part
@@ -122,24 +120,30 @@ auto with_weight(const CategoryLayout& layout, const Use& use) {
                          : use(static_cast<const ProbabilityWeight<kBits>*>(nullptr));
 }
 
-// Whether numbers with these extremes are what they may be, and rows, whose largest numbers are
-// that or more, can be made of them.
+// Whether numbers with these extremes are what they may be.
 template <class Weight>
-TORCHAC_INLINE bool are_good(const Extremes& extremes, std::int32_t largest) {
-  return extremes.least >= in_order(Weight::kLeast) && extremes.most <= in_order(kLargestFloat) &&
-         largest >= in_order(Weight::kLargestAtLeast);
+TORCHAC_INLINE bool are_good(const Extremes& extremes) {
+  return extremes.most <= std::bit_cast<std::int32_t>(kLargestFloat) &&
+         extremes.most_unsigned <= std::bit_cast<std::uint32_t>(Weight::kLeast);
 }
 
-// What is wrong with a row of so many numbers, of which `number(j)` is one, if anything is.
+// Where the first number is that may not be; before the first one, if none is large enough.
 template <class Weight, class Number>
-TORCHAC_COLD Fault fault_of(const Extremes& extremes, std::size_t count, const Number& number) {
+TORCHAC_COLD Fault bad_number(std::size_t count, const Number& number) {
   for (std::size_t j = 0; j < count; ++j) {
     Extremes one;
-    one.add(in_order(number(j)));
-    if (!are_good<Weight>(one, INT32_MAX)) return {Problem::kWeight, static_cast<std::int64_t>(j)};
+    one.add(number(j));
+    if (!are_good<Weight>(one)) return {Problem::kWeight, static_cast<std::int64_t>(j)};
   }
-  if (!are_good<Weight>(extremes, extremes.most)) return {Problem::kWeight, -1};
-  return {};
+  return {Problem::kWeight, -1};
+}
+
+// What is wrong with the numbers of a row, of which `number(j)` is one, if anything is.
+template <class Weight, class Number>
+TORCHAC_INLINE Fault fault_of(const Extremes& extremes, std::size_t count, const Number& number) {
+  if (are_good<Weight>(extremes) && extremes.largest() >= Weight::kLargestAtLeast) [[likely]]
+    return {};
+  return bad_number<Weight>(count, number);
 }
 
 // The bounds of a row of weights with that sum: each symbol has the part of the row that its weight
