@@ -44,20 +44,42 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     "stream with gaps": ("bytes", lambda: _core.Decoder([np.zeros(9, np.uint8)[::2].data])),
     "rows of two types": (
         "different types",
-        lambda: _core.encode_items([CDF, INTEGERS], [SYM, SYM], False, False, 1),
+        lambda: _core.encode_items([CDF, INTEGERS], [SYM, SYM], False, False, False, 1),
     ),
     "fewer symbols than items": (
         "each item",
-        lambda: _core.encode_items([CDF, CDF], [SYM], False, False, 1),
+        lambda: _core.encode_items([CDF, CDF], [SYM], False, False, False, 1),
     ),
     "fewer streams than items": (
         "each item",
         lambda: _core.decode_items([CDF, CDF], [STREAM], [SYM, SYM], 1),
     ),
+    "lengths that are too long": (
+        "lengths that add up",
+        lambda: _core.Packed(np.zeros(3, np.uint8), np.array([2, 2])),
+    ),
+    "lengths that wrap": (
+        "lengths that add up",
+        lambda: _core.Packed(np.zeros(3, np.uint8), np.array([5, -2])),
+    ),
+    "lengths that leave bytes": (
+        "lengths that add up",
+        lambda: _core.Packed(np.zeros(3, np.uint8), np.array([1, 1])),
+    ),
+    "parts of nothing": (
+        "parts of one symbol",
+        lambda: _core.encode_parts(CDF, SYM, 0, 1),
+    ),
+    "a stream too few": (
+        "one stream for each part",
+        lambda: _core.decode_parts(
+            CDF, _core.Packed(np.zeros(3, np.uint8), np.array([3])), SYM, 1, 1
+        ),
+    ),
     "a batch that is a row": (
         "a batch",
         lambda: _core.encode_batch(
-            _core.Cdf(ROWS[0], RowType.FLOAT32, True, None), SYM, False, False, 1
+            _core.Cdf(ROWS[0], RowType.FLOAT32, True, None), SYM, False, False, False, 1
         ),
     ),
 }

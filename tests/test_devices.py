@@ -88,8 +88,8 @@ def step(cdf: torch.Tensor, sym: torch.Tensor, **kwargs: Any) -> bytes:
 def batch_of_arrays(cdf: torch.Tensor, sym: torch.Tensor, **kwargs: Any) -> list[bytes]:
     if "index" in kwargs:
         kwargs["index"] = list(kwargs["index"])
-        return torchac.encode_batch(cdf, list(sym), **kwargs)
-    return torchac.encode_batch(list(cdf), list(sym), **kwargs)
+        return list(torchac.encode_batch(cdf, list(sym), **kwargs))
+    return list(torchac.encode_batch(list(cdf), list(sym), **kwargs))
 
 
 def old(cdf: torch.Tensor, sym: torch.Tensor, **kwargs: Any) -> bytes:

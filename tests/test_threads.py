@@ -75,13 +75,13 @@ def core_call(name: str, sym: NDArray) -> Callable[[], object]:
         _core.Cdf(np.broadcast_to(row, (*shape, 257)), _core.RowType.FLOAT32, True, None)
         for shape in (sym.shape, (1, *sym.shape))
     )
-    (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, False, 1))
+    (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, False, False, 1))
     return {
         "Encoder": lambda: _core.Encoder().encode(cdf, sym, False, False),
         "Decoder": lambda: _core.Decoder([stream]).decode(cdf, sym),
-        "encode_items": lambda: _core.encode_items([cdf], [sym], False, False, 1),
+        "encode_items": lambda: _core.encode_items([cdf], [sym], False, False, False, 1),
         "decode_items": lambda: _core.decode_items([cdf], [stream], [sym], 1),
-        "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, False, 1),
+        "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, False, False, 1),
         "decode_batch": lambda: _core.decode_batch(batch, [stream], sym[np.newaxis], 1),
     }[name]
 

@@ -53,105 +53,147 @@
 namespace torchac::python {
 namespace {
 
-// `models` are of type Cdf or ValueModel.
-template <class Model>
-std::size_t useful_threads_for(const std::vector<Model>& models, std::size_t threads) {
+template <class Job>
+std::size_t useful_threads_for(const std::vector<Job>& jobs, std::size_t threads) {
   std::int64_t symbols = 0;
-  for (const Model& model : models) symbols += size(model.shape());
+  for (const Job& job : jobs) symbols += job.count;
   return useful_threads(symbols, threads);
 }
 
-// The streams, or a report on why there are none.
-using StreamsOrReport = std::variant<std::vector<py::bytes>, Report>;
+// The streams, packed or not, or a report on why there are none.
+using StreamsOrReport = std::variant<std::vector<py::bytes>, Packed, Report>;
 
-// Encodes items, of which `job(i, stream)` is one, by `run(jobs, team)`.
-template <class Model, class MakeJob, class Run>
-StreamsOrReport encode_items(const std::vector<Model>& models, std::size_t threads,
-                             const MakeJob& job, const Run& run) {
+StreamsOrReport to_python(std::span<EncodedStream> streams, bool packed) {
+  if (packed) return Packed(streams);
+  std::vector<py::bytes> result;
+  for (EncodedStream& stream : streams) result.push_back(to_bytes(stream));
+  return result;
+}
+
+// Encodes jobs, whose streams are still missing, by `run(jobs, team)`.
+template <class Job, class Run>
+StreamsOrReport encode_each(std::vector<Job> jobs, bool packed, std::size_t threads,
+                            const Run& run) {
   // Made first, so that its threads can end while the bytes are made.
-  ThreadTeam team(useful_threads_for(models, threads), Poll(poll_signals));
-  std::vector<EncodedStream> streams(models.size());
-  std::vector<decltype(job(0, streams[0]))> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(job(i, streams[i]));
+  ThreadTeam team(useful_threads_for(jobs, threads), Poll(poll_signals));
+  std::vector<EncodedStream> streams(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &streams[i];
   Report report;
   {
     const py::gil_scoped_release release;
     report = run(jobs, team);
   }
   if (!report.ok()) return report;
-  std::vector<py::bytes> result;
-  for (EncodedStream& stream : streams) result.push_back(to_bytes(stream));
-  return result;
+  return to_python(streams, packed);
 }
 
 StreamsOrReport encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>& symbols,
-                             bool check, bool clamp, std::size_t threads) {
+                             bool check, bool clamp, bool packed, std::size_t threads) {
   require(cdfs.size() == symbols.size(), "one CDF for each item expected");
-  return encode_items(
-      cdfs, threads,
-      [&](std::size_t i, EncodedStream& stream) {
-        return encode_job(cdfs[i], symbols[i], clamp, &stream);
-      },
-      [&](const std::vector<EncodeJob>& jobs, ThreadTeam& team) {
-        return torchac::encode(jobs, how_to_check(check), team);
-      });
+  std::vector<EncodeJob> jobs;
+  for (std::size_t i = 0; i < cdfs.size(); ++i)
+    jobs.push_back(encode_job(cdfs[i], symbols[i], clamp, nullptr));
+  return encode_each(std::move(jobs), packed, threads, [&](const auto& all, ThreadTeam& team) {
+    return torchac::encode(all, how_to_check(check), team);
+  });
 }
 
 StreamsOrReport encode_value_items(const std::vector<ValueModel>& models,
-                                   const std::vector<NumberArray>& values, std::size_t threads) {
+                                   const std::vector<NumberArray>& values, bool packed,
+                                   std::size_t threads) {
   require(models.size() == values.size(), "one model for each item expected");
-  return encode_items(
-      models, threads,
-      [&](std::size_t i, EncodedStream& stream) {
-        return encode_values_job(models[i], values[i], &stream);
-      },
-      [&](const std::vector<EncodeValuesJob>& jobs, ThreadTeam& team) {
-        return torchac::encode(jobs, team);
-      });
+  std::vector<EncodeValuesJob> jobs;
+  for (std::size_t i = 0; i < models.size(); ++i)
+    jobs.push_back(encode_values_job(models[i], values[i], nullptr));
+  return encode_each(std::move(jobs), packed, threads, [](const auto& all, ThreadTeam& team) {
+    return torchac::encode(std::span<const EncodeValuesJob>(all), team);
+  });
 }
 
-// Decodes items, of which `job(i, stream)` is one, by `run(jobs, team)`.
-template <class Model, class MakeJob, class Run>
-std::optional<Report> decode_items(const std::vector<Model>& models,
-                                   const std::vector<py::buffer>& streams,
-                                   const std::vector<ArraySlice>& results, std::size_t threads,
-                                   const MakeJob& job, const Run& run) {
-  require(models.size() == streams.size() && models.size() == results.size(),
-          "one model for each item expected");
-  ThreadTeam team(useful_threads_for(models, threads), Poll(poll_signals));
-  std::vector<py::buffer_info> buffers;
-  for (const py::buffer& stream : streams) buffers.push_back(stream.request());
-  std::vector<Decoder> decoders;
-  for (const py::buffer_info& buffer : buffers) decoders.emplace_back(to_span(buffer));
-  std::vector<decltype(job(0, decoders[0]))> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(job(i, decoders[i]));
+// Encoded streams, as Python passes them.
+using PyStreams = std::variant<std::vector<py::buffer>, Packed>;
+
+class StreamsToDecode {
+ public:
+  explicit StreamsToDecode(const PyStreams& streams) {
+    if (const auto* packed = std::get_if<Packed>(&streams)) {
+      decoders_ = packed->decoders();
+      return;
+    }
+    for (const py::buffer& stream : std::get<std::vector<py::buffer>>(streams)) {
+      buffers_.push_back(stream.request());
+      decoders_.emplace_back(to_span(buffers_.back()));
+    }
+  }
+
+  [[nodiscard]] std::vector<Decoder>& decoders() { return decoders_; }
+
+ private:
+  std::vector<py::buffer_info> buffers_;  // held while they are read
+  std::vector<Decoder> decoders_;
+};
+
+// Decodes jobs, whose streams are still missing, by `run(jobs, team)`.
+template <class Job, class Run>
+std::optional<Report> decode_each(std::vector<Job> jobs, const PyStreams& streams,
+                                  std::size_t threads, const Run& run) {
+  ThreadTeam team(useful_threads_for(jobs, threads), Poll(poll_signals));
+  StreamsToDecode all(streams);
+  require(jobs.size() == all.decoders().size(), "one stream for each item expected");
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &all.decoders()[i];
   const py::gil_scoped_release release;
   return unless_ok(run(jobs, team));
 }
 
-std::optional<Report> decode_items(const std::vector<Cdf>& cdfs,
-                                   const std::vector<py::buffer>& streams,
+std::optional<Report> decode_items(const std::vector<Cdf>& cdfs, const PyStreams& streams,
                                    const std::vector<ArraySlice>& symbols, std::size_t threads) {
-  return decode_items(
-      cdfs, streams, symbols, threads,
-      [&](std::size_t i, Decoder& stream) { return decode_job(cdfs[i], symbols[i], &stream); },
-      [](const std::vector<DecodeJob>& jobs, ThreadTeam& team) {
-        return torchac::decode(jobs, Check::kFew, team);
-      });
+  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
+  std::vector<DecodeJob> jobs;
+  for (std::size_t i = 0; i < cdfs.size(); ++i)
+    jobs.push_back(decode_job(cdfs[i], symbols[i], nullptr));
+  return decode_each(std::move(jobs), streams, threads, [](const auto& all, ThreadTeam& team) {
+    return torchac::decode(all, Check::kFew, team);
+  });
 }
 
 std::optional<Report> decode_value_items(const std::vector<ValueModel>& models,
-                                         const std::vector<py::buffer>& streams,
+                                         const PyStreams& streams,
                                          const std::vector<ArraySlice>& values,
                                          std::size_t threads) {
-  return decode_items(
-      models, streams, values, threads,
-      [&](std::size_t i, Decoder& stream) {
-        return decode_values_job(models[i], values[i], &stream);
-      },
-      [](const std::vector<DecodeValuesJob>& jobs, ThreadTeam& team) {
-        return torchac::decode(jobs, team);
-      });
+  require(models.size() == values.size(), "one model for each item expected");
+  std::vector<DecodeValuesJob> jobs;
+  for (std::size_t i = 0; i < models.size(); ++i)
+    jobs.push_back(decode_values_job(models[i], values[i], nullptr));
+  return decode_each(std::move(jobs), streams, threads, [](const auto& all, ThreadTeam& team) {
+    return torchac::decode(std::span<const DecodeValuesJob>(all), team);
+  });
+}
+
+// Encodes a job in parts of `size` symbols.
+template <class Job>
+StreamsOrReport encode_in_parts(const Job& job, std::int64_t size, std::size_t threads) {
+  require(size >= 1, "parts of one symbol or more expected");
+  ThreadTeam team(useful_threads(job.count, threads), Poll(poll_signals));
+  std::vector<EncodedStream> streams(static_cast<std::size_t>((job.count + size - 1) / size));
+  Report report;
+  {
+    const py::gil_scoped_release release;
+    report = torchac::encode_parts(job, size, streams, team);
+  }
+  if (!report.ok()) return report;
+  return Packed(streams);
+}
+
+template <class Job>
+std::optional<Report> decode_in_parts(const Job& job, const Packed& streams, std::int64_t size,
+                                      std::size_t threads) {
+  require(size >= 1, "parts of one symbol or more expected");
+  std::vector<Decoder> decoders = streams.decoders();
+  require(std::cmp_equal(decoders.size(), (job.count + size - 1) / size),
+          "one stream for each part expected");
+  ThreadTeam team(useful_threads(job.count, threads), Poll(poll_signals));
+  const py::gil_scoped_release release;
+  return unless_ok(torchac::decode_parts(job, size, decoders, team));
 }
 
 using Bits = py::array_t<double, py::array::c_style>;
@@ -324,56 +366,105 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
                             state.cast<std::tuple<std::vector<PyDecoder::SavedStream>, bool>>());
                       }));
 
+  py::class_<Packed>(m, "Packed")
+      .def(py::init<Uint8s, Int64s>(), py::arg("data").noconvert(), py::arg("lengths").noconvert())
+      .def_property_readonly("data", &Packed::data)
+      .def_property_readonly("lengths", &Packed::lengths);
+
   m.def(
       "encode_items",
       [](const std::vector<Cdf>& cdfs, const std::vector<py::array>& symbols, bool check,
-         bool clamp, std::size_t threads) {
-        return encode_items(cdfs, slices(symbols), check, clamp, threads);
+         bool clamp, bool packed, std::size_t threads) {
+        return encode_items(cdfs, slices(symbols), check, clamp, packed, threads);
       },
-      py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("threads"));
+      py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("packed"),
+      py::arg("threads"));
   m.def(
       "encode_batch",
-      [](const Cdf& cdf, const py::array& symbols, bool check, bool clamp, std::size_t threads) {
-        return encode_items(cdf.items(), items(symbols), check, clamp, threads);
+      [](const Cdf& cdf, const py::array& symbols, bool check, bool clamp, bool packed,
+         std::size_t threads) {
+        return encode_items(cdf.items(), items(symbols), check, clamp, packed, threads);
       },
-      py::arg("cdf"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("threads"));
+      py::arg("cdf"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("packed"),
+      py::arg("threads"));
+  m.def(
+      "encode_parts",
+      [](const Cdf& cdf, const py::array& symbols, std::int64_t size, std::size_t threads) {
+        return encode_in_parts(encode_job(cdf, symbols, false, nullptr), size, threads);
+      },
+      py::arg("cdf"), py::arg("symbols"), py::arg("size"), py::arg("threads"));
   m.def(
       "decode_items",
-      [](const std::vector<Cdf>& cdfs, const std::vector<py::buffer>& streams,
+      [](const std::vector<Cdf>& cdfs, const PyStreams& streams,
          const std::vector<Symbols>& symbols,
          std::size_t threads) { return decode_items(cdfs, streams, slices(symbols), threads); },
       py::arg("cdfs"), py::arg("streams"), py::arg("symbols"), py::arg("threads"));
   m.def(
       "decode_batch",
-      [](const Cdf& cdf, const std::vector<py::buffer>& streams, const Symbols& symbols,
-         std::size_t threads) {
+      [](const Cdf& cdf, const PyStreams& streams, const Symbols& symbols, std::size_t threads) {
         return decode_items(cdf.items(), streams, items(symbols), threads);
       },
       py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
+  m.def(
+      "decode_parts",
+      [](const Cdf& cdf, const Packed& streams, const Symbols& symbols, std::int64_t size,
+         std::size_t threads) {
+        return decode_in_parts(decode_job(cdf, ArraySlice(symbols), nullptr), streams, size,
+                               threads);
+      },
+      py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("size"),
+      py::arg("threads"));
   m.def("encode_value_items", &encode_value_items, py::arg("models"), py::arg("values"),
-        py::arg("threads"));
+        py::arg("packed"), py::arg("threads"));
   m.def(
       "encode_value_batch",
-      [](const ValueModel& model, const NumberArray& values, std::size_t threads) {
+      [](const ValueModel& model, const NumberArray& values, bool packed, std::size_t threads) {
         std::vector<NumberArray> each;
         for (py::ssize_t i = 0; i < values.items(); ++i) each.emplace_back(values, i);
-        return encode_value_items(model.items(), each, threads);
+        return encode_value_items(model.items(), each, packed, threads);
       },
-      py::arg("model"), py::arg("values"), py::arg("threads"));
+      py::arg("model"), py::arg("values"), py::arg("packed"), py::arg("threads"));
+  m.def(
+      "encode_value_parts",
+      [](const ValueModel& model, const NumberArray& values, std::int64_t size,
+         std::size_t threads) {
+        return encode_in_parts(encode_values_job(model, values, nullptr), size, threads);
+      },
+      py::arg("model"), py::arg("values"), py::arg("size"), py::arg("threads"));
   m.def(
       "decode_value_items",
-      [](const std::vector<ValueModel>& models, const std::vector<py::buffer>& streams,
+      [](const std::vector<ValueModel>& models, const PyStreams& streams,
          const std::vector<Int32s>& values, std::size_t threads) {
         return decode_value_items(models, streams, slices(values), threads);
       },
       py::arg("models"), py::arg("streams"), py::arg("values"), py::arg("threads"));
   m.def(
       "decode_value_batch",
-      [](const ValueModel& model, const std::vector<py::buffer>& streams, const Int32s& values,
+      [](const ValueModel& model, const PyStreams& streams, const Int32s& values,
          std::size_t threads) {
         return decode_value_items(model.items(), streams, items(values), threads);
       },
       py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("threads"));
+  m.def(
+      "decode_value_parts",
+      [](const ValueModel& model, const Packed& streams, const Int32s& values, std::int64_t size,
+         std::size_t threads) {
+        return decode_in_parts(decode_values_job(model, ArraySlice(values), nullptr), streams, size,
+                               threads);
+      },
+      py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("size"),
+      py::arg("threads"));
+  m.def(
+      "checksum",
+      [](const NumberArray& values) {
+        Checksum checksum;
+        {
+          const py::gil_scoped_release release;
+          add_values(values.numbers(), size(values.shape()), {&checksum, 1});
+        }
+        return std::pair(checksum.sum(), checksum.sum_of_sums());
+      },
+      py::arg("values"));
   m.def("measure_values", &measure_values, py::arg("model"), py::arg("values"),
         py::arg("bits").noconvert());
   m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),

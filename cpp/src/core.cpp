@@ -10,9 +10,12 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/kernels.hpp"
+#include "torchac/engine/parts.hpp"
 #include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/cpu_features.hpp"
@@ -38,6 +41,13 @@ void require_one_type(std::span<const Job> jobs) {
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("rows of different types");
 }
 
+// What is wrong with rows, which is told before anything is coded.
+template <class Job>
+Report check_rows(std::span<const Job> jobs, Check check, Poll& poll) {
+  require_one_type(jobs);
+  return jobs.empty() ? Report{} : kernels().check(CdfJobs(jobs), check, poll);
+}
+
 template <class Job>
 void require_one_kind(std::span<const Job> jobs) {
   const auto kind = [](const Job& job) { return kind_of(job.model); };
@@ -60,6 +70,13 @@ Report check_ends(std::span<const Job> jobs) {
   return {};
 }
 
+// A report on one of the parts, as one on the whole.
+Report on_whole(Report report, std::int64_t size) {
+  report.position += report.item * size;
+  report.item = 0;
+  return report;
+}
+
 }  // namespace
 
 const Kernels& kernels() {
@@ -68,19 +85,48 @@ const Kernels& kernels() {
 }
 
 Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
-  require_one_type(jobs);
-  return jobs.empty() ? Report{} : kernels().encode(jobs, check, team);
+  const Report report = check_rows(jobs, check, team.poll());
+  return jobs.empty() || !report.ok() ? report : kernels().encode(jobs, check, team);
 }
 
 Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team) {
-  require_one_type(jobs);
-  if (jobs.empty()) return {};
-  const Report report = kernels().decode(jobs, check, team);
+  Report report = check_rows(jobs, check, team.poll());
+  if (jobs.empty() || !report.ok()) return report;
+  report = kernels().decode(jobs, team);
   return report.ok() ? check_ends(jobs) : report;
 }
 
+Report encode_parts(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
+                    ThreadTeam& team) {
+  const Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
+  if (!report.ok()) return report;
+  return on_whole(kernels().encode(split(job, size, streams), Check::kFew, team), size);
+}
+
+Report decode_parts(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
+                    ThreadTeam& team) {
+  Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
+  if (!report.ok()) return report;
+  const auto parts = split(job, size, streams);
+  report = kernels().decode(parts, team);
+  return on_whole(report.ok() ? check_ends(std::span(parts)) : report, size);
+}
+
+Report encode_parts(const EncodeValuesJob& job, std::int64_t size, std::span<EncodedStream> streams,
+                    ThreadTeam& team) {
+  return on_whole(kernels().encode_values(split(job, size, streams), team), size);
+}
+
+Report decode_parts(const DecodeValuesJob& job, std::int64_t size, std::span<Decoder> streams,
+                    ThreadTeam& team) {
+  const auto parts = split(job, size, streams);
+  const Report report = kernels().decode_values(parts, team);
+  return on_whole(report.ok() ? check_ends(std::span(parts)) : report, size);
+}
+
 Report measure(const MeasureJob& job, Check check, Poll& poll) {
-  return kernels().measure(job, check, poll);
+  const Report report = check_rows(std::span(&job, 1), check, poll);
+  return report.ok() ? kernels().measure(job, poll) : report;
 }
 
 Report quantize(const QuantizeJob& job, Poll& poll) { return kernels().quantize(job, poll); }

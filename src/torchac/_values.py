@@ -89,14 +89,17 @@ def measure(model: Model, values: Any, index: Any) -> NDArray:
     return result
 
 
-def encode_batch(model: Any, values: Any, index: Any, threads: int) -> list[bytes]:
+def encode_batch(
+    model: Any, values: Any, index: Any, packed: bool, threads: int
+) -> list[bytes] | _core.Packed:
     """Codes items, each into a stream of its own."""
     if not isinstance(model, Sequence) and not isinstance(values, Sequence):
         values, index = check_values(values), check_index(index)
         if not values.ndim:
             raise ValueError("values has shape (): expected (B, …), the items of a batch")
         its, numbered = model._for_values(tuple(values.shape), index)
-        streams = _core.encode_value_batch(its._view(numbered), _tensors.numbers(values), threads)
+        numbers = _tensors.numbers(values)
+        streams = _core.encode_value_batch(its._view(numbered), numbers, packed, threads)
         if isinstance(streams, _core.Report):
             raise explain(streams, its, numbered, values, batch=True)
         return streams
@@ -104,8 +107,10 @@ def encode_batch(model: Any, values: Any, index: Any, threads: int) -> list[byte
     items = _items(model, index, [tuple(v.shape) for v in each])
     views = [m._view(i) for m, i in items]
     if not _alike(views):
-        return [codec_encode(m, v, i) for (m, i), v in zip(items, each, strict=True)]
-    streams = _core.encode_value_items(views, [_tensors.numbers(v) for v in each], threads)
+        alone = [codec_encode(m, v, i) for (m, i), v in zip(items, each, strict=True)]
+        return pack(alone) if packed else alone
+    numbers_of_each = [_tensors.numbers(v) for v in each]
+    streams = _core.encode_value_items(views, numbers_of_each, packed, threads)
     if isinstance(streams, _core.Report):
         item = streams.item
         raise explain(streams, *items[item], each[item], item=f"item {item}: ")
@@ -120,7 +125,24 @@ def codec_encode(model: Model, values: Array, index: Array | None) -> bytes:
     return stream
 
 
-def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int) -> Any:
+def pack(streams: Sequence[bytes]) -> _core.Packed:
+    """Streams in one array."""
+    lengths = np.array([len(stream) for stream in streams], np.int64)
+    return _core.Packed(np.frombuffer(bytearray().join(streams), np.uint8), lengths)
+
+
+def unpack(packed: _core.Packed) -> list[Buffer]:
+    """Each stream in place."""
+    ends = packed.lengths.cumsum()
+    return [
+        packed.data[end - length : end].data
+        for end, length in zip(ends.tolist(), packed.lengths.tolist(), strict=True)
+    ]
+
+
+def decode_batch(
+    model: Any, streams: Sequence[Buffer] | _core.Packed, index: Any, threads: int
+) -> Any:
     """Decodes items: an array for all, or a list where the model or the index is one."""
     if not isinstance(model, Sequence) and not isinstance(index, Sequence):
         index = check_index(index)
@@ -143,7 +165,8 @@ def decode_batch(model: Any, streams: Sequence[Buffer], index: Any, threads: int
             shape = results[item].shape
             raise explain(report, *items[item], None, shape, item=f"item {item}: ")
     else:
-        for (m, i), stream, result in zip(items, streams, results, strict=True):
+        each = unpack(streams) if isinstance(streams, _core.Packed) else streams
+        for (m, i), stream, result in zip(items, each, results, strict=True):
             result[...] = decode(_core.Decoder([stream]), m, i)
     return [m._like(r) for r, m in zip(results, models, strict=True)]
 

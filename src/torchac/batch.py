@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 import torch
@@ -17,7 +17,38 @@ from torchac._rows import Rows, check_cdf, check_symbols, views
 from torchac._tensors import Array, ArrayT, Stream, Symbols
 from torchac.models import Model
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 T = TypeVar("T")
+
+
+@overload
+def encode_batch(
+    cdf: Any,
+    sym: Any,
+    *,
+    needs_normalization: bool = True,
+    index: Array | Sequence[Array] | None = None,
+    check: bool = False,
+    clamp: bool = False,
+    packed: Literal[False] = False,
+    num_threads: int | None = None,
+) -> list[bytes]: ...
+
+
+@overload
+def encode_batch(
+    cdf: Any,
+    sym: Any,
+    *,
+    needs_normalization: bool = True,
+    index: Array | Sequence[Array] | None = None,
+    check: bool = False,
+    clamp: bool = False,
+    packed: Literal[True],
+    num_threads: int | None = None,
+) -> tuple[Any, Any]: ...
 
 
 def encode_batch(
@@ -28,8 +59,9 @@ def encode_batch(
     index: Array | Sequence[Array] | None = None,
     check: bool = False,
     clamp: bool = False,
+    packed: bool = False,
     num_threads: int | None = None,
-) -> list[bytes]:
+) -> Any:  # as the overloads say
     """Encodes a batch, each item into a stream of its own.
 
     A stream is the one that `encode_float_cdf` or `encode_int16_normalized_cdf` gives for the item
@@ -48,11 +80,15 @@ def encode_batch(
         check: Whether to check the whole CDF, as `check_input_bounds=True` does for
             `encode_float_cdf`. Without it, rows are few or not for all items together.
         clamp: As for `Encoder.encode`.
+        packed: Whether the streams go into one tensor: better for thousands of small ones, of
+            which each is an object otherwise.
         num_threads: The most threads to code on; `torch.get_num_threads()` by default. Few symbols
             take fewer, as threads take longer to start. None outlives the call.
 
     Returns:
-        `B` streams.
+        `B` streams. With `packed`, two tensors on the host, or arrays if `cdf` or the model has
+        arrays: the bytes of all streams one after the other, uint8 of shape `(N,)`, and how many
+        each has, int64 of shape `(B,)`.
 
     Raises:
         TypeError: As `encode_float_cdf`.
@@ -67,13 +103,19 @@ def encode_batch(
         4
         >>> torchac.decode_batch(cdf, streams).equal(sym.short())
         True
+        >>> data, lengths = torchac.encode_batch(cdf, sym, packed=True)
+        >>> lengths.sum() == len(data)
+        tensor(True)
+        >>> torchac.decode_batch(cdf, (data, lengths)).equal(sym.short())
+        True
     """
+    packed = _checks.check_flag("packed", packed)
     check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
-    how = check, clamp, _threads(num_threads)
+    how = check, clamp, packed, _threads(num_threads)
     model = _as_models(cdf)
     if model is not None:
         _values.check_no_clamp(clamp)
-        return _values.encode_batch(model, sym, index, how[-1])
+        return _unpacked(_values.encode_batch(model, sym, index, *how[2:]), model)
     batch = _batch_rows(cdf, index, needs_normalization)
     if batch and not isinstance(sym, Sequence):
         _check_batch("sym", sym, batch.shape[0])
@@ -93,22 +135,61 @@ def encode_batch(
         rows = _item_rows(cdf, index, needs_normalization)[item]
         its_symbols = check_symbols(_items("sym", sym)[item], rows)
         raise errors.explain(streams, rows, its_symbols, _name(item))
-    return streams
+    return _unpacked(streams, cdf)
+
+
+Streams: TypeAlias = list[bytes] | _core.Packed
 
 
 def _encode_batch(
-    items: Sequence[Item], check: bool, clamp: bool, threads: int
-) -> list[bytes] | _core.Report:
+    items: Sequence[Item], check: bool, clamp: bool, packed: bool, threads: int
+) -> Streams | _core.Report:
     """Items that are one array each of rows and symbols."""
     [(rows, sym)] = items
-    return _core.encode_batch(rows.view(), _tensors.view(sym), check, clamp, threads)
+    return _core.encode_batch(rows.view(), _tensors.view(sym), check, clamp, packed, threads)
 
 
 def _encode_items(
-    items: Sequence[Item], check: bool, clamp: bool, threads: int
-) -> list[bytes] | _core.Report:
+    items: Sequence[Item], check: bool, clamp: bool, packed: bool, threads: int
+) -> Streams | _core.Report:
     cdfs, symbols = views([rows for rows, _ in items]), [_tensors.view(sym) for _, sym in items]
-    return _core.encode_items(cdfs, symbols, check, clamp, threads)
+    return _core.encode_items(cdfs, symbols, check, clamp, packed, threads)
+
+
+def _unpacked(streams: Streams, like: Any) -> list[bytes] | tuple[Array, Array]:
+    """The streams for the user: packed ones in tensors, or in arrays as those of the model."""
+    if not isinstance(streams, _core.Packed):
+        return streams
+    if isinstance(like, Sequence):
+        like = like[0] if like else None
+    arrays = [like] if isinstance(like, np.ndarray) else getattr(like, "_arrays", [])
+    if any(isinstance(array, np.ndarray) for array in arrays):
+        return streams.data, streams.lengths
+    return torch.from_numpy(streams.data), torch.from_numpy(streams.lengths)
+
+
+def _is_packed(streams: Any) -> bool:
+    """Whether it is streams in one array, and their lengths, which no stream can be."""
+    return (
+        isinstance(streams, tuple)
+        and len(streams) == 2
+        and isinstance(streams[1], (torch.Tensor, np.ndarray))
+        and streams[1].dtype in (torch.int64, np.dtype(np.int64))
+    )
+
+
+def _check_packed(streams: tuple[Array, Array], count: int) -> _core.Packed:
+    data = np.frombuffer(memoryview(_checks.check_stream(streams[0])), np.uint8)
+    _checks.check_elements("lengths", streams[1])
+    lengths = np.ascontiguousarray(_tensors.view(streams[1]))
+    if lengths.shape != (count,):
+        raise ValueError(f"lengths has shape {lengths.shape}: expected ({count},), one for each")
+    if (lengths < 0).any() or int(lengths.sum()) != len(data):
+        raise errors.CorruptStreamError(
+            f"lengths add up to {sum(lengths.tolist())}, and the least is {lengths.min(initial=0)}:"
+            f" expected none below 0, and {len(data)}, as many as there are bytes"
+        )
+    return _core.Packed(data, lengths)
 
 
 def _checked_items(
@@ -127,7 +208,7 @@ def _checked_items(
 @overload
 def decode_batch(
     cdf: ArrayT,
-    byte_streams: Array | Sequence[Stream],
+    byte_streams: Array | Sequence[Stream] | tuple[Array, Array],
     *,
     needs_normalization: bool = True,
     index: Array | None = None,
@@ -138,7 +219,7 @@ def decode_batch(
 @overload
 def decode_batch(
     cdf: Sequence[ArrayT],
-    byte_streams: Array | Sequence[Stream],
+    byte_streams: Array | Sequence[Stream] | tuple[Array, Array],
     *,
     needs_normalization: bool = True,
     index: Sequence[Array] | None = None,
@@ -149,7 +230,7 @@ def decode_batch(
 @overload
 def decode_batch(
     cdf: ArrayT,
-    byte_streams: Array | Sequence[Stream],
+    byte_streams: Array | Sequence[Stream] | tuple[Array, Array],
     *,
     needs_normalization: bool = True,
     index: Sequence[Array],
@@ -160,7 +241,7 @@ def decode_batch(
 @overload
 def decode_batch(
     cdf: Model | Distribution | Sequence[Model | Distribution],
-    byte_streams: Array | Sequence[Stream],
+    byte_streams: Array | Sequence[Stream] | tuple[Array, Array],
     *,
     needs_normalization: bool = True,
     index: Array | Sequence[Array] | None = None,
@@ -170,7 +251,7 @@ def decode_batch(
 
 def decode_batch(
     cdf: Any,
-    byte_streams: Array | Sequence[Stream],
+    byte_streams: Array | Sequence[Stream] | tuple[Array, Array],
     *,
     needs_normalization: bool = True,
     index: Array | Sequence[Array] | None = None,
@@ -180,7 +261,8 @@ def decode_batch(
 
     Args:
         cdf: As for `encode_batch`.
-        byte_streams: `B` streams, each as for `decode_float_cdf`.
+        byte_streams: `B` streams, each as for `decode_float_cdf`; or what `encode_batch` gave with
+            `packed=True`, a tuple.
         needs_normalization: As it was for encoding.
         index: As it was for encoding.
         num_threads: As for `encode_batch`.
@@ -204,11 +286,7 @@ def decode_batch(
     rows = [] if batch else _item_rows(cdf, index, needs_normalization)
     count = batch.shape[0] if batch else len(rows)
     shapes = [batch.shape[1:]] * count if batch else [r.shape for r in rows]
-    with _with_item_name(
-        zip(_items("byte_streams", byte_streams, count), shapes, strict=True)
-    ) as each:
-        streams = [_checks.check_stream(stream, shape) for stream, shape in each]
-
+    streams = _check_streams(byte_streams, shapes)
     threads = _threads(num_threads)
     if batch:
         whole = np.empty(batch.shape, np.int16)
@@ -257,10 +335,18 @@ def _decode_values(
         if not whole:
             raise ValueError("the model has shape (): expected (B, …), the items of a batch")
         shapes = [whole[1:]] * whole[0]
+    return _values.decode_batch(model, _check_streams(byte_streams, shapes), index, threads)
+
+
+def _check_streams(
+    byte_streams: Any, shapes: list[tuple[int, ...]]
+) -> Sequence[Buffer] | _core.Packed:
+    """The streams of items of these shapes."""
+    if _is_packed(byte_streams):
+        return _check_packed(byte_streams, len(shapes))
     items = _items("byte_streams", byte_streams, len(shapes))
     with _with_item_name(zip(items, shapes, strict=True)) as each:
-        streams = [_checks.check_stream(stream, shape) for stream, shape in each]
-    return _values.decode_batch(model, streams, index, threads)
+        return [_checks.check_stream(stream, shape) for stream, shape in each]
 
 
 def _batch_rows(

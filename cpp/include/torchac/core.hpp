@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
 #include "torchac/engine/checksums.hpp"  // IWYU pragma: export
 #include "torchac/engine/costs.hpp"      // IWYU pragma: export
 #include "torchac/engine/job.hpp"        // IWYU pragma: export
@@ -21,6 +23,12 @@ Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team);
 // Decodes the jobs' symbols from where their streams are.
 Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team);
 
+// The same in parts of `size` symbols: job.streams means nothing, each part has one of `streams`.
+Report encode_parts(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
+                    ThreadTeam& team);
+Report decode_parts(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
+                    ThreadTeam& team);
+
 // Tells what each symbol costs.
 Report measure(const MeasureJob& job, Check check, Poll& poll);
 
@@ -30,6 +38,10 @@ Report quantize(const QuantizeJob& job, Poll& poll);
 // The same for values, which have windows: their models must be of one kind.
 Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team);
 Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team);
+Report encode_parts(const EncodeValuesJob& job, std::int64_t size, std::span<EncodedStream> streams,
+                    ThreadTeam& team);
+Report decode_parts(const DecodeValuesJob& job, std::int64_t size, std::span<Decoder> streams,
+                    ThreadTeam& team);
 Report measure(const MeasureValuesJob& job, Poll& poll);
 
 // Computes rows. The position of what it reports is the row's.

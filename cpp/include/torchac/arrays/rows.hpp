@@ -42,6 +42,9 @@ class Rows {
   // Which table each symbol has, if there are any.
   [[nodiscard]] const std::optional<Integers>& index() const { return index_; }
 
+  // Goes on behind the first `count`.
+  void skip(std::int64_t count) { (index_ ? index_->walk : walk_).skip(count); }
+
  private:
   StridedWalk walk_{nullptr, {}};
   std::optional<TableView> tables_;

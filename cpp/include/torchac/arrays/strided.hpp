@@ -1,6 +1,7 @@
 // Arrays as NumPy and PyTorch have them: a first element, and a stride in bytes for each dimension.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -70,6 +71,15 @@ class StridedWalk {
     left_ -= steps;
     if (left_ == 0) [[unlikely]]
       carry();
+  }
+
+  // The same for any number of steps, up to the end.
+  void skip(std::int64_t steps) {
+    while (steps > 0) {
+      const std::int64_t n = std::min(steps, left_);
+      advance(n);
+      steps -= n;
+    }
   }
 
  private:

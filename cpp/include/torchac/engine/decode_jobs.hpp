@@ -11,7 +11,6 @@
 #include "torchac/engine/decode_loop.hpp"
 #include "torchac/engine/decode_source.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/row_checks.hpp"
 #include "torchac/engine/shared_rows.hpp"
 #include "torchac/engine/tasks.hpp"
 #include "torchac/error.hpp"
@@ -57,9 +56,7 @@ bool decode_by_simd(std::span<const DecodeJob> jobs, ThreadTeam& team, Report& r
   return true;
 }
 
-inline Report decode_jobs(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team) {
-  Report report = RowChecks(CdfJobs(jobs), check, team.poll()).run();
-  if (!report.ok()) return report;
+inline Report decode_jobs(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   if (const auto tables = decode_tables(CdfJobs(jobs), team.poll())) {
     count(Path::kDecodeLut);
     using Task = DecodeTask<DecodeSource<DecodeLut, TableReader>>;
@@ -72,6 +69,7 @@ inline Report decode_jobs(std::span<const DecodeJob> jobs, Check check, ThreadTe
   return with_cdf(jobs.front().cdf, [&]<class Value>(const CdfRow<Value>&) {
     if constexpr (kHasAvx2 &&
                   (std::is_same_v<Value, Integer16> || std::is_same_v<Value, Float32>)) {
+      Report report;
       if (decode_by_simd<SimdShortRow, Value>(jobs, team, report) ||
           decode_by_simd<SimdTwoLevel, Value>(jobs, team, report))
         return report;

@@ -9,7 +9,6 @@
 #include "torchac/engine/encode_loop.hpp"
 #include "torchac/engine/encode_source.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/row_checks.hpp"
 #include "torchac/engine/shared_rows.hpp"
 #include "torchac/engine/tasks.hpp"
 #include "torchac/error.hpp"
@@ -31,8 +30,6 @@ inline std::optional<EncodeTables> encode_tables(const CdfJobs& jobs, Poll& poll
 }
 
 inline Report encode_jobs(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
-  const Report report = RowChecks(CdfJobs(jobs), check, team.poll()).run();
-  if (!report.ok()) return report;
   if (const auto tables = encode_tables(CdfJobs(jobs), team.poll())) {
     count(Path::kEncodeLut);
     using Task = EncodeTask<EncodeSource<EncodeLut, TableReader>>;

@@ -12,11 +12,12 @@
 
 namespace torchac {
 
-// As those of core.hpp.
+// As those of core.hpp, which looks at rows first.
 struct Kernels {
+  Report (*check)(CdfJobs jobs, Check check, Poll& poll);
   Report (*encode)(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team);
-  Report (*decode)(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team);
-  Report (*measure)(const MeasureJob& job, Check check, Poll& poll);
+  Report (*decode)(std::span<const DecodeJob> jobs, ThreadTeam& team);
+  Report (*measure)(const MeasureJob& job, Poll& poll);
   Report (*quantize)(const QuantizeJob& job, Poll& poll);
   Report (*encode_values)(std::span<const EncodeValuesJob> jobs, ThreadTeam& team);
   Report (*decode_values)(std::span<const DecodeValuesJob> jobs, ThreadTeam& team);

@@ -14,7 +14,6 @@
 #include "torchac/engine/encode_jobs.hpp"
 #include "torchac/engine/encode_source.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/row_checks.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/cdf_rows.hpp"
 #include "torchac/models/encode_lut.hpp"
@@ -51,11 +50,9 @@ Report measure_all(Source source, std::int64_t symbols, double* to, Poll& poll) 
   return {};
 }
 
-inline Report measure_job(const MeasureJob& job, Check check, Poll& poll) {
-  const CdfJobs jobs(std::span(&job, 1));
-  const Report report = RowChecks(jobs, check, poll).run();
-  if (!report.ok() || job.count == 0) return report;
-  if (const auto tables = encode_tables(jobs, poll)) {
+inline Report measure_job(const MeasureJob& job, Poll& poll) {
+  if (job.count == 0) return {};
+  if (const auto tables = encode_tables(CdfJobs(std::span(&job, 1)), poll)) {
     return measure_all(
         EncodeSource(tables->model(), TableReader(job.rows, tables->step()), job.symbols),
         job.count, job.bits, poll);

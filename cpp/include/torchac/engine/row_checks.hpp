@@ -130,4 +130,8 @@ class RowChecks {
   bool all_tables_ = false;  // that the last job shares with others were checked, used or not
 };
 
+inline Report check_rows(CdfJobs jobs, Check check, Poll& poll) {
+  return RowChecks(jobs, check, poll).run();
+}
+
 TORCHAC_END_TARGET

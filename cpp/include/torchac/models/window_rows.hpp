@@ -36,6 +36,14 @@ struct WindowRowsView {
   [[nodiscard]] TORCHAC_INLINE Window window(std::uint32_t k) const {
     return Window::of(first[k], static_cast<std::uint32_t>(symbols[k]) - 1, shifts[k], bounds);
   }
+  // Goes on behind the first so many rows.
+  void skip(std::int64_t rows) {
+    first_row += rows * stride;
+    first += rows;
+    symbols += rows;
+    shifts += rows;
+    count -= rows;
+  }
   // Whether a row is one, and no symbol of it lies outside of the bounds.
   [[nodiscard]] bool valid(std::uint32_t k) const {
     constexpr std::uint32_t kMaxShift = 24;
