@@ -99,14 +99,14 @@ Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team) {
 Report encode_parts(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
                     ThreadTeam& team) {
   const Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
-  if (!report.ok()) return report;
+  if (!report.ok() || job.count == 0) return report;
   return on_whole(kernels().encode(split(job, size, streams), Check::kFew, team), size);
 }
 
 Report decode_parts(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
                     ThreadTeam& team) {
   Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
-  if (!report.ok()) return report;
+  if (!report.ok() || job.count == 0) return report;
   const auto parts = split(job, size, streams);
   report = kernels().decode(parts, team);
   return on_whole(report.ok() ? check_ends(std::span(parts)) : report, size);
@@ -114,11 +114,13 @@ Report decode_parts(const DecodeJob& job, std::int64_t size, std::span<Decoder> 
 
 Report encode_parts(const EncodeValuesJob& job, std::int64_t size, std::span<EncodedStream> streams,
                     ThreadTeam& team) {
+  if (job.count == 0) return {};
   return on_whole(kernels().encode_values(split(job, size, streams), team), size);
 }
 
 Report decode_parts(const DecodeValuesJob& job, std::int64_t size, std::span<Decoder> streams,
                     ThreadTeam& team) {
+  if (job.count == 0) return {};
   const auto parts = split(job, size, streams);
   const Report report = kernels().decode_values(parts, team);
   return on_whole(report.ok() ? check_ends(std::span(parts)) : report, size);

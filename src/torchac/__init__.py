@@ -8,6 +8,8 @@ from torchac.bits import estimate_bits
 from torchac.categorical import Bernoulli, Categorical
 from torchac.codec import decode, encode
 from torchac.errors import CorruptStreamError
+from torchac.files import Reader, Segment, Writer
+from torchac.fingerprint import fingerprint
 from torchac.incremental import Decoder, Encoder
 from torchac.lockstep import BatchDecoder, BatchEncoder
 from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
@@ -33,7 +35,10 @@ __all__ = [
     "Logistic",
     "Mixture",
     "Normal",
+    "Reader",
+    "Segment",
     "Tables",
+    "Writer",
     "decode",
     "decode_batch",
     "decode_float_cdf",
@@ -43,6 +48,7 @@ __all__ = [
     "encode_float_cdf",
     "encode_int16_normalized_cdf",
     "estimate_bits",
+    "fingerprint",
     "quantize_cdf",
     "tabulate",
 ]
@@ -60,4 +66,6 @@ _compile.leave_alone(
     Tables,
     Categorical,
     Bernoulli,
+    Writer,
+    Reader,
 )

@@ -111,7 +111,7 @@ def encode_batch(
     """
     packed = _checks.check_flag("packed", packed)
     check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
-    how = check, clamp, packed, _threads(num_threads)
+    how = check, clamp, packed, _checks.check_threads(num_threads)
     model = _as_models(cdf)
     if model is not None:
         _values.check_no_clamp(clamp)
@@ -281,13 +281,13 @@ def decode_batch(
     """
     model = _as_models(cdf)
     if model is not None:
-        return _decode_values(model, byte_streams, index, _threads(num_threads))
+        return _decode_values(model, byte_streams, index, _checks.check_threads(num_threads))
     batch = _batch_rows(cdf, index, needs_normalization)
     rows = [] if batch else _item_rows(cdf, index, needs_normalization)
     count = batch.shape[0] if batch else len(rows)
     shapes = [batch.shape[1:]] * count if batch else [r.shape for r in rows]
     streams = _check_streams(byte_streams, shapes)
-    threads = _threads(num_threads)
+    threads = _checks.check_threads(num_threads)
     if batch:
         whole = np.empty(batch.shape, np.int16)
         report = _core.decode_batch(batch.view(), streams, whole, threads)
@@ -408,15 +408,6 @@ def _check_batch(name: str, batch: Any, count: int | None) -> None:
         raise TypeError(f"{name} is of type {type(batch).__name__}: expected the items of a batch")
     if count is not None and len(batch) != count:
         raise ValueError(f"{name} has {len(batch)} items: expected {count}, as many as the others")
-
-
-def _threads(num_threads: int | None) -> int:
-    if num_threads is None:
-        return torch.get_num_threads()
-    threads = _checks.check_integer("num_threads", num_threads)
-    if threads < 1:
-        raise ValueError(f"num_threads is {threads}: expected 1 or more")
-    return threads
 
 
 def _name(item: int) -> str:
