@@ -44,16 +44,16 @@ class Segment:
     name: str | None
     shape: tuple[int, ...]
     bytes: int
-    _kind: Kind = field(repr=False)
-    _least: int = field(repr=False)
+    _kind: Kind = field(repr=False, compare=False)
+    _least: int = field(repr=False, compare=False)
     """Of the values, unless they are coded."""
-    _width: int = field(repr=False)
+    _width: int = field(repr=False, compare=False)
     """Bits of each, if they have a fixed width."""
-    _lengths: NDArray = field(repr=False)
+    _lengths: NDArray = field(repr=False, compare=False)
     """Of the streams, in bytes, if they are coded."""
-    _checksum: int = field(repr=False)
+    _checksum: int = field(repr=False, compare=False)
     """Of the values, if they are coded."""
-    _payload: memoryview = field(repr=False)
+    _payload: memoryview = field(repr=False, compare=False)
 
     @property
     def values(self) -> int:

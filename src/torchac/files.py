@@ -7,6 +7,7 @@ decoded values. So a damaged byte and a model that differs are noticed, and told
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import threading
@@ -60,16 +61,16 @@ class Writer:
 
     def __init__(self, file: File, *, model_id: bytes = b"") -> None:
         head = _segments.head(_check_model_id(model_id))
-        self._lock = threading.Lock()  # segments come one after the other
+        self._lock = threading.RLock()  # segments come one after the other
+        self._at_work = False
         self._names: set[str] = set()
         self._path = self._temporary = None
         self._count = 0
         self._file: BinaryIO | None = None
         if isinstance(file, (str, os.PathLike)):
             self._path = Path(os.path.realpath(file))  # a link goes on leading there
-            temporary = self._path.with_name(f".{secrets.token_hex(8)}.tmp")
-            self._file = temporary.open("xb")
-            self._temporary = temporary
+            self._temporary = self._path.with_name(f".{secrets.token_hex(8)}.tmp")
+            self._file = _open_for(self._path, self._temporary)
         elif callable(getattr(file, "write", None)):
             self._file = file
         else:
@@ -151,12 +152,20 @@ class Writer:
 
     def _append(self, segment: bytes) -> None:
         assert self._file is not None
+        if self._at_work:
+            raise RuntimeError(
+                "the writer is at work in the call that the signal handler interrupted: "
+                "use it when that is over"
+            )
+        self._at_work = True
         crc = _segments.crc(segment, int.from_bytes(self._crc, "little"))
         try:
             self._file.write(segment + crc)
         except BaseException:
             self._abandon()
             raise
+        finally:
+            self._at_work = False
         self._crc = crc
 
     def _check_open(self) -> None:
@@ -231,7 +240,7 @@ class Reader:
                 "another model cannot read it"
             )
         self._next = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def read(
         self,
@@ -261,6 +270,7 @@ class Reader:
                 are not allowed, or there is no such segment.
         """
         threads = _checks.check_threads(num_threads)
+        _check_name(name)
         with self._lock:
             number = self._number(name)
             segment = self.segments[number]
@@ -336,6 +346,16 @@ def _decode(model: Any, segment: Segment, index: Array | None, threads: int) -> 
     if found != segment._checksum:
         raise CorruptStreamError
     return _parts.as_decoded(model, values)
+
+
+def _open_for(path: Path, temporary: Path) -> BinaryIO:
+    """The temporary file; what is wrong with it is said of the path that it is for."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        return temporary.open("xb")
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
 def _read(file: File) -> memoryview:

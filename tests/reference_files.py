@@ -1,0 +1,72 @@
+"""Reads files as docs/format.md defines them. Only streams are decoded by torchac."""
+
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Decode = Callable[[int, int, bytes], Any]
+"""The values from one number to another, from their stream."""
+
+
+def read(data: bytes, model_id: bytes, decoders: list[Decode]) -> list[tuple[str | None, Any]]:
+    """The name and the values of each segment."""
+    at, before = 0, 0
+
+    def take(count: int) -> bytes:
+        nonlocal at
+        assert at + count <= len(data)
+        at += count
+        return data[at - count : at]
+
+    def number() -> int:
+        byte = take(1)[0]
+        return byte if byte < 128 else byte - 128 + 128 * number()
+
+    def signed() -> int:
+        x = number()
+        return x // 2 if x % 2 == 0 else -(x + 1) // 2
+
+    def check(start: int) -> None:
+        nonlocal before
+        before = zlib.crc32(data[start:at], before)
+        assert int.from_bytes(take(4), "little") == before
+
+    assert take(5) == b"\x89tac\x01"
+    assert take(take(1)[0]) == model_id
+    check(0)
+    segments: list[tuple[str | None, Any]] = []
+    while True:
+        start, first = at, take(1)[0]
+        if first == 0:
+            check(start)
+            assert at == len(data)
+            return segments
+        kind, named, dimensions = first % 4, first // 4 % 2, first // 8
+        name = take(take(1)[0]).decode() if named else None
+        shape = [number() for _ in range(dimensions)]
+        n = math.prod(shape)
+        if kind == 1:
+            values = [signed()] * n
+        elif kind == 2:
+            least, width = signed(), take(1)[0]
+            bits = "".join(f"{byte:08b}" for byte in take(math.ceil(n * width / 8)))
+            values = [least + int(bits[i * width : (i + 1) * width], 2) for i in range(n)]
+        else:
+            size = math.ceil(n / max(1, n // 2**17))
+            lengths = [number() for _ in range(0, n, size)]
+            checksum = int.from_bytes(take(4), "little")
+            values = []
+            for i, length in enumerate(lengths):
+                low, high = i * size, min(n, (i + 1) * size)
+                values += decoders[len(segments)](low, high, take(length)).tolist()
+            a = b = 0
+            for value in values:
+                a = (a + value + 1) % 2**32
+                b = (b + a) % 2**32
+            h = 2**32 * a + b
+            assert checksum == (h ^ h // 2**31) * 0x9E3779B97F4A7C15 % 2**64 >> 32
+        check(start)
+        segments.append((name, np.array(values, np.int64).reshape(shape)))
