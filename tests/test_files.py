@@ -182,6 +182,12 @@ def test_golden_files(name: str) -> None:
     assert found.read(model).equal(values)
     assert found.read(model).equal(values)
 
+    def decode(low: int, high: int, stream: bytes) -> Any:
+        return torchac.decode(model.expand(*values.shape), stream).flatten()[low:high]
+
+    segments = reference_files.read(data, options["model_id"], [decode, decode])
+    assert all((v == values.numpy()).all() for _, v in segments)
+
 
 # Damage
 

@@ -15,7 +15,8 @@ class CorruptStreamError(ValueError):
     """The bytes cannot be what was encoded: they end too early, or contradict the CDF.
 
     A raw arithmetic-coded stream carries no checksum, so not every damage is noticed: a stream with
-    a changed byte may decode to other symbols. Keep a checksum beside it where that matters.
+    a changed byte may decode to other symbols. Files of `Writer` have checksums, and `mark` puts
+    some into a stream.
     """
 
 

@@ -54,7 +54,7 @@ class Writer:
         >>> with torchac.Reader(file, model_id=b"my codec 3") as reader:
         ...     print(reader.segments)
         ...     reader.read(torchac.Laplace(0.0, 1.5))
-        [Segment(name='y', shape=(2, 3), bytes=16)]
+        [Segment(name='y', shape=(2, 3), bytes=14)]
         tensor([[ 0,  3, -1],
                 [ 2,  0,  0]], dtype=torch.int32)
     """
