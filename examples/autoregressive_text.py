@@ -1,9 +1,10 @@
-"""Codes text byte by byte with a model that learns from the bytes before, and from these only.
+"""Codes texts byte by byte, in lockstep, with a model that learns from the bytes before only.
 
 The model counts which bytes followed the last 0 to 9 bytes wherever these occurred before. A small
 network sees how much each of these counts is founded on, and says how far to trust it. The model is
 trained on the documentation of Python's standard library, all but the module whose documentation is
-coded then. The decoder runs it on what it has decoded so far.
+coded then. At each step it predicts the next byte of every text, and learns from all of them. The
+decoder runs it on what it has decoded so far, and marks tell it if its model is another one.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import sys
 import sysconfig
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from math import log1p
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +34,7 @@ Counts = dict[int, int]  # how often each byte occurred
 
 ORDERS = (0, 1, 2, 3, 4, 6, 9)  # how many of the last bytes make a context
 ANY: Counts = dict.fromkeys(range(256), 1)  # what is known where nothing is
+MARKED = 256  # steps, behind which there is a mark
 
 
 class Model:
@@ -38,61 +42,56 @@ class Model:
 
     Attributes:
         counts: What followed each context.
-        history: The last bytes.
         mixer: From the features of counts to the logarithms of their weights.
     """
 
     def __init__(self) -> None:
         self.counts: defaultdict[bytes, Counts] = defaultdict(dict)
-        self.history = bytes(max(ORDERS))
         size = len(ORDERS) + 1
         self.mixer = nn.Sequential(nn.Linear(3 * size, 32), nn.ReLU(), nn.Linear(32, size))
 
-    def contexts(self) -> list[bytes]:
-        """Returns the contexts of the next byte, from the shortest to the longest."""
-        return [self.history[len(self.history) - order :] for order in ORDERS]
+    def known(self, text: bytes) -> list[Counts]:
+        """Returns what to mix behind a text: any byte, and what followed its contexts before."""
+        return [ANY] + [self.counts.get(context, ANY) for context in contexts(text)]
 
-    def known(self) -> list[Counts]:
-        """Returns what to mix: any byte, and what followed the contexts before."""
-        return [ANY] + [self.counts.get(context, ANY) for context in self.contexts()]
-
-    def learn(self, byte: int) -> None:
-        """Takes in the byte that came next."""
-        for context in reversed(self.contexts()):
+    def learn(self, text: bytes, byte: int) -> None:
+        """Takes in the byte that came behind a text."""
+        for context in reversed(contexts(text)):
             counts = self.counts[context]
             counts[byte] = counts.get(byte, 0) + 1
             if counts[byte] > 1:  # shorter contexts only count what was new to longer ones
                 break
-        self.history = self.history[1:] + bytes([byte])
 
     @torch.no_grad()
-    def predict(self) -> Tensor:
-        """Returns the probabilities of the next byte.
+    def predict(self, texts: list[bytes]) -> Tensor:
+        """Returns the probabilities of the next byte of each text.
 
-        Encoder and decoder both take this one step at a time. An encoder could predict all bytes of
-        a text in one batch, which is faster with most models. But matrix products may be rounded
-        differently then, and only probabilities equal bit for bit decode what
-        they encoded.
+        Encoder and decoder both take this one step at a time, with the same texts. An encoder could
+        predict all bytes of a text in one batch, which is faster with most models. But matrix
+        products may be rounded differently then, and only probabilities equal bit for bit decode
+        what they encoded.
         """
-        known = self.known()
-        weights = self.mixer(torch.tensor(features(known))).softmax(-1).tolist()
-        pmf = [0.0] * 256
-        for weight, counts in zip(weights, known, strict=True):
-            share = weight / sum(counts.values())
-            for byte, count in counts.items():
-                pmf[byte] += share * count
-        return torch.tensor(pmf)
+        known = [self.known(text) for text in texts]
+        weights = self.mixer(torch.tensor([features(counts) for counts in known])).softmax(-1)
+        pmfs = [[0.0] * 256 for _ in texts]
+        for pmf, shares, mixed in zip(pmfs, weights.tolist(), known, strict=True):
+            for weight, counts in zip(shares, mixed, strict=True):
+                share = weight / sum(counts.values())
+                for byte, count in counts.items():
+                    pmf[byte] += share * count
+        return torch.tensor(pmfs)
 
     def train(self, text: bytes, steps: int) -> None:
         """Counts in all of the text, and learns from its end how to weight counts."""
         split = len(text) * 14 // 15
         inputs, chances = [], []
         for position, byte in enumerate(tqdm(text, "count", unit="B", leave=False)):
+            before = text[max(position - max(ORDERS), 0) : position]
             if position >= split:
-                known = self.known()
+                known = self.known(before)
                 inputs.append(features(known))
                 chances.append([counts.get(byte, 0) / sum(counts.values()) for counts in known])
-            self.learn(byte)
+            self.learn(before, byte)
         self.fit(torch.tensor(inputs), torch.tensor(chances), steps)
 
     def fit(self, inputs: Tensor, chances: Tensor, steps: int) -> None:
@@ -118,27 +117,55 @@ def features(known: list[Counts]) -> list[float]:
     ]
 
 
-def encode(model: Model, text: bytes) -> tuple[bytes, float]:
-    """Returns the stream, and the bits that the model's probabilities make it take."""
-    encoder = torchac.Encoder()
-    pmfs = []
-    for byte in tqdm(text, "encode", unit="B", leave=False):
-        pmfs.append(model.predict())
-        encoder.encode(torchac.Categorical(probs=pmfs[-1]), byte)
-        model.learn(byte)
-    predicted = torchac.Categorical(probs=torch.stack(pmfs))
-    bits = torchac.estimate_bits(predicted, torch.tensor(list(text)))
-    return encoder.finish(), bits.sum().item()
+def contexts(text: bytes) -> list[bytes]:
+    """Returns the contexts of the byte behind a text, from the shortest to the longest."""
+    last = text[-max(ORDERS) :].rjust(max(ORDERS), b"\0")
+    return [last[len(last) - order :] for order in ORDERS]
 
 
-def decode(model: Model, stream: bytes, length: int) -> bytes:
-    """Returns the text, given a model in the state in which the encoder began."""
-    decoder = torchac.Decoder(stream)
-    text = bytearray()
-    for _ in tqdm(range(length), "decode", unit="B", leave=False):
-        text.append(int(decoder.decode(torchac.Categorical(probs=model.predict()))))
-        model.learn(text[-1])
-    return bytes(text)
+def run(model: Model, lengths: Tensor, code: Callable[..., Tensor], mark: Any) -> list[bytes]:
+    """Goes through all steps, as encoder and decoder do; `code` gives the bytes of each."""
+    texts = [b""] * len(lengths)
+    for step in tqdm(range(int(lengths.max())), "step", leave=False):
+        active = step < lengths
+        going = active.nonzero().flatten().tolist()
+        pmfs = torch.ones(len(lengths), 256)
+        pmfs[active] = model.predict([texts[i] for i in going])
+        coded = code(step, torchac.Categorical(probs=pmfs), active).tolist()
+        for i in going:
+            model.learn(texts[i], coded[i])
+            texts[i] += bytes([coded[i]])
+        mark(active=active & ((step % MARKED == MARKED - 1) | (step == lengths - 1)))
+    return texts
+
+
+def encode(model: Model, texts: list[bytes]) -> tuple[list[bytes], float]:
+    """Returns a stream for each text, and the bits that the probabilities make them take."""
+    encoder = torchac.BatchEncoder(len(texts))
+    values = nn.utils.rnn.pad_sequence([torch.tensor(list(text)) for text in texts], True)
+    bits = 0.0
+
+    def code(step: int, predicted: torchac.Categorical, active: Tensor) -> Tensor:
+        nonlocal bits
+        encoder.encode(predicted, values[:, step], active=active)
+        bits += torchac.estimate_bits(predicted, values[:, step])[active].sum().item()
+        return values[:, step]
+
+    run(model, torch.tensor([len(text) for text in texts]), code, encoder.mark)
+    return encoder.finish(), bits
+
+
+def decode(model: Model, streams: list[bytes], lengths: list[int]) -> list[bytes]:
+    """Returns the texts, given a model in the state in which the encoder began."""
+    decoder = torchac.BatchDecoder(streams)
+
+    def code(step: int, predicted: torchac.Categorical, active: Tensor) -> Tensor:
+        values: Tensor = decoder.decode(predicted, active=active)
+        return values
+
+    texts = run(model, torch.tensor(lengths), code, decoder.mark)
+    decoder.finish()
+    return texts
 
 
 def documentation(path: Path) -> list[str]:
@@ -148,61 +175,75 @@ def documentation(path: Path) -> list[str]:
     return [text for node in nodes if (text := ast.get_docstring(node))]
 
 
-def load(module: str) -> tuple[bytes, bytes]:
-    """Returns the documentation of all other modules, and of this one; no docstring is in both."""
+def load(module: str, count: int) -> tuple[bytes, list[bytes]]:
+    """Returns the documentation of all other modules, and of this one in so many texts."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = {path.stem: path for path in sorted(library.glob("*.py"))}
     if module not in paths or not (coded := documentation(paths[module])):
         sys.exit(f"{library} has no {module}.py with documentation: choose another --module")
     known = [text for path in paths.values() for text in documentation(path)]
     training = [text for text in known if text not in set(coded)]
-    return "\n\n".join(training).encode(), "\n\n".join(coded).encode()
+    parts = [coded[part::count] for part in range(min(count, len(coded)))]
+    return "\n\n".join(training).encode(), ["\n\n".join(part).encode() for part in parts]
 
 
 def main() -> None:
     """Trains the model, encodes, decodes, and compares sizes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--module", default="statistics", help="whose documentation to code")
-    parser.add_argument("--limit", type=int, help="code only so many bytes of it")
+    parser.add_argument("--texts", type=int, default=8, help="how many texts to make of it")
+    parser.add_argument("--limit", type=int, help="code only so many bytes of each")
     parser.add_argument("--training-limit", type=int, help="train on only so many bytes")
     parser.add_argument("--steps", type=int, default=1000, help="training steps of the network")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(1)  # threads would only wait for each other in a network so small
-    training, text = load(arguments.module)
-    training, text = training[: arguments.training_limit], text[: arguments.limit]
+    training, texts = load(arguments.module, arguments.texts)
+    training, texts = training[: arguments.training_limit], [t[: arguments.limit] for t in texts]
 
     model = Model()
     model.train(training, arguments.steps)
-    receiver = copy.deepcopy(model)  # for coding changes the model
+    receiver, other = copy.deepcopy(model), copy.deepcopy(model)  # for coding changes the model
+    lengths = [len(text) for text in texts]
     start = time.perf_counter()
-    stream, bits = encode(model, text)
+    streams, bits = encode(model, texts)
     middle = time.perf_counter()
-    assert decode(receiver, stream, len(text)) == text, "the decoded text is not the original"
+    assert decode(receiver, streams, lengths) == texts, "the decoded texts are not the originals"
     end = time.perf_counter()
-    assert 8 * len(stream) <= 1.0001 * bits + 16, "the stream is longer than torchac promises"
+    marks = sum(-(-length // MARKED) for length in lengths)
+    size = sum(map(len, streams))
+    promised = 1.0001 * bits + 16 * (marks + len(streams))
+    assert 8 * size <= promised, "the streams are longer than torchac promises"
 
     def row(label: str, size: int) -> None:
-        print(f"{label:<30}{size:8,}{8 * size / len(text):16.3f}")
+        print(f"{label:<30}{size:8,}{8 * size / sum(lengths):16.3f}")
 
-    print(f"the documentation of {arguments.module}: {len(text):,} bytes\n")
+    together = b"\n\n".join(texts)
+    print(f"the documentation of {arguments.module}: {len(texts)} texts, {sum(lengths):,} bytes\n")
     print(f"{'':<30}{'bytes':>8}{'bits per byte':>16}")
-    row("gzip", len(gzip.compress(text)))
-    row("bz2", len(bz2.compress(text)))
-    row("lzma", len(lzma.compress(text)))
+    row("gzip", len(gzip.compress(together)))
+    row("bz2", len(bz2.compress(together)))
+    row("lzma", len(lzma.compress(together)))
     known = len(lzma.compress(training))
-    row("lzma behind the training text", len(lzma.compress(training + text)) - known)
-    row("torchac with the model", len(stream))
+    row("lzma behind the training text", len(lzma.compress(training + together)) - known)
+    row("torchac with the model", size)
     print(
-        f"\nideal {bits:,.0f} bits, coded {8 * len(stream):,} bits, which decode to the same text"
-    )
-    print(
-        f"The model is not part of the stream. It has {len(receiver.counts):,} contexts, seen in "
-        f"{len(training):,} bytes\nof other text, which the first three did not see, and "
+        f"\nideal {bits:,.0f} bits, coded {8 * size:,} bits, which decode to the same texts: "
+        f"{len(streams)} streams,\n{marks} marks of 16 bits. "
+        f"The model is not part of them. It has {len(receiver.counts):,} contexts, seen in\n"
+        f"{len(training):,} bytes of other text, which the first three did not see, and "
         f"{sum(p.numel() for p in model.mixer.parameters()):,} parameters."
     )
     print(f"encode {middle - start:.1f} s, decode {end - middle:.1f} s")
+
+    with torch.no_grad():
+        for weights in other.mixer.parameters():
+            weights.add_(1e-3 * torch.randn_like(weights))
+    try:
+        decode(other, streams, lengths)
+    except torchac.CorruptStreamError as error:
+        print(f"\nWith parameters that differ by 1e-3: {error}")
 
 
 if __name__ == "__main__":
