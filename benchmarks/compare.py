@@ -25,6 +25,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from categories import CATEGORIES
 from contestants import CONSTRICTION, OLD, ROWS, TORCH_ANS, TORCHAC, WORKS, Work
 from models import MODELS
 from report import (
@@ -48,7 +49,6 @@ INSTALL = {
     CONSTRICTION: BENCH,
     TORCH_ANS: BENCH,
 }
-IMAGE = 512 * 512 * 3  # symbols of an RGB image
 FAMILY = ("cpu family", "model")
 # Seconds that each work goes on for, if its rounds are over earlier: those of the short ones are in
 # a few seconds, and a machine that is shared may be slow for ten.
@@ -59,14 +59,15 @@ def main() -> None:
     """Measures, prints, saves."""
     arguments = parse_arguments()
     rounds, seconds = (3, 0.0) if arguments.quick else (arguments.rounds, LONG_ENOUGH)
-    works = [work for work in (*WORKS, *MODELS) if arguments.only.lower() in work.name.lower()]
+    every = (*WORKS, *MODELS, *CATEGORIES)
+    works = [work for work in every if arguments.only.lower() in work.name.lower()]
     print(f"{processor()}, {machine()}")
     workers = start_workers(arguments.old)
     results = []
     for work in works:
         print(f"\n… {work.name}", flush=True)
         few = arguments.quick and not work.tables  # shared tables are quick anyway
-        count = IMAGE // 8 if few else IMAGE
+        count = work.values // 8 if few else work.values
         results.append(measure(work, list(workers.values()), count, rounds, seconds))
         print(table(results[-1]), flush=True)
     versions = {package: worker.version for package, worker in workers.items()}
@@ -140,7 +141,7 @@ def measure(
                 times[label][operation].append(worker.call("seconds", label, operation))
         done += 1
     streams = {label: stream for ready in prepared for label, stream in ready.streams.items()}
-    if streams.get(OLD, streams[TORCHAC]) != streams[TORCHAC]:
+    if OLD in streams and streams[OLD] != streams[TORCHAC]:
         raise AssertionError(f"{work.name}: the stream is not that of {OLD}")
     lines = [
         Line(label, len(streams[label]) if label in streams else None, dict(its_times))

@@ -20,6 +20,7 @@ TORCH_ANS = "torch-ans"
 TORCH_ANS_BEST = "torch-ans, 4 interleaves, inverse table"
 SUM = "cdf.sum(), which reads it once"
 
+IMAGE = 512 * 512 * 3  # symbols of an RGB image
 CHUNK = 1 << 15  # rows that are computed at a time: their temporaries stay small
 
 
@@ -33,6 +34,7 @@ class Work:
     streams: int = 1  # in one batch
     int16: bool = False  # a CDF of 16-bit integers instead of float32
     single: bool = False  # one symbol a call
+    values: int = IMAGE  # symbols
 
 
 ROWS = Work("A, float32 rows", 256)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from categories import SOFTMAX
 from contestants import CONSTRICTION, OLD, SUM, TORCH_ANS, TORCHAC
 from matplotlib import pyplot
 from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ COLORS = {
     CONSTRICTION: "#d98324",
     TORCH_ANS: "#3a9563",
     SUM: "#d5d9de",
+    SOFTMAX: "#d5d9de",
 }
 ROW = 0.27  # inches
 PANELS = {"Encoding": ("encode",), "Decoding": ("decode", "read")}

@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
+from categories import (
+    BITS,
+    CELL_LOGITS,
+    ONE_CATEGORY,
+    PIXEL_LOGITS,
+    READY_ROWS,
+    SOFTMAX,
+    SOFTMAX_THEN_ROWS,
+    TOKEN_LOGITS,
+)
 from contestants import (
     CHECKED,
     CONSTRICTION,
@@ -53,12 +63,13 @@ class Speed(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How many times as long as reading the CDF once torchac may take."""
+    """How many times as long as reading the CDF once, or the softmax, torchac may take."""
 
     work: Work
     label: str
     operation: str
     limit: float
+    reader: str = SUM
 
 
 SPEEDS = (
@@ -95,11 +106,20 @@ SPEEDS = (
     Speed(PIXELS, TORCHAC, "decode", 0.45, [SINGLE_GAUSSIAN]),
     Speed(SCALES_INDEX, TORCHAC, "encode", 3, [GAUSSIAN]),
     Speed(SCALES_INDEX, TORCHAC, "decode", 3.5, [GAUSSIAN]),
+    Speed(ONE_CATEGORY, TORCHAC, "encode", 2, [SOFTMAX_THEN_ROWS]),
+    Speed(BITS, TORCHAC, "encode", 0.6, [READY_ROWS]),
+    Speed(BITS, TORCHAC, "decode", 0.6, [READY_ROWS]),
 )
 READINGS = (
     Reading(ROWS, TORCHAC, "decode", 1.4),
     Reading(ROWS, CHECKED, "encode", 1.6),
     Reading(INT16_ROWS, TORCHAC, "decode", 1.4),
+    Reading(PIXEL_LOGITS, TORCHAC, "encode", 0.25, SOFTMAX),
+    Reading(PIXEL_LOGITS, TORCHAC, "decode", 0.4, SOFTMAX),
+    Reading(CELL_LOGITS, TORCHAC, "encode", 0.35, SOFTMAX),
+    Reading(CELL_LOGITS, TORCHAC, "decode", 0.6, SOFTMAX),
+    Reading(TOKEN_LOGITS, TORCHAC, "encode", 0.4, SOFTMAX),
+    Reading(TOKEN_LOGITS, TORCHAC, "decode", 0.5, SOFTMAX),
 )
 MEMORY_LIMIT = 2e6  # bytes beyond inputs and outputs, rows A
 OPERATIONS = ("encode", "decode")
@@ -208,9 +228,13 @@ def _speed(result: Result, speed: Speed) -> Target:
 
 
 def _reading(result: Result, reading: Reading) -> Target:
-    what = f"{reading.work.name}: {reading.operation}, {reading.label}, time / cdf.sum()"
+    reader = reading.reader.split(",")[0]
+    what = f"{reading.work.name}: {reading.operation}, {reading.label}, time / {reader}"
     target = Target(what, f"<= {reading.limit:g} x")
-    ours, floor = result.best([reading.label], reading.operation), result.best([SUM], "read")
+    ours, floor = (
+        result.best([reading.label], reading.operation),
+        result.best([reading.reader], "read"),
+    )
     if ours and floor:
         target.measured, target.met = ours / floor, ours / floor <= reading.limit
     return target

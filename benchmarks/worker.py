@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from categories import CATEGORY_ENTRIES, CategoryWork, Logits
 from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
 from models import MODEL_ENTRIES, ModelWork, Values
 
@@ -103,8 +104,12 @@ class Bench:
     def prepare(self, work: Work, count: int) -> Prepared:
         """Makes the inputs and tries out every way of the package to do the work."""
         self._entries.clear()
-        inputs: Inputs | Values
-        if isinstance(work, ModelWork):
+        inputs: Inputs | Values | Logits
+        if isinstance(work, CategoryWork):
+            inputs = Logits(work, count)
+            of_categories = CATEGORY_ENTRIES.get(self._package)
+            entries = of_categories(inputs) if of_categories else iter(())
+        elif isinstance(work, ModelWork):
             inputs = Values(work, count)
             with_models = MODEL_ENTRIES.get(self._package)
             entries = with_models(inputs) if with_models else iter(())
