@@ -264,6 +264,10 @@ HOSTILE = {
     "an end with dimensions": (b"\x08\x01", "an end with a shape or a name"),
     "a name that is no text": (b"\x05\x01\xff\x00", "can't decode"),
     "2^62 values": (b"\x11" + b"\x80" * 4 + b"\x08" + b"\x80" * 4 + b"\x08\x00", "2\\^62"),
+    "no values, of 2^62": (
+        b"\x19" + b"\x80" * 4 + b"\x08" + b"\x80" * 4 + b"\x08\x00\x00",
+        "2\\^62",
+    ),
     "a long number": (b"\x09" + b"\xff" * 9 + b"\x00", "more than 63 bits"),
     "a width of 0": (b"\x0a\x01\x00\x00", "values of 0 bits"),
     "a width of 33": (b"\x0a\x01\x00\x21" + bytes(5), "values of 33 bits"),
@@ -310,6 +314,15 @@ def test_mutated_files(data: bytes, changes: list[tuple[int, bytes]]) -> None:
     except CorruptStreamError:
         return
     assert all(a.equal(b) for a, b in zip(found, expected, strict=True))
+
+
+@given(st.lists(st.binary(max_size=40), max_size=3))
+def test_invented_segments_with_crcs_that_fit(parts: list[bytes]) -> None:
+    try:
+        found = read_all(sealed(*parts))
+    except CorruptStreamError:
+        return
+    assert all(tensor.dtype is torch.int32 for tensor in found)
 
 
 # Bad input

@@ -240,7 +240,7 @@ def _segment(cursor: _Cursor) -> Segment | None:
     name = bytes(cursor.take(cursor.byte())).decode() if named else None
     shape = tuple(cursor.number() for _ in range(ndim))
     values, width, least, check = math.prod(shape), 0, 0, 0
-    if values >= 1 << 62:
+    if math.prod(size for size in shape if size) >= 1 << 62:  # no tensor has it, empty or not
         raise ValueError("a shape of 2^62 values or more")
     lengths = np.zeros(0, np.int64)
     if kind is Kind.END:
