@@ -1,8 +1,8 @@
 """Compresses a folder of images with Ray Data and torchac, on this machine or on a cluster.
 
-A first pass reads the images, codes them batch by batch and writes Parquet, a stream in each row. A
-second pass reads Parquet, decodes it, and compares with the images. Any machine may decode what
-another one coded, as the distributions are the same on all of them.
+A first pass reads the images and writes Parquet, with a file of torchac in each row. A second pass
+reads Parquet, decodes it, and compares with the images. Any machine may decode what another one
+coded, as the distributions are the same on all of them.
 
 An image is coded as the differences between its values and those in the channel before, above and
 on the left. For each block of 16 x 16 differences, their size selects one of 24 Laplace
@@ -37,6 +37,7 @@ Batch = dict[str, Any]  # columns by name
 BLOCK = 16
 SCALES = 2 ** (torch.arange(24) / 3 - 2)  # mean sizes of differences, from 0.25 to 51
 MODEL = torchac.Laplace(0.0, SCALES, low=-128, high=127)
+SCALE = torchac.Categorical(probs=torch.ones(len(SCALES)))
 
 
 def load(file: bytes | str) -> Tensor:
@@ -73,41 +74,39 @@ def spread(chosen: Tensor, height: int, width: int) -> Tensor:
     return index[:, :height, :width]
 
 
+def to_file(image: Tensor) -> bytes:
+    """Returns a file of the scales of an image's blocks, and of its differences."""
+    values = differences(image)
+    chosen, file = choose(values), io.BytesIO()
+    # Ray gives each batch one processor, and codes several batches at a time.
+    with torchac.Writer(file) as writer:
+        writer.write(SCALE, chosen)
+        writer.write(MODEL, values, index=spread(chosen, *image.shape[1:]), num_threads=1)
+    return file.getvalue()
+
+
+def from_file(file: bytes) -> Tensor:
+    """Returns the image of a file."""
+    reader = torchac.Reader(io.BytesIO(file))
+    chosen = reader.read(SCALE)
+    index = spread(chosen, *reader.segments[1].shape[1:])
+    return sums(reader.read(MODEL, index=index, num_threads=1))
+
+
 def encode(batch: Batch) -> Batch:
     """Makes the columns that are stored from the names and contents of files."""
-    images = [load(file) for file in batch["bytes"]]
-    values = [differences(image) for image in images]
-    chosen = [choose(of_image) for of_image in values]
-    shapes = [image.shape for image in images]
-    index = [spread(c, *shape[1:]) for c, shape in zip(chosen, shapes, strict=True)]
-    return {
-        "path": batch["path"],
-        "channels": [shape[0] for shape in shapes],
-        "height": [shape[1] for shape in shapes],
-        "width": [shape[2] for shape in shapes],
-        "scales": [of_image.numpy().tobytes() for of_image in chosen],
-        # Ray gives each batch one processor, and codes several batches at a time.
-        "stream": torchac.encode_batch(MODEL, values, index=index, num_threads=1),
-    }
+    return {"path": batch["path"], "tac": [to_file(load(file)) for file in batch["bytes"]]}
 
 
 def decode(batch: Batch) -> Batch:
     """Returns whether each image is the same again, and its bytes: raw, in its file, coded."""
-    index = []
-    columns = (batch[name] for name in ("channels", "height", "width", "scales"))
-    for channels, height, width, scales in zip(*columns, strict=True):
-        chosen = torch.frombuffer(bytearray(scales), dtype=torch.uint8)
-        blocks = chosen.view(channels, -(-height // BLOCK), -(-width // BLOCK))
-        index.append(spread(blocks, height, width))
-    decoded = torchac.decode_batch(MODEL, list(batch["stream"]), index=index, num_threads=1)
     originals = [load(path) for path in batch["path"]]
-    pairs = zip(decoded, originals, strict=True)
-    sizes = zip(batch["stream"], batch["scales"], strict=True)
+    pairs = zip(batch["tac"], originals, strict=True)
     return {
-        "equal": [torch.equal(sums(values), original) for values, original in pairs],
+        "equal": [torch.equal(from_file(file), original) for file, original in pairs],
         "raw": [image.numel() for image in originals],
         "file": [Path(path).stat().st_size for path in batch["path"]],
-        "coded": [len(stream) + len(scales) for stream, scales in sizes],
+        "coded": [len(file) for file in batch["tac"]],
     }
 
 

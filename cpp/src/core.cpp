@@ -25,7 +25,7 @@
 namespace torchac {
 namespace {
 
-Kernels kernels_for(Cpu cpu) {
+Kernels kernels_for([[maybe_unused]] Cpu cpu) {
 #ifdef TORCHAC_HAS_SIMD
   Kernels kernels = cpu == Cpu::kBaseline ? kBaselineKernels : kAvx2Kernels;
   if (cpu == Cpu::kAvx512) kernels.simd = &kAvx512Loops;

@@ -45,6 +45,7 @@ Report decode_rows(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   });
 }
 
+#ifdef TORCHAC_HAS_SIMD
 // The same with a SIMD search, if that fits all rows.
 template <template <class> class Search, class Value>
 bool decode_by_simd(std::span<const DecodeJob> jobs, ThreadTeam& team, Report& report) {
@@ -55,6 +56,7 @@ bool decode_by_simd(std::span<const DecodeJob> jobs, ThreadTeam& team, Report& r
   report = decode_rows<M>(jobs, team);
   return true;
 }
+#endif
 
 inline Report decode_jobs(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   if (const auto tables = decode_tables(CdfJobs(jobs), team.poll())) {
@@ -67,6 +69,7 @@ inline Report decode_jobs(std::span<const DecodeJob> jobs, ThreadTeam& team) {
     });
   }
   return with_cdf(jobs.front().cdf, [&]<class Value>(const CdfRow<Value>&) {
+#ifdef TORCHAC_HAS_SIMD
     if constexpr (kHasAvx2 &&
                   (std::is_same_v<Value, Integer16> || std::is_same_v<Value, Float32>)) {
       Report report;
@@ -74,6 +77,7 @@ inline Report decode_jobs(std::span<const DecodeJob> jobs, ThreadTeam& team) {
           decode_by_simd<SimdTwoLevel, Value>(jobs, team, report))
         return report;
     }
+#endif
     return decode_rows<CdfRow<Value>>(jobs, team);
   });
 }

@@ -7,7 +7,7 @@
 // TORCHAC_NOINLINE: takes long enough to be called, and is not copied to each caller.
 // TORCHAC_COLD: rarely needed, and kept out of the loops.
 // TORCHAC_HAS_SIMD: the processor is an x86-64, and the compiler has vectors of any width with
-// operators, and attributes for instruction sets.
+// operators, and attributes for instruction sets. Tests define TORCHAC_NO_SIMD, to be as others.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,8 @@
 #endif
 
 // Not GCC for Windows, which does not align vectors of 32 bytes on the stack (its bug 54412).
-#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(__MINGW32__))
+#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(__MINGW32__)) && \
+    !defined(TORCHAC_NO_SIMD)
 #define TORCHAC_HAS_SIMD
 #endif
 

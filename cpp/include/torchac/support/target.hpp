@@ -17,6 +17,11 @@
 
 #include "torchac/support/compiler.hpp"
 
+// Where there is no SIMD, there are no other instruction sets either.
+#ifndef TORCHAC_HAS_SIMD
+#undef TORCHAC_TARGET_OPTIONS
+#endif
+
 #ifndef TORCHAC_TARGET
 #define TORCHAC_TARGET baseline
 #endif
