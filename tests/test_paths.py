@@ -76,7 +76,22 @@ def test_threads_are_started(threads: int | None) -> None:
         torchac.decode_batch(cdf, streams, num_threads=threads)
     with taken():
         torchac.encode_batch(cdf, sym, num_threads=1)
+    torchac.set_num_threads(1)
+    with taken(*[] if threads is None else ["thread"]):
+        torchac.encode_batch(cdf, sym, num_threads=threads)
+    torchac.set_num_threads(None)
+    with taken("thread"):
+        torchac.encode_batch(cdf, sym, num_threads=threads)
     torch.set_num_threads(before)
+
+
+def test_a_batch_of_little_work_starts_no_threads() -> None:
+    before = _core.paths()["thread"]
+    torchac.encode_batch(TABLES, SYM.view(20, -1), index=INDEX.view(20, -1), num_threads=64)
+    assert _core.paths()["thread"] == before
+    tokens = torchac.Categorical(logits=torch.zeros(12, 30_000))
+    torchac.encode_batch(tokens, SYM[:12], num_threads=2)
+    assert _core.paths()["thread"] == before + 1
 
 
 @pytest.mark.parametrize("cpu", ["baseline", "avx2", "avx512"])

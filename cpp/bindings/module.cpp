@@ -55,9 +55,9 @@ namespace {
 
 template <class Job>
 std::size_t useful_threads_for(const std::vector<Job>& jobs, std::size_t threads) {
-  std::int64_t symbols = 0;
-  for (const Job& job : jobs) symbols += job.count;
-  return useful_threads(symbols, threads);
+  std::int64_t all = 0;
+  for (const Job& job : jobs) all += nanoseconds(job);
+  return useful_threads(all, threads);
 }
 
 // The streams, packed or not, or a report on why there are none.
@@ -173,7 +173,7 @@ std::optional<Report> decode_value_items(const std::vector<ValueModel>& models,
 template <class Job>
 StreamsOrReport encode_in_parts(const Job& job, std::int64_t size, std::size_t threads) {
   require(size >= 1, "parts of one symbol or more expected");
-  ThreadTeam team(useful_threads(job.count, threads), Poll(poll_signals));
+  ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
   std::vector<EncodedStream> streams(static_cast<std::size_t>((job.count + size - 1) / size));
   Report report;
   {
@@ -191,7 +191,7 @@ std::optional<Report> decode_in_parts(const Job& job, const Packed& streams, std
   std::vector<Decoder> decoders = streams.decoders();
   require(std::cmp_equal(decoders.size(), (job.count + size - 1) / size),
           "one stream for each part expected");
-  ThreadTeam team(useful_threads(job.count, threads), Poll(poll_signals));
+  ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
   const py::gil_scoped_release release;
   return unless_ok(torchac::decode_parts(job, size, decoders, team));
 }

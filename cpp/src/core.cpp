@@ -161,11 +161,4 @@ std::span<const double> costs() {
   return bits;
 }
 
-std::size_t useful_threads(std::int64_t symbols, std::size_t threads) {
-  // A start takes as long as coding some thousands of symbols: less than this many if they have
-  // rows of their own, more if they share tables.
-  constexpr std::int64_t kSymbolsForThread = 4096;
-  return std::min(threads, static_cast<std::size_t>(symbols / kSymbolsForThread));
-}
-
 }  // namespace torchac

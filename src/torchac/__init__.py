@@ -14,6 +14,7 @@ from torchac.incremental import Decoder, Encoder
 from torchac.lockstep import BatchDecoder, BatchEncoder
 from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
 from torchac.quantize import quantize_cdf
+from torchac.threads import set_num_threads
 from torchac.torchac import (
     decode_float_cdf,
     decode_int16_normalized_cdf,
@@ -50,6 +51,7 @@ __all__ = [
     "estimate_bits",
     "fingerprint",
     "quantize_cdf",
+    "set_num_threads",
     "tabulate",
 ]
 

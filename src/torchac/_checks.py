@@ -111,16 +111,6 @@ def check_ndim(name: str, array: Array) -> None:
 _MAX_NDIM = 32
 
 
-def check_threads(num_threads: int | None) -> int:
-    """A number of threads; as many as torch uses by default."""
-    if num_threads is None:
-        return torch.get_num_threads()
-    threads = check_integer("num_threads", num_threads)
-    if threads < 1:
-        raise ValueError(f"num_threads is {threads}: expected 1 or more")
-    return threads
-
-
 def check_number(name: str, number: Any) -> float:
     """A number as a float."""
     try:

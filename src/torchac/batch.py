@@ -16,6 +16,7 @@ from torchac._gather import Item
 from torchac._rows import Rows, check_cdf, check_symbols, views
 from torchac._tensors import Array, ArrayT, Stream, Symbols
 from torchac.models import Model
+from torchac.threads import check_threads
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -82,7 +83,7 @@ def encode_batch(
         clamp: As for `Encoder.encode`.
         packed: Whether the streams go into one tensor: better for thousands of small ones, of
             which each is an object otherwise.
-        num_threads: The most threads to code on; `torch.get_num_threads()` by default. Few symbols
+        num_threads: The most threads to code on; by default as `set_num_threads` says. Few symbols
             take fewer, as threads take longer to start. None outlives the call.
 
     Returns:
@@ -111,7 +112,7 @@ def encode_batch(
     """
     packed = _checks.check_flag("packed", packed)
     check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
-    how = check, clamp, packed, _checks.check_threads(num_threads)
+    how = check, clamp, packed, check_threads(num_threads)
     model = _as_models(cdf)
     if model is not None:
         _values.check_no_clamp(clamp)
@@ -281,13 +282,13 @@ def decode_batch(
     """
     model = _as_models(cdf)
     if model is not None:
-        return _decode_values(model, byte_streams, index, _checks.check_threads(num_threads))
+        return _decode_values(model, byte_streams, index, check_threads(num_threads))
     batch = _batch_rows(cdf, index, needs_normalization)
     rows = [] if batch else _item_rows(cdf, index, needs_normalization)
     count = batch.shape[0] if batch else len(rows)
     shapes = [batch.shape[1:]] * count if batch else [r.shape for r in rows]
     streams = _check_streams(byte_streams, shapes)
-    threads = _checks.check_threads(num_threads)
+    threads = check_threads(num_threads)
     if batch:
         whole = np.empty(batch.shape, np.int16)
         report = _core.decode_batch(batch.view(), streams, whole, threads)

@@ -21,6 +21,7 @@ from torchac import _checks, _core, _parts, _segments, _tensors, _values
 from torchac._segments import Kind, Segment
 from torchac._tensors import Array
 from torchac.errors import CorruptStreamError
+from torchac.threads import check_threads
 
 __all__ = ["Reader", "Segment", "Writer"]
 
@@ -101,7 +102,7 @@ class Writer:
             values: As for `torchac.encode`; up to 31 dimensions.
             index: As for `torchac.encode`.
             name: A name to read it by, unlike the others in the file, up to 255 bytes.
-            num_threads: The most threads to code on; `torch.get_num_threads()` by default.
+            num_threads: The most threads to code on; by default as `set_num_threads` says.
 
         Raises:
             TypeError: As `torchac.encode`.
@@ -110,7 +111,7 @@ class Writer:
             OSError: The file cannot be written. Then it is closed, as what of the segment was
                 written is not known.
         """
-        threads = _checks.check_threads(num_threads)
+        threads = check_threads(num_threads)
         _check_name(name)
         values = _values.check_values(values)
         shape = tuple(values.shape)
@@ -269,7 +270,7 @@ class Reader:
             ValueError: The model's shape does not broadcast to that of the segment, its parameters
                 are not allowed, or there is no such segment.
         """
-        threads = _checks.check_threads(num_threads)
+        threads = check_threads(num_threads)
         _check_name(name)
         with self._lock:
             number = self._number(name)

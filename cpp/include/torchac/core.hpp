@@ -11,6 +11,7 @@
 #include "torchac/engine/costs.hpp"      // IWYU pragma: export
 #include "torchac/engine/job.hpp"        // IWYU pragma: export
 #include "torchac/engine/value_job.hpp"  // IWYU pragma: export
+#include "torchac/engine/work.hpp"       // IWYU pragma: export
 #include "torchac/error.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
@@ -46,8 +47,5 @@ Report measure(const MeasureValuesJob& job, Poll& poll);
 
 // Computes rows. The position of what it reports is the row's.
 Report tabulate(const TabulateJob& job, Poll& poll);
-
-// How many of so many threads pay for their start when they share the symbols.
-std::size_t useful_threads(std::int64_t symbols, std::size_t threads);
 
 }  // namespace torchac

@@ -1,0 +1,44 @@
+// How long jobs take, roughly, on one thread; and how many threads are worth their start for that.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/value_job.hpp"
+#include "torchac/models/categories.hpp"
+#include "torchac/models/parameters.hpp"
+#include "torchac/models/window_rows.hpp"
+
+namespace torchac {
+
+// Nanoseconds, from benchmarks/notes.md.
+inline constexpr std::int64_t kPerSharedRow = 4;
+inline constexpr std::int64_t kPerOwnRow = 20;
+inline constexpr std::int64_t kPerComponent = 16;
+inline constexpr std::int64_t kPerCategory = 1;
+
+inline std::int64_t nanoseconds(const CdfJob& job) {
+  return job.count * (job.rows.tables() ? kPerSharedRow : kPerOwnRow);
+}
+
+inline std::int64_t nanoseconds(const ValueJob& job) {
+  if (const auto* parameters = std::get_if<Parameters>(&job.model))
+    return job.count * kPerComponent * static_cast<std::int64_t>(parameters->components.size());
+  if (const auto* rows = std::get_if<WindowRows>(&job.model))
+    return job.count * (rows->index ? kPerSharedRow : kPerOwnRow);
+  const auto& categories = std::get<Categories>(job.model);
+  return job.count * (kPerSharedRow + kPerCategory * categories.layout.categories());
+}
+
+// To start a thread, and to wait for its end, takes some tens of microseconds.
+inline constexpr std::int64_t kWorthAThread = 64'000;
+
+// How many of so many threads pay for their start when they share work of that many nanoseconds.
+inline std::size_t useful_threads(std::int64_t nanoseconds, std::size_t threads) {
+  return std::min(threads, static_cast<std::size_t>(nanoseconds / kWorthAThread));
+}
+
+}  // namespace torchac

@@ -1,0 +1,32 @@
+// How many threads jobs are worth.
+#include "torchac/engine/work.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/arrays/numbers.hpp"
+#include "torchac/arrays/rows.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/engine/value_job.hpp"
+#include "torchac/models/categories.hpp"
+
+namespace torchac {
+namespace {
+
+std::size_t threads_for(std::uint32_t categories, std::int64_t values) {
+  const CategoryLayout layout{CategoryKind::kLogits, NumberType::kFloat32, categories, 4};
+  return useful_threads(
+      nanoseconds(ValueJob{Categories{layout, Rows(StridedWalk(nullptr, {}))}, values}), 64);
+}
+
+TEST_CASE("few tokens of many categories are worth threads, many bits are not") {
+  CHECK(threads_for(32'000, 1) == 0);
+  CHECK(threads_for(32'000, 24) == 12);
+  CHECK(threads_for(2, 10'000) == 0);
+  CHECK(threads_for(2, 1'000'000) == 64);
+}
+
+}  // namespace
+}  // namespace torchac
