@@ -14,6 +14,7 @@ from torchac.incremental import Decoder, Encoder
 from torchac.lockstep import BatchDecoder, BatchEncoder
 from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
 from torchac.quantize import quantize_cdf
+from torchac.settle import settle, settled
 from torchac.torchac import (
     decode_float_cdf,
     decode_int16_normalized_cdf,
@@ -50,6 +51,8 @@ __all__ = [
     "estimate_bits",
     "fingerprint",
     "quantize_cdf",
+    "settle",
+    "settled",
     "tabulate",
 ]
 
