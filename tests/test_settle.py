@@ -150,6 +150,9 @@ def test_numbers_and_shifts_stay_what_they_are() -> None:
     assert shifts.tolist() == [HALVED] * 10 + [76, 174]
     shifts = torch.tensor([HALVED] * 11 + [254, HALVED, 0, 230])
     assert torchac.settled(x[:4], shifts, 0.5).tolist() == [2, -4, 0, 1]
+    # Divided by step / 256 instead, this would be 89652.
+    x, shifts = torch.tensor([8965.2662109375], dtype=torch.float64), torch.tensor([86])
+    assert torchac.settled(x, shifts, 0.1).tolist() == [89653]
 
 
 def test_a_value_in_a_thousand_near_a_border_costs_little() -> None:
@@ -260,6 +263,15 @@ def test_numbers_that_fit_no_int32(value: float) -> None:
     )
     refused(ValueError, message, torchac.settle, x, 0.5, 0.01)
     refused(ValueError, message, torchac.settled, x, SHIFTS, 0.5)
+
+
+@pytest.mark.parametrize("value", [2.0**30 - 0.55, -(2.0**30) + 0.05])
+def test_numbers_that_another_machine_cannot_have(value: float) -> None:
+    """The tolerance reaches beyond the largest number."""
+    x = torch.tensor([value], dtype=torch.float64)
+    torchac.settle(x, 0.5, 0.01)
+    with pytest.raises(ValueError, match=r"^x is .* at index \(0,\): expected a number from"):
+        torchac.settle(x, 0.5, 0.1)
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, math.nan, math.inf, 1e-101, 1e101])
