@@ -15,6 +15,7 @@ from test_hostile import CALLS
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import torchac
+import torchac.testing
 from torchac import _gather, _rows, _tensors
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -55,6 +56,8 @@ def outcome(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = result.tabulate()
         arrays = [result.cdf, result.low, result.lengths, result.shift]
         result = [array.tolist() for array in arrays]
+    if isinstance(result, tuple) and isinstance(result[0], torch.Tensor):
+        result = [tensor.tolist() for tensor in result]
     if isinstance(result, torch.Tensor):
         result = result.tolist()
     return result, [str(warning.message) for warning in caught]
@@ -203,6 +206,35 @@ def test_decoding_and_bits(device: str, kind: Callable[[], Rows]) -> None:
     same(device, torchac.encode_float_cdf, row.expand(*sym.shape, 3), bools)
     for function in (torchac.encode_float_cdf, torchac.estimate_bits):
         same(device, function, row, 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("device", DEVICES)
+def test_settling(device: str, dtype: torch.dtype) -> None:
+    x = 30 * torch.randn(100, 90, generator=torch.Generator().manual_seed(4))
+    x = x.to(dtype)
+    for tolerance in (0.001, 0.01, 0.1):
+        numbers, shifts = same(device, torchac.settle, x, 0.4, tolerance)
+        there = torchac.testing.perturb(x, tolerance)
+        assert same(device, torchac.settled, there, torch.tensor(shifts), 0.4) == numbers
+        host_shifts = torch.tensor(shifts, dtype=torch.uint8)
+        assert torchac.settled(there.to(device), host_shifts, 0.4).tolist() == numbers
+    x[99, 80] = torch.nan
+    same(device, torchac.settle, x, 0.4, 0.01)
+    same(device, torchac.settled, x, torch.tensor(shifts), 0.4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_settling_with_deterministic_algorithms(device: str) -> None:
+    x = torch.randn(9000, device=device)
+    numbers, shifts = torchac.settle(x, 0.4, 0.01)
+    torch.use_deterministic_algorithms(True)
+    try:
+        again = torchac.settle(x, 0.4, 0.01)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert again[0].equal(numbers)
+    assert again[1].equal(shifts)
 
 
 def symbol_too_large(rows: Rows) -> dict[str, Any]:
@@ -497,6 +529,13 @@ def test_devices_without_float64(name: str) -> None:
     result = call.function(**call.arguments)
     assert result.dtype in (torch.float32, torch.int16)
     call.check(result, **call.arguments)
+
+
+@pytest.mark.usefixtures("without_float64")
+def test_settling_without_float64() -> None:
+    message = r"^x is on cpu, which has no float64: expected x\.cpu\(\)$"
+    with pytest.raises(ValueError, match=message):
+        torchac.settle(torch.ones(3), 0.5, 0.01)
 
 
 @pytest.mark.usefixtures("without_float64")

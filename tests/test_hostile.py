@@ -94,6 +94,18 @@ def check_values(values: Any, **arguments: Any) -> None:
     assert values.dtype in (torch.int32, np.int32)
 
 
+def check_settled(result: Any, x: Any, **arguments: Any) -> None:
+    numbers, shifts = result
+    check_numbers(numbers, x)
+    assert shifts.dtype in (torch.uint8, np.uint8)
+    check_numbers(torchac.settled(x, shifts, arguments["step"]), x)
+
+
+def check_numbers(numbers: Any, x: Any, **arguments: Any) -> None:
+    assert numbers.dtype in (torch.int32, np.int32)
+    assert tuple(numbers.shape) == tuple(x.shape)
+
+
 def encode_step(**arguments: Any) -> bytes:
     """A failed step leaves nothing behind."""
     encoder = torchac.Encoder()
@@ -261,6 +273,12 @@ CALLS = {
     ),
     "set_num_threads": Call(set_threads, {"num_threads": 3}, lambda *_, **__: None),
     "quantize_cdf": Call(torchac.quantize_cdf, {"cdf_float": CDF, **FLAGS}, check_integers),
+    "settle": Call(torchac.settle, {"x": CDF, "step": 0.5, "tolerance": 0.01}, check_settled),
+    "settled": Call(
+        torchac.settled,
+        {"x": CDF, "shifts": torch.full((1,), 128, dtype=torch.uint8), "step": 0.5},
+        check_numbers,
+    ),
 }
 
 

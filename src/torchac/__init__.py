@@ -14,6 +14,7 @@ from torchac.incremental import Decoder, Encoder
 from torchac.lockstep import BatchDecoder, BatchEncoder
 from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
 from torchac.quantize import quantize_cdf
+from torchac.settle import settle, settled
 from torchac.threads import set_num_threads
 from torchac.torchac import (
     decode_float_cdf,
@@ -52,6 +53,8 @@ __all__ = [
     "fingerprint",
     "quantize_cdf",
     "set_num_threads",
+    "settle",
+    "settled",
     "tabulate",
 ]
 

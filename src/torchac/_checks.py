@@ -119,6 +119,15 @@ def check_number(name: str, number: Any) -> float:
         raise ValueError(f"{name} is larger than any float") from None
 
 
+def check_float(name: str, number: Any) -> float:
+    """A number, and nothing that could be read as one, as a float."""
+    if isinstance(number, (bool, np.bool_)) or not isinstance(
+        number, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(f"{name} is of type {type(number).__name__}: expected a number")
+    return check_number(name, number)
+
+
 def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
     """Checks the dtype, and says where else such values can go."""
     if array.dtype in allowed:
