@@ -57,8 +57,8 @@ TEST_CASE("numbers of tables are multiplied, and as many as 32 bits can tell apa
   CHECK(read_with(1, 5) == std::vector<std::uint32_t>{0});
   CHECK(read_with(std::int64_t{1} << 40, 1) == std::vector<std::uint32_t>{0, UINT32_MAX - 1});
 
-  const std::vector<std::uint8_t> small{2, 1, 3};
-  const StridedWalk walk(std::as_bytes(std::span(small)).data(), {{3, 1}});
+  const std::vector<std::uint8_t> few{2, 1, 3};
+  const StridedWalk walk(std::as_bytes(std::span(few)).data(), {{3, 1}});
   std::array<std::uint32_t, 3> found{};
   const ReadableBlock readable =
       TableReader(Rows({nullptr, 0, 3}, {IntegerType::kUint8, walk}), 7).read(3, found.data());

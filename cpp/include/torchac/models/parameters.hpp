@@ -265,12 +265,12 @@ class ParameterBlock {
     }
     for (std::size_t i = 0; i < count; ++i) {
       constexpr std::int32_t kReach = 2048;
-      const std::int32_t near = subtract_saturated(main[i], kReach);
-      const std::int32_t far = add_saturated(main[i], kReach);
+      const std::int32_t lowest = subtract_saturated(main[i], kReach);
+      const std::int32_t highest = add_saturated(main[i], kReach);
       const std::int32_t least = bounds().low >> shifts_[i];
       const std::int32_t end = bounds().high >> shifts_[i];
-      first_[i] = std::clamp(std::clamp(first_[i], near, far), least, end);
-      last[i] = std::clamp(std::clamp(last[i], near, far), least, end);
+      first_[i] = std::clamp(std::clamp(first_[i], lowest, highest), least, end);
+      last[i] = std::clamp(std::clamp(last[i], lowest, highest), least, end);
     }
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t below = first_[i] > bounds().low >> shifts_[i] ? Window::kBelow : 0;
