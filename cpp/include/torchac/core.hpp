@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <span>
 
-#include "torchac/coder/byte_stream.hpp"
-#include "torchac/coder/decoder.hpp"
 #include "torchac/engine/checksums.hpp"  // IWYU pragma: export
 #include "torchac/engine/costs.hpp"      // IWYU pragma: export
 #include "torchac/engine/job.hpp"        // IWYU pragma: export
