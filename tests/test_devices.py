@@ -3,6 +3,7 @@
 Without a GPU, memory of the host stands for that of another device.
 """
 
+import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -438,6 +439,42 @@ def test_what_is_expanded_travels_once(device: str) -> None:
 def test_results_are_where_the_cdf_is(device: str) -> None:
     cdf = torch.empty(3, 4, device=device)
     assert _tensors.like(np.zeros(3, np.int16), cdf).device == cdf.device
+
+
+@pytest.mark.parametrize("model", [torchac.Normal, torchac.Categorical, None])
+@pytest.mark.parametrize("device", DEVICES)
+def test_files_are_the_same(device: str, model: Any) -> None:
+    numbers, values = logistic(*SHAPE), draw(SHAPE, SYMBOLS)
+
+    def of(device: str) -> Any:
+        if model is torchac.Normal:
+            return model(torch.zeros(SHAPE, device=device), 20.0)
+        return numbers.to(device) if model is None else model(probs=numbers.to(device))
+
+    here, there = io.BytesIO(), io.BytesIO()
+    with torchac.Writer(here) as writer:
+        writer.write(of("cpu"), values)
+    with as_another_device(device):
+        with torchac.Writer(there) as writer:
+            writer.write(of(device), values.to(device))
+        there.seek(0)
+        found = torchac.Reader(there).read(of(device))
+    assert here.getvalue() == there.getvalue()
+    assert found.device.type == device
+    assert found.cpu().equal(values.int())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_packed_streams_are_on_the_host(device: str) -> None:
+    cdf, sym = logistic(*SHAPE), draw(SHAPE, SYMBOLS)
+    with as_another_device(device):
+        there = torchac.encode_batch(cdf.to(device), sym.to(device), packed=True)
+    assert [tensor.device.type for tensor in there] == ["cpu", "cpu"]
+    here = torchac.encode_batch(cdf, sym, packed=True)
+    assert all(a.equal(b) for a, b in zip(here, there, strict=True))
+    streams = tuple(tensor.to(device) for tensor in here)
+    with as_another_device(device):
+        assert torchac.decode_batch(cdf.to(device), streams).cpu().equal(sym.short())
 
 
 @pytest.mark.parametrize("device", [pytest.param("cuda", marks=needs_cuda)])
