@@ -1,6 +1,6 @@
 """Times torchac and its peers on the same symbols and CDFs.
 
-    python benchmarks/compare.py          # minutes; writes compare.json and compare.png beside it
+    python benchmarks/compare.py          # minutes; writes results/PROCESSOR.json and compare.png
     python benchmarks/compare.py --quick  # a minute: fewer symbols and rounds, no files
     python benchmarks/compare.py --only model  # the works whose names have that in them, no files
 
@@ -94,7 +94,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15, help="how often each is timed, or more")
     folder = HERE / "torchac-0.9.3"
     parser.add_argument("--old", type=Path, default=folder, help=f"where {OLD} is installed")
-    parser.add_argument("--json", type=Path, default=HERE / "compare.json", help="results go there")
+    results = HERE / "results" / f"{slug(processor())}.json"
+    parser.add_argument("--json", type=Path, default=results, help="results go there")
     parser.add_argument("--plot", type=Path, default=HERE / "compare.png", help="plot goes there")
     return parser.parse_args()
 
@@ -172,6 +173,11 @@ def processor() -> str:
     name, *numbers = [match[1] for match in found if match] or [platform.processor()]
     said = ", ".join(f"{key.split()[-1]} {n}" for key, n in zip(FAMILY, numbers, strict=False))
     return f"{name} ({said})" if said else name or platform.machine()
+
+
+def slug(name: str) -> str:
+    """Returns a name as one for files."""
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.\)|family|model", "", name.lower())).strip("-")
 
 
 def machine() -> str:

@@ -41,11 +41,29 @@ ROWS = Work("A, float32 rows", 256)
 INT16_ROWS = Work("A, int16 rows", 256, int16=True)
 ROWS_16 = Work("L = 16, float32 rows", 16)
 ROWS_2 = Work("L = 2, float32 rows", 2)
+ROWS_48 = Work("L = 48, float32 rows", 48)
+LONG = 60_000_000  # values of the rows of a work: so few of long ones that they fit
+LONG_FLOATS = [Work(f"L = {n}, float32 rows", n, values=LONG // n) for n in (300, 512, 1000)]
+LONG_INT16 = [
+    Work(f"L = {n}, int16 rows", n, int16=True, values=LONG // n) for n in (300, 512, 1000, 8197)
+]
 TABLES = Work("64 tables, one stream", 256, tables=64)
 TABLES_BATCH = Work("64 tables, 24 streams", 256, tables=64, streams=24)
 TABLE_BATCH = Work("one table, 24 streams", 256, tables=1, streams=24)
 ONE_SYMBOL = Work("one symbol a call", 256, single=True)
-WORKS = (ROWS, INT16_ROWS, ROWS_16, ROWS_2, TABLES, TABLES_BATCH, TABLE_BATCH, ONE_SYMBOL)
+WORKS = (
+    ROWS,
+    INT16_ROWS,
+    ROWS_48,
+    ROWS_16,
+    ROWS_2,
+    *LONG_FLOATS,
+    *LONG_INT16,
+    TABLES,
+    TABLES_BATCH,
+    TABLE_BATCH,
+    ONE_SYMBOL,
+)
 
 
 class Inputs:
@@ -183,7 +201,7 @@ def torchac_entries(inputs: Inputs) -> Iterator[Entry]:
         yield torchac_tables(inputs)
     else:
         yield from torchac_rows(TORCHAC, CHECKED, inputs)
-        if inputs.work in (ROWS, INT16_ROWS):
+        if inputs.work in (ROWS, INT16_ROWS, *LONG_FLOATS):
             yield reading(inputs.cdf)
 
 

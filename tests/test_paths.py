@@ -94,8 +94,11 @@ def test_a_batch_of_little_work_starts_no_threads() -> None:
     assert _core.paths()["thread"] == before + 1
 
 
-@pytest.mark.parametrize("cpu", ["baseline", "avx2", "avx512"])
-def test_all_processors_give_the_same_bytes(cpu: str) -> None:
+@pytest.mark.parametrize(
+    ("cpu", "prefetch"),
+    [("baseline", ""), ("avx2", "rows"), ("avx2", "pages"), ("avx512", "")],
+)
+def test_all_processors_give_the_same_bytes(cpu: str, prefetch: str) -> None:
     """Without the instructions that the environment variable leaves out."""
     here = Path(__file__).parent
     programs = [str(here / name) for name in ("test_reference.py", "test_tables.py")]
@@ -110,7 +113,7 @@ def test_all_processors_give_the_same_bytes(cpu: str) -> None:
     for command in (["-c", check], ["-m", "pytest", "-q", "-p", "no:cacheprovider", *programs]):
         done = subprocess.run(
             [sys.executable, *command],
-            env=os.environ | {"TORCHAC_CPU": cpu},
+            env=os.environ | {"TORCHAC_CPU": cpu, "TORCHAC_PREFETCH": prefetch},
             capture_output=True,
             text=True,
         )

@@ -12,6 +12,7 @@
 #include "torchac/models/cdf_row.hpp"
 #include "torchac/models/concepts.hpp"
 #include "torchac/support/compiler.hpp"
+#include "torchac/support/cpu_features.hpp"
 #include "torchac/support/simd.hpp"
 #include "torchac/support/target.hpp"
 
@@ -31,7 +32,11 @@ class SimdCdfRow {
   }
 
   SimdCdfRow() = default;
-  explicit SimdCdfRow(const CdfLayout& cdf) : cdf_(cdf), search_(cdf_.value(), cdf.symbols) {}
+  explicit SimdCdfRow(const CdfLayout& cdf) : cdf_(cdf), search_(cdf_.value(), cdf.symbols) {
+    if (!prefetches_rows()) return;
+    prefetched_ = (std::ptrdiff_t{cdf.symbols} + 1) * sizeof(typename Search::Stored);
+    ahead_ = kRowsAhead * prefetched_;
+  }
 
   [[nodiscard]] Fault why_not_codable(const std::byte* row, std::uint32_t symbol) const {
     return cdf_.why_not_codable(row, symbol);
@@ -42,8 +47,7 @@ class SimdCdfRow {
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
-    // A processor prefetches rows in order by itself, but stops at the end of a page.
-    prefetch_line<2>(row, kPage);
+    for (std::ptrdiff_t at = 0; at < prefetched_; at += kLine) prefetch_line<2>(row, ahead_ + at);
     const auto samples = search_.sample(row);
     if (!search_.is_monotone(row)) [[unlikely]]
       return find_linear(cdf_, row, target);
@@ -51,14 +55,19 @@ class SimdCdfRow {
   }
 
  private:
-  // Bytes in the smallest page of memory.
-  static constexpr std::ptrdiff_t kPage = 4096;
+  static constexpr std::ptrdiff_t kLine = 64;    // bytes of a cache line
+  static constexpr std::ptrdiff_t kPage = 4096;  // bytes in the smallest page of memory
+  static constexpr std::ptrdiff_t kRowsAhead = 6;
 
   [[nodiscard]] TORCHAC_NOINLINE static Found find_linear(Cdf cdf, const std::byte* row,
                                                           Target target) {
     return cdf.find(row, target);
   }
 
+  // Bytes that are prefetched for each row, and how far from its begin. A processor prefetches rows
+  // in order by itself, but stops at the end of a page; some need to be told of all rows.
+  std::ptrdiff_t prefetched_ = 1;
+  std::ptrdiff_t ahead_ = kPage;
   Cdf cdf_;
   Search search_;
 };

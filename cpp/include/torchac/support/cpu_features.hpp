@@ -34,9 +34,14 @@ inline Cpu detect_cpu() {
   return Cpu::kAvx512;
 }
 
+// Of Intel's processors, the time for memory and that for a search of each row would add up:
+// the chain of a symbol fills the reorder buffer, so that loads of the next rows do not begin.
+inline bool detect_prefetch() { return __builtin_cpu_is("intel") != 0; }
+
 #else
 
 inline Cpu detect_cpu() { return Cpu::kBaseline; }
+inline bool detect_prefetch() { return false; }
 
 #endif
 
@@ -49,6 +54,19 @@ inline Cpu cpu() {
     const std::string_view name = variable == nullptr ? "" : variable;
     if (name == "baseline") return Cpu::kBaseline;
     return std::min(name == "avx2" ? Cpu::kAvx2 : Cpu::kAvx512, detect_cpu());
+  }();
+  return chosen;
+}
+
+// Whether all of a row that is decoded soon is to be prefetched, or a line in the next page only:
+// what suits the processor, or the environment variable TORCHAC_PREFETCH (rows or pages), which is
+// read once. The bytes are the same.
+inline bool prefetches_rows() {
+  static const bool chosen = [] {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
+    const char* variable = std::getenv("TORCHAC_PREFETCH");
+    const std::string_view name = variable == nullptr ? "" : variable;
+    return name == "rows" || (name != "pages" && detect_prefetch());
   }();
   return chosen;
 }
