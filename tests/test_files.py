@@ -495,6 +495,18 @@ def test_a_file_that_cannot_be_written_to() -> None:
         writer.write(MODEL, values_of(1))
     with pytest.raises(RuntimeError, match="the file is closed"):
         writer.write(MODEL, values_of(1))
+    with pytest.raises(RuntimeError, match="writing to the file failed before"):
+        writer.close()
+
+
+def test_a_file_that_takes_a_part() -> None:
+    class Short(io.BytesIO):
+        def write(self, data: Any) -> int:
+            return super().write(data[:20])
+
+    writer = torchac.Writer(Short())
+    with pytest.raises(OSError, match=r"the file took 20 of \d+ bytes"):
+        writer.write(MODEL, values_of(50))
 
 
 def test_a_signal_handler_cannot_write_into_a_segment() -> None:

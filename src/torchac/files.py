@@ -76,11 +76,8 @@ class Writer:
             self._file = file
         else:
             raise TypeError(f"file is of type {type(file).__name__}: expected a path or a file")
-        try:
-            self._file.write(head)
-        except BaseException:
-            self._abandon()
-            raise
+        self._failed = False
+        self._put(head)
         self._crc = head[-_segments.CRC_BYTES :]
 
     def write(
@@ -134,8 +131,11 @@ class Writer:
 
         Raises:
             OSError: The file cannot be written, or not be given its name.
+            RuntimeError: Writing failed before, so that there is no file to end.
         """
         with self._lock:
+            if self._failed:
+                raise RuntimeError("writing to the file failed before: write all of it again")
             if self._file is None:
                 return
             self._append(bytes([Kind.END]))
@@ -152,7 +152,6 @@ class Writer:
             self._file = self._temporary = None
 
     def _append(self, segment: bytes) -> None:
-        assert self._file is not None
         if self._at_work:
             raise RuntimeError(
                 "the writer is at work in the call that the signal handler interrupted: "
@@ -161,13 +160,20 @@ class Writer:
         self._at_work = True
         crc = _segments.crc(segment, int.from_bytes(self._crc, "little"))
         try:
-            self._file.write(segment + crc)
-        except BaseException:
-            self._abandon()
-            raise
+            self._put(segment + crc)
         finally:
             self._at_work = False
         self._crc = crc
+
+    def _put(self, data: bytes) -> None:
+        assert self._file is not None
+        try:
+            taken = self._file.write(data)
+            if isinstance(taken, int) and taken < len(data):  # as files without a buffer may
+                raise OSError(f"the file took {taken} of {len(data)} bytes")
+        except BaseException:
+            self._abandon()
+            raise
 
     def _check_open(self) -> None:
         if self._file is None:
@@ -175,6 +181,7 @@ class Writer:
 
     def _abandon(self) -> None:
         """Leaves no file that is not complete."""
+        self._failed = True
         file, self._file = self._file, None
         temporary, self._temporary = self._temporary, None
         if temporary is not None and file is not None:
