@@ -56,6 +56,14 @@ def test_packed_batch(name: str) -> None:
     assert equal(torchac.decode_batch(batch, (np.asarray(data).tobytes(), lengths)), values)
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint16])
+def test_lengths_of_other_integers(dtype: torch.dtype) -> None:
+    values = values_of(CDF.expand(5, 7, 12))
+    data, lengths = torchac.encode_batch(CDF.expand(5, 7, 12), values, packed=True)
+    streams = data, lengths.to(dtype)
+    assert torchac.decode_batch(CDF.expand(5, 7, 12), streams).equal(values.short())
+
+
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [

@@ -14,7 +14,7 @@ from torchac import _checks, _core, _gather, _tensors, _values, errors
 from torchac._as_model import as_model
 from torchac._gather import Item
 from torchac._rows import Rows, check_cdf, check_symbols, views
-from torchac._tensors import Array, ArrayT, Stream, Symbols
+from torchac._tensors import BYTES, INTEGERS, Array, ArrayT, Stream, Symbols
 from torchac.models import Model
 from torchac.threads import check_threads
 
@@ -175,14 +175,15 @@ def _is_packed(streams: Any) -> bool:
         isinstance(streams, tuple)
         and len(streams) == 2
         and isinstance(streams[1], (torch.Tensor, np.ndarray))
-        and streams[1].dtype in (torch.int64, np.dtype(np.int64))
+        and streams[1].dtype in INTEGERS
+        and streams[1].dtype not in BYTES
     )
 
 
 def _check_packed(streams: tuple[Array, Array], count: int) -> _core.Packed:
     data = np.frombuffer(memoryview(_checks.check_stream(streams[0])), np.uint8)
     _checks.check_elements("lengths", streams[1])
-    lengths = np.ascontiguousarray(_tensors.view(streams[1]))
+    lengths = _tensors.view(streams[1]).astype(np.int64, order="C")
     if lengths.shape != (count,):
         raise ValueError(f"lengths has shape {lengths.shape}: expected ({count},), one for each")
     if (lengths < 0).any() or int(lengths.sum()) != len(data):
@@ -263,7 +264,7 @@ def decode_batch(
     Args:
         cdf: As for `encode_batch`.
         byte_streams: `B` streams, each as for `decode_float_cdf`; or what `encode_batch` gave with
-            `packed=True`, a tuple.
+            `packed=True`, a tuple, with lengths of any integer dtype but uint8.
         needs_normalization: As it was for encoding.
         index: As it was for encoding.
         num_threads: As for `encode_batch`.
