@@ -56,7 +56,7 @@ def test_packed_batch(name: str) -> None:
     assert equal(torchac.decode_batch(batch, (np.asarray(data).tobytes(), lengths)), values)
 
 
-@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint16])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16])
 def test_lengths_of_other_integers(dtype: torch.dtype) -> None:
     values = values_of(CDF.expand(5, 7, 12))
     data, lengths = torchac.encode_batch(CDF.expand(5, 7, 12), values, packed=True)
@@ -71,6 +71,7 @@ def test_lengths_of_other_integers(dtype: torch.dtype) -> None:
         ([[1], [2], [3]], r"lengths has shape \(3, 1\)"),
         ([-1, 1, 0], "the least is -1"),
         ([1 << 62, 1 << 62, 0], "add up to 9223372036854775808"),
+        ([(1 << 63) - 1, (1 << 63) - 1, 5], "add up to 18446744073709551619"),  # or 3, as int64
         ([9, 9, 9], "add up to 27"),
     ],
 )

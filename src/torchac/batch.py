@@ -186,7 +186,7 @@ def _check_packed(streams: tuple[Array, Array], count: int) -> _core.Packed:
     lengths = _tensors.view(streams[1]).astype(np.int64, order="C")
     if lengths.shape != (count,):
         raise ValueError(f"lengths has shape {lengths.shape}: expected ({count},), one for each")
-    if (lengths < 0).any() or int(lengths.sum()) != len(data):
+    if ((lengths < 0) | (lengths > len(data))).any() or int(lengths.sum()) != len(data):
         raise errors.CorruptStreamError(
             f"lengths add up to {sum(lengths.tolist())}, and the least is {lengths.min(initial=0)}:"
             f" expected none below 0, and {len(data)}, as many as there are bytes"
