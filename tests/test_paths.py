@@ -44,7 +44,7 @@ def test_few_symbols_need_no_tables() -> None:
 
 
 @needs_simd
-@pytest.mark.parametrize("symbols", [9, 32, 64, 256])
+@pytest.mark.parametrize("symbols", [9, 32, 48, 64, 256])
 @pytest.mark.parametrize("quantize", [False, True])
 def test_rows_are_searched_by_simd(symbols: int, quantize: bool) -> None:
     cdf = torch.linspace(0, 1, symbols + 1).repeat(100, 1)

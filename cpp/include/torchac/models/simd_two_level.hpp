@@ -34,7 +34,7 @@ class SimdTwoLevel : public SimdRow<Value> {
 
   // Whether it is for rows of so many symbols. Of fewer, a linear search is as quick.
   [[nodiscard]] static bool fits(std::uint32_t symbols) {
-    return symbols >= 2 * kSize && symbols <= kLanes * kSize;
+    return symbols >= kSize + kSize / 2 && symbols <= kLanes * kSize;
   }
 
   SimdTwoLevel() = default;
