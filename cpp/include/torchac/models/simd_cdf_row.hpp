@@ -34,7 +34,8 @@ class SimdCdfRow {
   SimdCdfRow() = default;
   explicit SimdCdfRow(const CdfLayout& cdf) : cdf_(cdf), search_(cdf_.value(), cdf.symbols) {
     if (!prefetches_rows()) return;
-    prefetched_ = (std::ptrdiff_t{cdf.symbols} + 1) * sizeof(typename Search::Stored);
+    constexpr std::ptrdiff_t kValue = sizeof(typename Search::Stored);
+    prefetched_ = (std::ptrdiff_t{cdf.symbols} + 1) * kValue;
     ahead_ = kRowsAhead * prefetched_;
   }
 
