@@ -36,7 +36,7 @@ inline Cpu detect_cpu() {
 
 // Of Intel's processors, the time for memory and that for a search of each row would add up:
 // the chain of a symbol fills the reorder buffer, so that loads of the next rows do not begin.
-inline bool detect_prefetch() { return __builtin_cpu_is("intel") != 0; }
+inline bool detect_prefetch() { return __builtin_cpu_is("intel"); }
 
 #else
 
