@@ -42,22 +42,20 @@ def code(model: AutoEncoder, images: Tensor, rate: float) -> Result:
     values = torch.cat([model.bottleneck(batch) for batch in torch.split(images, 1000)]).round()
     categories, prior = values + model.limit, model.prior()
 
-    file, model_id = io.BytesIO(), torchac.fingerprint(model.state_dict())
-    with torchac.Writer(file, model_id=model_id) as writer:
+    file, weights = io.BytesIO(), torchac.fingerprint(model.state_dict())
+    with torchac.Writer(file, model_id=weights) as writer:
         writer.write(prior, categories)
-    reader = torchac.Reader(io.BytesIO(file.getvalue()), model_id=model_id)
-    decoded = reader.read(prior) - model.limit
+    file.seek(0)
+    decoded = torchac.Reader(file, model_id=weights).read(prior) - model.limit
     assert torch.equal(decoded, values.int()), "the decoded bottleneck is not the original"
     ideal = model.bits(values).double().sum().item()
     estimated = torchac.estimate_bits(prior, categories).sum().item()
-
     outputs = torch.cat([model.synthesis(batch) for batch in torch.split(decoded.float(), 1000)])
-    error = (outputs - images).square().mean().item()
     model.train()
     return Result(
         images.cpu(),
         outputs.cpu(),
-        error + rate * ideal / images.numel(),
+        (outputs - images).square().mean().item() + rate * ideal / images.numel(),
         ideal / len(images),
         estimated / len(images),
         8 * file.tell() / len(images),
