@@ -168,7 +168,7 @@ class Writer:
     def _put(self, data: bytes) -> None:
         assert self._file is not None
         try:
-            taken = self._file.write(data)
+            taken: Any = self._file.write(data)  # some files return nothing
             if isinstance(taken, int) and taken < len(data):  # as files without a buffer may
                 raise OSError(f"the file took {taken} of {len(data)} bytes")
         except BaseException:
