@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import torch
@@ -65,6 +66,19 @@ class AutoEncoder(nn.Module):
         slope = (costs[channel, below + 1] - costs[channel, below]).detach()
         exact = costs[channel, steps.round().long()]
         return (exact + slope * (values - values.detach())).sum((1, 2, 3))
+
+    def to_file(self, values: Tensor) -> bytes:
+        """Returns a file of rounded values, which only a model of the same weights reads."""
+        file = io.BytesIO()
+        with torchac.Writer(file, model_id=torchac.fingerprint(self.state_dict())) as writer:
+            writer.write(self.prior(), values + self.limit)
+        return file.getvalue()
+
+    def from_file(self, file: bytes) -> Tensor:
+        """Returns the values of a file."""
+        weights = torchac.fingerprint(self.state_dict())
+        values: Tensor = torchac.Reader(io.BytesIO(file), model_id=weights).read(self.prior())
+        return values - self.limit
 
     def prior(self) -> torchac.Categorical:
         """Returns the distribution of the integers of each channel, `-limit` as category 0."""

@@ -7,7 +7,6 @@ bottlenecks of the test images are really coded, decoded and compared, and their
 from __future__ import annotations
 
 import argparse
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,16 +39,11 @@ def code(model: AutoEncoder, images: Tensor, rate: float) -> Result:
     """Codes the bottlenecks of images, and makes images of what is decoded."""
     model.eval()
     values = torch.cat([model.bottleneck(batch) for batch in torch.split(images, 1000)]).round()
-    categories, prior = values + model.limit, model.prior()
-
-    file, weights = io.BytesIO(), torchac.fingerprint(model.state_dict())
-    with torchac.Writer(file, model_id=weights) as writer:
-        writer.write(prior, categories)
-    file.seek(0)
-    decoded = torchac.Reader(file, model_id=weights).read(prior) - model.limit
+    file = model.to_file(values)
+    decoded = model.from_file(file)
     assert torch.equal(decoded, values.int()), "the decoded bottleneck is not the original"
     ideal = model.bits(values).double().sum().item()
-    estimated = torchac.estimate_bits(prior, categories).sum().item()
+    estimated = torchac.estimate_bits(model.prior(), values + model.limit).sum().item()
     outputs = torch.cat([model.synthesis(batch) for batch in torch.split(decoded.float(), 1000)])
     model.train()
     return Result(
@@ -58,7 +52,7 @@ def code(model: AutoEncoder, images: Tensor, rate: float) -> Result:
         (outputs - images).square().mean().item() + rate * ideal / images.numel(),
         ideal / len(images),
         estimated / len(images),
-        8 * file.tell() / len(images),
+        8 * len(file) / len(images),
     )
 
 
