@@ -34,6 +34,7 @@ except ImportError:
 
 Batch = dict[str, Any]  # columns by name
 
+MODEL_ID = b"compress_dataset_ray 1"
 BLOCK = 16
 SCALES = 2 ** (torch.arange(24) / 3 - 2)  # mean sizes of differences, from 0.25 to 51
 MODEL = torchac.Laplace(0.0, SCALES, low=-128, high=127)
@@ -79,7 +80,7 @@ def to_file(image: Tensor) -> bytes:
     values = differences(image)
     chosen, file = choose(values), io.BytesIO()
     # Ray gives each batch one processor, and codes several batches at a time.
-    with torchac.Writer(file) as writer:
+    with torchac.Writer(file, model_id=MODEL_ID) as writer:
         writer.write(SCALE, chosen)
         writer.write(MODEL, values, index=spread(chosen, *image.shape[1:]), num_threads=1)
     return file.getvalue()
@@ -87,7 +88,7 @@ def to_file(image: Tensor) -> bytes:
 
 def from_file(file: bytes) -> Tensor:
     """Returns the image of a file."""
-    reader = torchac.Reader(io.BytesIO(file))
+    reader = torchac.Reader(io.BytesIO(file), model_id=MODEL_ID)
     chosen = reader.read(SCALE)
     index = spread(chosen, *reader.segments[1].shape[1:])
     return sums(reader.read(MODEL, index=index, num_threads=1))

@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 import torchac
 
+MODEL_ID = b"lossless_image 1"
 TILE = 640  # larger images are coded in tiles, so that the fits stay local
 RAW_PIXELS = 1500  # below this, the weights of one more scale would cost more than it saves
 PHASES = ((1, 1), (0, 1), (1, 0))  # row and column of the missing pixels, in coding order
@@ -233,13 +234,12 @@ def main() -> None:
     image = planes.roll(-1, 0)  # green first: it tells most about the others
 
     start = time.perf_counter()
-    with torchac.Writer(out, model_id=b"lossless_image 1") as file:
+    with torchac.Writer(out, model_id=MODEL_ID) as file:
         encoder = Encoder(image, file)
         code_image(image.shape, encoder, "encode")
     encoded = time.perf_counter()
-    with torchac.Reader(out, model_id=b"lossless_image 1") as found:
-        decoder = Decoder(found)
-        result = code_image(decoder.shape, decoder, "decode")
+    decoder = Decoder(torchac.Reader(out, model_id=MODEL_ID))
+    result = code_image(decoder.shape, decoder, "decode")
     decoded = time.perf_counter()
     assert torch.equal(result, image), "the decoded image is not the original"
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import runpy
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
 import torchac
 
@@ -174,6 +176,17 @@ def autoencoder_reports(output: str) -> list[list[float]]:
     return [[float(word) for word in line.split()] for line in lines]
 
 
+def test_autoencoder_reads_no_file_of_other_weights() -> None:
+    model = runpy.run_path(str(EXAMPLES / "mnist_autoencoder/model.py"))["AutoEncoder"](scales=1)
+    values = torch.arange(2 * 4 * 3 * 5).view(2, 4, 3, 5) % 17 - 8
+    file = model.to_file(values)
+    assert model.from_file(file).equal(values.int())
+    with torch.no_grad():
+        model.synthesis[-2].bias += 1e-6  # which the integers do not depend on
+    with pytest.raises(ValueError, match="another model cannot read it"):
+        model.from_file(file)
+
+
 def test_autoencoder_repeats_with_the_same_seed(tmp_path: Path) -> None:
     first, second = (run(tmp_path, AUTOENCODER, "--epochs=1", "--seed=5") for _ in range(2))
     assert first == second
@@ -218,7 +231,7 @@ def test_ray_compresses_the_photographs(tmp_path: Path) -> None:
 
 @needs_ray
 @pytest.mark.slow
-def test_ray_stores_a_stream_for_each_image_of_a_folder(tmp_path: Path) -> None:
+def test_ray_stores_a_file_for_each_image_of_a_folder(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="Ray Data needs it")
     (tmp_path / "images").mkdir()
     shapes = {"a.png": ("L", (1, 1)), "b.png": ("RGB", (16, 40)), "c.png": ("RGBA", (33, 7))}
@@ -226,10 +239,11 @@ def test_ray_stores_a_stream_for_each_image_of_a_folder(tmp_path: Path) -> None:
         save_image(tmp_path / "images" / name, *shape)
     arguments = ("compress_dataset_ray.py", "--input=images", "--output=out", "--address=local")
     assert "3 images are the same after decoding" in run(tmp_path, *arguments)
+    model_id = b"compress_dataset_ray 1"
     rows = parquet.read_table(tmp_path / "out").to_pylist()
     for row in rows:
         mode, size = shapes[Path(row["path"]).name]
-        _, values = torchac.Reader(io.BytesIO(row["tac"])).segments
+        _, values = torchac.Reader(io.BytesIO(row["tac"]), model_id=model_id).segments
         assert values.shape == (len(mode), size[1], size[0])
         assert values.bytes <= len(mode) * size[0] * size[1] + 16
     assert len(rows) == 3
