@@ -26,6 +26,7 @@
 #include "coders.hpp"
 #include "jobs.hpp"
 #include "models.hpp"
+#include "packed.hpp"
 #include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
@@ -54,10 +55,10 @@ namespace torchac::python {
 namespace {
 
 template <class Job>
-std::size_t useful_threads_for(const std::vector<Job>& jobs, std::size_t threads) {
+std::int64_t nanoseconds_of(const std::vector<Job>& jobs) {
   std::int64_t all = 0;
   for (const Job& job : jobs) all += nanoseconds(job);
-  return useful_threads(all, threads);
+  return all;
 }
 
 // The streams, packed or not, or a report on why there are none.
@@ -70,21 +71,32 @@ StreamsOrReport to_python(std::span<EncodedStream> streams, bool packed) {
   return result;
 }
 
+// Encodes to so many streams, in that time on one thread, by `run(streams, team)`.
+template <class Run>
+StreamsOrReport encode_streams(std::size_t count, std::int64_t nanoseconds, bool packed,
+                               std::size_t threads, const Run& run) {
+  // Made first, so that its threads can end while the bytes are made.
+  ThreadTeam team(useful_threads(nanoseconds, threads), Poll(poll_signals));
+  std::vector<EncodedStream> streams(count);
+  Report report;
+  {
+    const py::gil_scoped_release release;
+    report = run(streams, team);
+  }
+  if (!report.ok()) return report;
+  return to_python(streams, packed);
+}
+
 // Encodes jobs, whose streams are still missing, by `run(jobs, team)`.
 template <class Job, class Run>
 StreamsOrReport encode_each(std::vector<Job> jobs, bool packed, std::size_t threads,
                             const Run& run) {
-  // Made first, so that its threads can end while the bytes are made.
-  ThreadTeam team(useful_threads_for(jobs, threads), Poll(poll_signals));
-  std::vector<EncodedStream> streams(jobs.size());
-  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &streams[i];
-  Report report;
-  {
-    const py::gil_scoped_release release;
-    report = run(jobs, team);
-  }
-  if (!report.ok()) return report;
-  return to_python(streams, packed);
+  return encode_streams(jobs.size(), nanoseconds_of(jobs), packed, threads,
+                        [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
+                          for (std::size_t i = 0; i < jobs.size(); ++i)
+                            jobs[i].streams = &streams[i];
+                          return run(jobs, team);
+                        });
 }
 
 StreamsOrReport encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>& symbols,
@@ -137,7 +149,7 @@ class StreamsToDecode {
 template <class Job, class Run>
 std::optional<Report> decode_each(std::vector<Job> jobs, const PyStreams& streams,
                                   std::size_t threads, const Run& run) {
-  ThreadTeam team(useful_threads_for(jobs, threads), Poll(poll_signals));
+  ThreadTeam team(useful_threads(nanoseconds_of(jobs), threads), Poll(poll_signals));
   StreamsToDecode all(streams);
   require(jobs.size() == all.decoders().size(), "one stream for each item expected");
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &all.decoders()[i];
@@ -169,28 +181,25 @@ std::optional<Report> decode_value_items(const std::vector<ValueModel>& models,
   });
 }
 
-// Encodes a job in parts of `size` symbols.
+// How many parts of `size` symbols a job has.
+std::size_t parts_of(std::int64_t count, std::int64_t size) {
+  require(size >= 1, "parts of one symbol or more expected");
+  return static_cast<std::size_t>((count + size - 1) / size);
+}
+
 template <class Job>
 StreamsOrReport encode_in_parts(const Job& job, std::int64_t size, std::size_t threads) {
-  require(size >= 1, "parts of one symbol or more expected");
-  ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
-  std::vector<EncodedStream> streams(static_cast<std::size_t>((job.count + size - 1) / size));
-  Report report;
-  {
-    const py::gil_scoped_release release;
-    report = torchac::encode_parts(job, size, streams, team);
-  }
-  if (!report.ok()) return report;
-  return Packed(streams);
+  return encode_streams(parts_of(job.count, size), nanoseconds(job), true, threads,
+                        [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
+                          return torchac::encode_parts(job, size, streams, team);
+                        });
 }
 
 template <class Job>
 std::optional<Report> decode_in_parts(const Job& job, const Packed& streams, std::int64_t size,
                                       std::size_t threads) {
-  require(size >= 1, "parts of one symbol or more expected");
   std::vector<Decoder> decoders = streams.decoders();
-  require(std::cmp_equal(decoders.size(), (job.count + size - 1) / size),
-          "one stream for each part expected");
+  require(decoders.size() == parts_of(job.count, size), "one stream for each part expected");
   ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
   const py::gil_scoped_release release;
   return unless_ok(torchac::decode_parts(job, size, decoders, team));

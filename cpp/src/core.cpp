@@ -70,6 +70,17 @@ Report check_ends(std::span<const Job> jobs) {
   return {};
 }
 
+// The same as `encode` and `decode`, of rows that were looked at.
+Report encode_checked(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
+  return jobs.empty() ? Report{} : kernels().encode(jobs, check, team);
+}
+
+Report decode_checked(std::span<const DecodeJob> jobs, ThreadTeam& team) {
+  if (jobs.empty()) return {};
+  const Report report = kernels().decode(jobs, team);
+  return report.ok() ? check_ends(jobs) : report;
+}
+
 // A report on one of the parts, as one on the whole.
 Report on_whole(Report report, std::int64_t size) {
   report.position += report.item * size;
@@ -86,44 +97,36 @@ const Kernels& kernels() {
 
 Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
   const Report report = check_rows(jobs, check, team.poll());
-  return jobs.empty() || !report.ok() ? report : kernels().encode(jobs, check, team);
+  return report.ok() ? encode_checked(jobs, check, team) : report;
 }
 
 Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team) {
-  Report report = check_rows(jobs, check, team.poll());
-  if (jobs.empty() || !report.ok()) return report;
-  report = kernels().decode(jobs, team);
-  return report.ok() ? check_ends(jobs) : report;
+  const Report report = check_rows(jobs, check, team.poll());
+  return report.ok() ? decode_checked(jobs, team) : report;
 }
 
 Report encode_parts(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
                     ThreadTeam& team) {
   const Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
-  if (!report.ok() || job.count == 0) return report;
-  return on_whole(kernels().encode(split(job, size, streams), Check::kFew, team), size);
+  if (!report.ok()) return report;
+  return on_whole(encode_checked(split(job, size, streams), Check::kFew, team), size);
 }
 
 Report decode_parts(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
                     ThreadTeam& team) {
-  Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
-  if (!report.ok() || job.count == 0) return report;
-  const auto parts = split(job, size, streams);
-  report = kernels().decode(parts, team);
-  return on_whole(report.ok() ? check_ends(std::span(parts)) : report, size);
+  const Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
+  if (!report.ok()) return report;
+  return on_whole(decode_checked(split(job, size, streams), team), size);
 }
 
 Report encode_parts(const EncodeValuesJob& job, std::int64_t size, std::span<EncodedStream> streams,
                     ThreadTeam& team) {
-  if (job.count == 0) return {};
-  return on_whole(kernels().encode_values(split(job, size, streams), team), size);
+  return on_whole(encode(split(job, size, streams), team), size);
 }
 
 Report decode_parts(const DecodeValuesJob& job, std::int64_t size, std::span<Decoder> streams,
                     ThreadTeam& team) {
-  if (job.count == 0) return {};
-  const auto parts = split(job, size, streams);
-  const Report report = kernels().decode_values(parts, team);
-  return on_whole(report.ok() ? check_ends(std::span(parts)) : report, size);
+  return on_whole(decode(split(job, size, streams), team), size);
 }
 
 Report measure(const MeasureJob& job, Check check, Poll& poll) {

@@ -1,0 +1,73 @@
+// Packed streams, as Python passes them.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "arrays.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+
+namespace torchac::python {
+
+using Int64s = py::array_t<std::int64_t, py::array::c_style>;
+
+// Streams one after the other in one array, and how many bytes each has.
+class Packed {
+ public:
+  Packed(Uint8s data, Int64s lengths) : data_(std::move(data)), lengths_(std::move(lengths)) {
+    std::int64_t left = data_.size();
+    for (const std::int64_t length : all_lengths()) {
+      require(length >= 0 && length <= left, "lengths that add up to the bytes expected");
+      left -= length;
+    }
+    require(left == 0, "lengths that add up to the bytes expected");
+  }
+
+  // Those of the streams as they would end now, which leaves them as they are.
+  explicit Packed(std::span<EncodedStream> streams)
+      : lengths_(static_cast<py::ssize_t>(streams.size())) {
+    std::int64_t* length = lengths_.mutable_data();
+    std::size_t size = 0;
+    for (const EncodedStream& stream : streams) {
+      *length++ = static_cast<std::int64_t>(stream.size());
+      size += stream.size();
+    }
+    data_ = Uint8s(static_cast<py::ssize_t>(size));
+    std::uint8_t* to = data_.mutable_data();
+    for (EncodedStream& stream : streams) {
+      const std::size_t its_size = stream.size();
+      stream.finish({to, its_size});
+      to += its_size;
+    }
+  }
+
+  [[nodiscard]] const Uint8s& data() const { return data_; }
+  [[nodiscard]] const Int64s& lengths() const { return lengths_; }
+
+  [[nodiscard]] std::vector<Decoder> decoders() const {
+    std::vector<Decoder> result;
+    const std::uint8_t* from = data_.data();
+    for (const std::int64_t length : all_lengths()) {
+      result.emplace_back(std::span(from, static_cast<std::size_t>(length)));
+      from += length;
+    }
+    return result;
+  }
+
+ private:
+  [[nodiscard]] std::span<const std::int64_t> all_lengths() const {
+    return {lengths_.data(), static_cast<std::size_t>(lengths_.size())};
+  }
+
+  Uint8s data_;
+  Int64s lengths_;
+};
+
+}  // namespace torchac::python
