@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,6 +22,12 @@ from categories import CATEGORY_ENTRIES, CategoryWork, Logits
 from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
 from models import MODEL_ENTRIES, ModelWork, Values
 
+# What makes the inputs of a kind of work, and how each package does it.
+WAYS: dict[type[Work], tuple[Callable[..., Any], Mapping[str, Callable[..., Iterator[Entry]]]]] = {
+    Work: (Inputs, ENTRIES),
+    ModelWork: (Values, MODEL_ENTRIES),
+    CategoryWork: (Logits, CATEGORY_ENTRIES),
+}
 # Seconds that calls are repeated for: so long that waking up from the others' turns does not count.
 ENOUGH = 0.02
 
@@ -104,18 +110,9 @@ class Bench:
     def prepare(self, work: Work, count: int) -> Prepared:
         """Makes the inputs and tries out every way of the package to do the work."""
         self._entries.clear()
-        inputs: Inputs | Values | Logits
-        if isinstance(work, CategoryWork):
-            inputs = Logits(work, count)
-            of_categories = CATEGORY_ENTRIES.get(self._package)
-            entries = of_categories(inputs) if of_categories else iter(())
-        elif isinstance(work, ModelWork):
-            inputs = Values(work, count)
-            with_models = MODEL_ENTRIES.get(self._package)
-            entries = with_models(inputs) if with_models else iter(())
-        else:
-            inputs = Inputs(work, count)
-            entries = ENTRIES[self._package](inputs)
+        make, ways = WAYS[type(work)]
+        inputs = make(work, count)
+        entries = ways[self._package](inputs) if self._package in ways else iter(())
         self._entries = {entry.label: entry for entry in entries}
         return Prepared(
             inputs.count,

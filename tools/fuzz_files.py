@@ -6,7 +6,6 @@ written, or CorruptStreamError; any other exception, or a crash, is a finding.
 
 import argparse
 import io
-import zlib
 from collections import Counter
 from random import Random
 
@@ -41,7 +40,7 @@ def sealed(parts: list[bytes]) -> bytes:
     """A file of these segments, with CRCs that fit."""
     data = _segments.head(b"")
     for part in (*parts, b"\0"):
-        data += part + zlib.crc32(part, int.from_bytes(data[-4:], "little")).to_bytes(4, "little")
+        data += part + _segments.crc(part, data[-_segments.CRC_BYTES :])
     return data
 
 

@@ -1,4 +1,4 @@
-"""The model that an argument is or stands for."""
+"""The model that an argument is or stands for, and what is decoded with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.distributions import Distribution
 
+from torchac._tensors import Array, NDArray, like
 from torchac.categorical import Bernoulli, Categorical
 from torchac.models import Laplace, Mixture, Model, Normal
 
@@ -40,6 +41,19 @@ def as_model(model: Any) -> Model | None:
         "Normal, Laplace, MixtureSameFamily, Categorical or Bernoulli of torch.distributions"
         f"{advice}"
     )
+
+
+def model_or_cdf(model: Any) -> Model | Array:
+    """The model that an argument is or stands for, or the CDF that it is."""
+    its_model = as_model(model)
+    cdf: Array = model
+    return cdf if its_model is None else its_model
+
+
+def as_decoded(model: Model | Array, values: NDArray) -> Any:
+    """Decoded values or symbols as int32, where the arrays of the model or the CDF are."""
+    values = values.astype(np.int32, copy=False)
+    return model._like(values) if isinstance(model, Model) else like(values, model)
 
 
 def _given(distribution: Any) -> dict[str, torch.Tensor]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from torchac import _core, _gather, _tensors, _values, errors
-from torchac._as_model import as_model
 from torchac._rows import Rows, check_symbols
 from torchac._tensors import Array, NDArray, as_tensor, like
 from torchac.codec import rows_for
@@ -24,14 +23,13 @@ def size_of_part(values: int) -> int:
     return max(1, -(-values // max(1, values >> LOG2_OF_VALUES)))
 
 
-def encode(model: Any, values: Array, index: Any, threads: int) -> _core.Packed:
+def encode(model: Model | Array, values: Array, index: Any, threads: int) -> _core.Packed:
     """The streams of values that were checked, but for whether the model can code them."""
     shape = tuple(values.shape)
-    its_model = as_model(model)
-    if its_model is None:
+    if not isinstance(model, Model):
         rows = rows_for(model, shape, index)
         return _encode_symbols(rows, like(as_tensor(values), rows.cdf), threads)
-    its, numbered = its_model._for_values(shape, _values.check_index(index))
+    its, numbered = model._for_values(shape, _values.check_index(index))
     streams = _core.encode_value_parts(
         its._view(numbered), _tensors.numbers(values), _size(shape), threads
     )
@@ -55,18 +53,17 @@ def _encode_symbols(rows: Rows, symbols: Array, threads: int) -> _core.Packed:
 
 
 def decode(
-    model: Any, shape: tuple[int, ...], index: Any, streams: _core.Packed, threads: int
+    model: Model | Array, shape: tuple[int, ...], index: Any, streams: _core.Packed, threads: int
 ) -> NDArray:
     """Values of that shape, as int32 or int16."""
-    its_model = as_model(model)
-    if its_model is None:
+    if not isinstance(model, Model):
         rows = rows_for(model, shape, index)
         symbols = np.empty(shape, np.int16)
         report = _core.decode_parts(rows.view(), streams, symbols, _size(shape), threads)
         if report is not None:
             raise errors.explain(report, rows)
         return symbols
-    its, numbered = its_model._for_values(shape, _values.check_index(index))
+    its, numbered = model._for_values(shape, _values.check_index(index))
     values = np.empty(shape, np.int32)
     report = _core.decode_value_parts(its._view(numbered), streams, values, _size(shape), threads)
     if report is not None:
@@ -74,20 +71,12 @@ def decode(
     return values
 
 
-def check_shape(model: Any, shape: tuple[int, ...], index: Any) -> None:
+def check_shape(model: Model | Array, shape: tuple[int, ...], index: Any) -> None:
     """Raises if the model is none for values of that shape."""
-    its_model = as_model(model)
-    if its_model is None:
-        rows_for(model, shape, index)
+    if isinstance(model, Model):
+        model._for_values(shape, _values.check_index(index))
     else:
-        its_model._for_values(shape, _values.check_index(index))
-
-
-def as_decoded(model: Any, values: NDArray) -> Any:
-    """int32, where the model's arrays are."""
-    values = values.astype(np.int32, copy=False)
-    its_model: Model | None = as_model(model)
-    return like(values, model) if its_model is None else its_model._like(values)
+        rows_for(model, shape, index)
 
 
 def _size(shape: tuple[int, ...]) -> int:

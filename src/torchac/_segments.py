@@ -89,9 +89,10 @@ def checksum(sums: tuple[int, int]) -> int:
     return ((both ^ both >> 31) * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 32
 
 
-def crc(data: bytes | memoryview, before: int) -> bytes:
-    """The CRC-32 of all bytes up to here, of which `before` is the one before."""
-    return zlib.crc32(data, before).to_bytes(CRC_BYTES, "little")
+def crc(data: bytes | memoryview, before: bytes = bytes(CRC_BYTES)) -> bytes:
+    """The CRC-32 of these bytes, continued from the CRC before."""
+    start = int.from_bytes(before, "little")
+    return zlib.crc32(data, start).to_bytes(CRC_BYTES, "little")
 
 
 # Writing
@@ -100,7 +101,7 @@ def crc(data: bytes | memoryview, before: int) -> bytes:
 def head(model_id: bytes) -> bytes:
     """What a file begins with."""
     data = MAGIC + bytes([VERSION, len(model_id)]) + model_id
-    return data + crc(data, 0)
+    return data + crc(data)
 
 
 def number(value: int) -> bytes:
@@ -204,7 +205,7 @@ def parse(data: memoryview) -> tuple[bytes, list[Segment]]:
         before = bytes(cursor.take(CRC_BYTES))
     except EOFError:
         raise CorruptStreamError("the file ends within its head: it is not complete") from None
-    if before != crc(data[:head_end], 0):
+    if before != crc(data[:head_end]):
         raise CorruptStreamError("the head of the file is damaged")
     segments: list[Segment] = []
     while True:
@@ -220,7 +221,7 @@ def parse(data: memoryview) -> tuple[bytes, list[Segment]]:
             ) from None
         except ValueError as error:  # no encoder writes so
             raise CorruptStreamError(f"{what} is damaged: {error}") from None
-        if found != crc(data[begin:end], int.from_bytes(before, "little")):
+        if found != crc(data[begin:end], before):
             raise CorruptStreamError(f"{what} is damaged")
         before = found
         if segment is None:

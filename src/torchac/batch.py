@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 T = TypeVar("T")
+Streams: TypeAlias = list[bytes] | _core.Packed
 
 
 @overload
@@ -137,9 +138,6 @@ def encode_batch(
         its_symbols = check_symbols(_items("sym", sym)[item], rows)
         raise errors.explain(streams, rows, its_symbols, _name(item))
     return _unpacked(streams, cdf)
-
-
-Streams: TypeAlias = list[bytes] | _core.Packed
 
 
 def _encode_batch(

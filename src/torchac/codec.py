@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from torchac import _checks, _coding, _core, _values
-from torchac._as_model import as_model
+from torchac._as_model import as_decoded, as_model
 from torchac._rows import Rows, check_cdf
 from torchac._tensors import Array, Stream, as_tensor, like
 
@@ -83,15 +81,13 @@ def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> An
     rows = check_cdf(model, True, index) if its_model is None else None
     stream = _checks.check_stream(byte_stream)
     decoder = _core.Decoder([stream])
-    result: Any
-    if rows is not None:
-        symbols = as_tensor(_coding.decode(decoder, rows)).to(torch.int32)
-        result = like(symbols.numpy(), model)
+    if its_model is None:
+        assert rows is not None
+        values = _coding.decode(decoder, rows)
     else:
-        assert its_model is not None
-        result = its_model._like(_values.decode(decoder, its_model, index))
+        values = _values.decode(decoder, its_model, index)
     _coding.check_end(decoder)
-    return result
+    return as_decoded(model if its_model is None else its_model, values)
 
 
 def rows_for(cdf: Array, shape: tuple[int, ...], index: Array | None) -> Rows:

@@ -18,9 +18,11 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from torchac import _checks, _core, _parts, _segments, _tensors, _values
+from torchac._as_model import as_decoded, model_or_cdf
 from torchac._segments import Kind, Segment
 from torchac._tensors import Array
 from torchac.errors import CorruptStreamError
+from torchac.models import Model
 from torchac.threads import check_threads
 
 __all__ = ["Reader", "Segment", "Writer"]
@@ -116,7 +118,7 @@ class Writer:
             raise ValueError(
                 f"values has {len(shape)} dimensions: expected {_segments.MAX_NDIM} or fewer"
             )
-        segment = _encode(model, values, index, name, threads)
+        segment = _encode(model_or_cdf(model), values, index, name, threads)
         with self._lock:
             self._check_open()
             if name in self._names:
@@ -158,7 +160,7 @@ class Writer:
                 "use it when that is over"
             )
         self._at_work = True
-        crc = _segments.crc(segment, int.from_bytes(self._crc, "little"))
+        crc = _segments.crc(segment, self._crc)
         try:
             self._put(segment + crc)
         finally:
@@ -289,7 +291,7 @@ class Reader:
                     "if that is right, open the file with a larger max_values"
                 )
             try:
-                result = _decode(model, segment, index, threads)
+                result = _decode(model_or_cdf(model), segment, index, threads)
             except CorruptStreamError:
                 raise CorruptStreamError(
                     f"{where} decodes to other values than were encoded: the model differs (other "
@@ -322,7 +324,7 @@ class Reader:
 
 
 def _encode(
-    model: Any, values: Array, index: Array | None, name: str | None, threads: int
+    model: Model | Array, values: Array, index: Array | None, name: str | None, threads: int
 ) -> bytes:
     """A segment, but for its CRC."""
     shape = tuple(values.shape)
@@ -340,20 +342,20 @@ def _encode(
         above = whole.ravel().view(np.uint32) - np.uint32(least % (1 << 32))
         packed = _segments.pack_bits(above, width)
         return _segments.title(Kind.FIXED, name, shape) + fixed + packed
-    return _segments.title(Kind.CODED, name, shape) + coded + streams.data.tobytes()
+    return b"".join((_segments.title(Kind.CODED, name, shape), coded, streams.data.data))
 
 
-def _decode(model: Any, segment: Segment, index: Array | None, threads: int) -> Any:
+def _decode(model: Model | Array, segment: Segment, index: Array | None, threads: int) -> Any:
     """The values of a segment. Raises CorruptStreamError if they are others than were encoded."""
     if segment._kind is not Kind.CODED:
         _parts.check_shape(model, segment.shape, index)
-        return _parts.as_decoded(model, segment.stored())
+        return as_decoded(model, segment.stored())
     packed = _core.Packed(np.frombuffer(segment._payload, np.uint8), segment._lengths)
     values = _parts.decode(model, segment.shape, index, packed, threads)
     found = _segments.checksum(_core.checksum(_tensors.numbers(values)))
     if found != segment._checksum:
         raise CorruptStreamError
-    return _parts.as_decoded(model, values)
+    return as_decoded(model, values)
 
 
 def _open_for(path: Path, temporary: Path) -> BinaryIO:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from torchac import _checks, _coding, _core, _tensors, _values, errors
-from torchac._as_model import as_model
+from torchac._as_model import as_decoded, as_model
 from torchac._rows import Rows, check_cdf, check_symbols
 from torchac._tensors import BOOLS, Array, NDArray, Stream, as_tensor, like
 from torchac.codec import rows_for
@@ -177,7 +177,7 @@ class BatchDecoder:
             symbols = np.empty(rows.shape, np.int16)
             report = self._core.decode(rows.view(), symbols, part.chosen)
             part.check(report, lambda r, name: errors.explain(r, rows, None, name))
-            return like(part.whole(symbols.astype(np.int32), whole.shape), model)
+            return as_decoded(model, part.whole(symbols, whole.shape))
         numbered = _values.check_index(index)
         shape = _values.decoded_shape(its_model, numbered)
         _check_batch("the model", shape, self._size)
@@ -189,7 +189,7 @@ class BatchDecoder:
             report,
             lambda r, name: _values.explain(r, coded, numbered, None, result.shape, item=name),
         )
-        return its_model._like(part.whole(result, shape))
+        return as_decoded(its_model, part.whole(result, shape))
 
     def mark(self, *, active: Array | None = None) -> None:
         """Reads a mark of each stream, as `Decoder.mark`.
