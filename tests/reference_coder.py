@@ -58,6 +58,16 @@ def encode(rows: list[list[int]], symbols: list[int]) -> bytes:
     return np.packbits(bits).tobytes()
 
 
+def search(row: list[int], quantile: int) -> int:
+    """The last symbol that starts at or before a quantile, by sections where there are many."""
+    first, end = 0, len(row) - 1
+    while end - first > 256:
+        edges = [first + k * (end - first) // 16 for k in range(17)]
+        section = max((k for k in range(1, 16) if row[edges[k]] <= quantile), default=0)
+        first, end = edges[section], edges[section + 1]
+    return max((s for s in range(first, end) if row[s] <= quantile), default=first)
+
+
 def decode(rows: list[list[int]], stream: bytes) -> list[int]:
     """As many symbols as there are rows."""
     bits = iter(np.unpackbits(np.frombuffer(stream, np.uint8)).tolist())
@@ -68,7 +78,7 @@ def decode(rows: list[list[int]], stream: bytes) -> list[int]:
     for row in rows:
         span = high - low + 1
         quantile = ((value - low + 1) * WHOLE - 1) // span
-        symbol = max((s for s in range(len(row) - 1) if row[s] <= quantile), default=0)
+        symbol = search(row, quantile)
         symbols.append(symbol)
         c_low, c_high = interval(row, symbol)
         high = low + (span * c_high >> 16) - 1

@@ -59,7 +59,8 @@ void check_find(const Find& find, const reference::Row& expected, std::int64_t l
 TEST_CASE("quantiles around every value, in rows and in lookup tables") {
   for_seeds(300, [](Random& random) {
     // Without normalization, float rows can have equal values.
-    const Kind kind{random.one_of(kRowTypes), random.one_in(2), random.between(1, 300)};
+    const std::int64_t most = random.one_in(4) ? 5000 : 300;
+    const Kind kind{random.one_of(kRowTypes), random.one_in(2), random.between(1, most)};
     const StoredCdf cdf = random_cdf(random, kind, 2);
     const auto expected = cdf.reference_rows();
     const bool searchable = std::ranges::all_of(expected, [](const auto& row) {
@@ -77,6 +78,30 @@ TEST_CASE("quantiles around every value, in rows and in lookup tables") {
         check_find([&](const Target& target) { return model.find(row, target); }, expected[i]);
         check_find([&](const Target& target) { return tables->model().find(table, target); },
                    expected[i]);
+      }
+    });
+  });
+}
+
+TEST_CASE("in long rows that decrease, the search goes by sections") {
+  for_seeds(300, [](Random& random) {
+    const Kind kind{random.one_of({RowType::kInt16, RowType::kFloat32}), false,
+                    random.between(257, 5000)};
+    StoredCdf cdf = random_cdf(random, kind, 1);
+    for (int changes = 0; changes < 100; ++changes) {
+      const auto bad = random.one_of<float>({-2, 0, 0.25, 0.75, 2, NAN, INFINITY});
+      const bool is_float = kind.type == RowType::kFloat32;
+      const auto j = random.between(1, kind.symbols - 1);
+      const auto any = static_cast<std::uint64_t>(random.between(0, 65535));
+      cdf.set(0, j, is_float ? std::bit_cast<std::uint32_t>(bad) : any);
+    }
+    const auto row = cdf.reference_row(0);
+    with_cdf(cdf.layout(), [&](const auto& model) {
+      for (int i = 0; i < 100; ++i) {
+        const std::int64_t quantile = random.between(0, 65535);
+        CAPTURE(quantile);
+        const Found found = model.find(cdf.row(0), target_at(quantile));
+        REQUIRE(found.symbol == reference::search(row, static_cast<std::uint64_t>(quantile)));
       }
     });
   });

@@ -117,6 +117,27 @@ inline Encoded encode(const std::vector<Row>& rows, const std::vector<std::int16
   return result;
 }
 
+// The last value that a quantile reaches, by sections where there are many.
+inline std::size_t search(const Row& row, std::uint64_t quantile) {
+  const auto reached = [&](std::size_t s) {
+    return row[s] >= 0 && std::cmp_less_equal(row[s], quantile);
+  };
+  std::size_t first = 0;
+  std::size_t end = row.size() - 1;
+  while (end - first > 256) {
+    const auto edge = [first, count = end - first](std::size_t k) {
+      return first + k * count / 16;
+    };
+    std::size_t section = 15;
+    while (section > 0 && !reached(edge(section))) --section;
+    first = edge(section);
+    end = edge(section + 1);
+  }
+  std::size_t found = end - 1;
+  while (found > first && !reached(found)) --found;
+  return found;
+}
+
 class Decoder {
  public:
   explicit Decoder(const std::vector<std::uint8_t>& stream) : stream_(stream) {
@@ -124,12 +145,7 @@ class Decoder {
   }
 
   [[nodiscard]] std::size_t symbol(const Row& row) const {
-    const std::uint64_t target = ((value_ - window_.low + 1) * 65536 - 1) / window_.span();
-    std::size_t found = 0;
-    for (std::size_t s = 0; s + 1 < row.size(); ++s) {
-      if (row[s] >= 0 && std::cmp_less_equal(row[s], target)) found = s;
-    }
-    return found;
+    return search(row, ((value_ - window_.low + 1) * 65536 - 1) / window_.span());
   }
 
   // False if the state would not hold the value.

@@ -55,7 +55,8 @@ class CdfRow {
     return symbols_ == 2 ? Target::without_quantile(state) : Target::of<kHasAvx2>(state);
   }
 
-  // The largest symbol whose interval starts at or before the target, or 0.
+  // The largest symbol whose interval starts at or before the target, or 0; in long rows that of a
+  // section.
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
     if (symbols_ == 2) return find_of_two(row, target);
     const std::uint32_t symbol = symbols_ == 1 ? 0 : symbol_at(row, target);
@@ -97,6 +98,12 @@ class CdfRow {
   }
 
  private:
+  // By docs/format.md: more symbols are searched by sections, so many at a time.
+  static constexpr std::uint32_t kScanned = 256;
+  static constexpr std::uint32_t kSections = 16;
+  // Where the first sections begin is prefetched, as no processor would do by itself.
+  static constexpr std::ptrdiff_t kRowsAhead = 3;
+
   // One comparison decides, and bounds that are read before are chosen by it without a branch on
   // data.
   [[nodiscard]] TORCHAC_INLINE Found find_of_two(const std::byte* row, const Target& target) const {
@@ -121,22 +128,55 @@ class CdfRow {
     return self.scan(row, quantile, self.stride_);
   }
 
-  // Reads the row once from front to back, at the speed of memory, without a branch on what it
-  // reads. The stride is a constant where the rows are contiguous, so that the compiler makes
-  // vector code.
+  // Symbols that are next to each other, one or more.
+  struct Part {
+    std::uint32_t first;
+    std::uint32_t count;
+  };
+
+  // The part of a row in which a symbol is: of the sections of a long row, the last one that begins
+  // with a value that is reached, or the first one. So a row need not be read whole, and where it
+  // decreases, the interval that is found is still one that the target may be in.
+  template <class Reaches>
+  [[nodiscard]] TORCHAC_INLINE Part part_of(const Reaches& reaches) const {
+    Part part{0, symbols_};
+    while (part.count > kScanned) {
+      std::uint32_t section = 0;
+      TORCHAC_UNROLL
+      for (std::uint32_t k = 1; k < kSections; ++k)
+        section = reaches(part.first + k * part.count / kSections) ? k : section;
+      const std::uint32_t begin = section * part.count / kSections;
+      part = {part.first + begin, (section + 1) * part.count / kSections - begin};
+    }
+    return part;
+  }
+
+  // Without a branch on what it reads. The stride is a constant where the rows are contiguous, so
+  // that the compiler makes vector code.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t scan(const std::byte* row, std::uint32_t quantile,
                                                   std::ptrdiff_t stride) const {
     using Fast = typename Value::Fast;
     using Index = typename Value::Index;
     const auto limit = static_cast<Fast>(quantile);
-    Fast all = 0;
-    Index last = 0;
-    Index index = 0;  // j, in as many bits as what it goes with
-    for (std::uint32_t j = 0; j < symbols_; ++j, ++index) {
+    const std::ptrdiff_t ahead = kRowsAhead * stride * (std::ptrdiff_t{symbols_} + 1);
+    Fast sections = 0;
+    const Part part = part_of([&](std::uint32_t j) {
+      const std::byte* at = row + static_cast<std::ptrdiff_t>(j) * stride;
+      prefetch_line<2>(at, ahead);
+      const Fast value = value_.quantize_fast(load<Stored>(at), static_cast<Index>(j));
+      sections |= value;
+      return value <= limit;
+    });
+    Fast all = sections;
+    const auto first = static_cast<Index>(part.first);
+    const std::byte* from = row + static_cast<std::ptrdiff_t>(part.first) * stride;
+    Index last = first;
+    Index index = first;  // j, in as many bits as what it goes with
+    for (std::uint32_t i = 0; i < part.count; ++i, ++index) {
       const Fast value =
-          value_.quantize_fast(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), index);
+          value_.quantize_fast(load<Stored>(from + static_cast<std::ptrdiff_t>(i) * stride), index);
       all |= value;
-      last = std::max(last, value <= limit ? index : Index{0});
+      last = std::max(last, value <= limit ? index : first);
     }
     return Value::out_of_range(all) ? scan_slow(*this, row, quantile)
                                     : static_cast<std::uint32_t>(last);
@@ -144,8 +184,10 @@ class CdfRow {
 
   [[nodiscard]] TORCHAC_COLD static std::uint32_t scan_slow(CdfRow self, const std::byte* row,
                                                             std::uint32_t quantile) {
-    std::uint32_t symbol = self.symbols_ - 1;
-    while (symbol > 0 && self.at(row, symbol) > quantile) --symbol;
+    const auto reaches = [&](std::uint32_t j) { return self.at(row, j) <= quantile; };
+    const Part part = self.part_of(reaches);
+    std::uint32_t symbol = part.first + part.count - 1;
+    while (symbol > part.first && !reaches(symbol)) --symbol;
     return symbol;
   }
 
