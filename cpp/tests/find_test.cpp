@@ -89,11 +89,11 @@ TEST_CASE("in long rows that decrease, the search goes by sections") {
                     random.between(257, 5000)};
     StoredCdf cdf = random_cdf(random, kind, 1);
     for (int changes = 0; changes < 100; ++changes) {
-      const auto bad = random.one_of<float>({-2, 0, 0.25, 0.75, 2, NAN, INFINITY});
+      const auto real = random.one_of<float>({-2, 0, 0.25, 0.75, 2, NAN, INFINITY});
+      const auto integer = static_cast<std::uint64_t>(random.between(0, 65535));
       const bool is_float = kind.type == RowType::kFloat32;
-      const auto j = random.between(1, kind.symbols - 1);
-      const auto any = static_cast<std::uint64_t>(random.between(0, 65535));
-      cdf.set(0, j, is_float ? std::bit_cast<std::uint32_t>(bad) : any);
+      cdf.set(0, random.between(1, kind.symbols - 1),
+              is_float ? std::bit_cast<std::uint32_t>(real) : integer);
     }
     const auto row = cdf.reference_row(0);
     with_cdf(cdf.layout(), [&](const auto& model) {

@@ -98,10 +98,9 @@ class CdfRow {
   }
 
  private:
-  // By docs/format.md: more symbols are searched by sections, so many at a time.
+  // By docs/format.md: more symbols than kScanned are searched by sections.
   static constexpr std::uint32_t kScanned = 256;
   static constexpr std::uint32_t kSections = 16;
-  // Where the first sections begin is prefetched, as no processor would do by itself.
   static constexpr std::ptrdiff_t kRowsAhead = 3;
 
   // One comparison decides, and bounds that are read before are chosen by it without a branch on
@@ -119,7 +118,19 @@ class CdfRow {
   [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol_at(const std::byte* row,
                                                        const Target& target) const {
     const auto quantile = target.quantile();
-    return contiguous() ? scan(row, quantile, sizeof(Stored)) : scan_strided(*this, row, quantile);
+    if (!contiguous()) return scan_strided(*this, row, quantile);
+    if (symbols_ > kScanned) prefetch_sections(row);
+    return scan(row, quantile, sizeof(Stored));
+  }
+
+  // Prefetches where the sections of a row that comes soon begin, if rows follow each other; no
+  // processor does so by itself.
+  TORCHAC_INLINE void prefetch_sections(const std::byte* row) const {
+    constexpr std::ptrdiff_t kValue = sizeof(Stored);
+    const std::ptrdiff_t ahead = kRowsAhead * kValue * (std::ptrdiff_t{symbols_} + 1);
+    TORCHAC_UNROLL
+    for (std::uint32_t k = 1; k < kSections; ++k)
+      prefetch_line<2>(row, ahead + kValue * std::ptrdiff_t{k * symbols_ / kSections});
   }
 
   [[nodiscard]] TORCHAC_NOINLINE static std::uint32_t scan_strided(CdfRow self,
@@ -134,9 +145,9 @@ class CdfRow {
     std::uint32_t count;
   };
 
-  // The part of a row in which a symbol is: of the sections of a long row, the last one that begins
-  // with a value that is reached, or the first one. So a row need not be read whole, and where it
-  // decreases, the interval that is found is still one that the target may be in.
+  // The part of a row to scan: of the sections of a long row, the last one whose first value is
+  // reached, or else the first one, and so on. The value behind a part is never reached: so the
+  // interval that is found there holds the target in rows that decrease, too.
   template <class Reaches>
   [[nodiscard]] TORCHAC_INLINE Part part_of(const Reaches& reaches) const {
     Part part{0, symbols_};
@@ -158,26 +169,19 @@ class CdfRow {
     using Fast = typename Value::Fast;
     using Index = typename Value::Index;
     const auto limit = static_cast<Fast>(quantile);
-    const std::ptrdiff_t ahead = kRowsAhead * stride * (std::ptrdiff_t{symbols_} + 1);
-    Fast sections = 0;
-    const Part part = part_of([&](std::uint32_t j) {
-      const std::byte* at = row + static_cast<std::ptrdiff_t>(j) * stride;
-      prefetch_line<2>(at, ahead);
-      const Fast value = value_.quantize_fast(load<Stored>(at), static_cast<Index>(j));
-      sections |= value;
+    Fast all = 0;
+    const auto reaches = [&](std::uint32_t j, Index index) {
+      const Fast value =
+          value_.quantize_fast(load<Stored>(row + static_cast<std::ptrdiff_t>(j) * stride), index);
+      all |= value;
       return value <= limit;
-    });
-    Fast all = sections;
+    };
+    const Part part = part_of([&](std::uint32_t j) { return reaches(j, static_cast<Index>(j)); });
     const auto first = static_cast<Index>(part.first);
-    const std::byte* from = row + static_cast<std::ptrdiff_t>(part.first) * stride;
     Index last = first;
     Index index = first;  // j, in as many bits as what it goes with
-    for (std::uint32_t i = 0; i < part.count; ++i, ++index) {
-      const Fast value =
-          value_.quantize_fast(load<Stored>(from + static_cast<std::ptrdiff_t>(i) * stride), index);
-      all |= value;
-      last = std::max(last, value <= limit ? index : first);
-    }
+    for (std::uint32_t j = part.first; j < part.first + part.count; ++j, ++index)
+      last = std::max(last, reaches(j, index) ? index : first);
     return Value::out_of_range(all) ? scan_slow(*this, row, quantile)
                                     : static_cast<std::uint32_t>(last);
   }

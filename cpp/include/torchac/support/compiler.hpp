@@ -2,7 +2,8 @@
 //
 // TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
 // registers; compilers left to themselves call functions that several loops share.
-// TORCHAC_UNROLL: before a loop over streams, 12 at most, so that each has registers of its own.
+// TORCHAC_UNROLL: before a loop of few rounds: over streams, 12 at most, so that each has registers
+// of its own, or over values of a row.
 // TORCHAC_UNROLL_2: before a loop that does twice as much in each round.
 // TORCHAC_NOINLINE: takes long enough to be called, and is not copied to each caller.
 // TORCHAC_COLD: rarely needed, and kept out of the loops.
