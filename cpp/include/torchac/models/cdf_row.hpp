@@ -101,7 +101,9 @@ class CdfRow {
   // By docs/format.md: more symbols than kScanned are searched by sections.
   static constexpr std::uint32_t kScanned = 256;
   static constexpr std::uint32_t kSections = 16;
-  static constexpr std::ptrdiff_t kRowsAhead = 3;
+  static constexpr std::ptrdiff_t kRowsAhead = 10;
+  static constexpr std::ptrdiff_t kLine = 64;     // bytes of a cache line
+  static constexpr std::ptrdiff_t kWhole = 4096;  // bytes of the largest row prefetched whole
 
   // One comparison decides, and bounds that are read before are chosen by it without a branch on
   // data.
@@ -119,15 +121,21 @@ class CdfRow {
                                                        const Target& target) const {
     const auto quantile = target.quantile();
     if (!contiguous()) return scan_strided(*this, row, quantile);
-    if (symbols_ > kScanned) prefetch_sections(row);
+    if (symbols_ > kScanned) prefetch_row(row);
     return scan(row, quantile, sizeof(Stored));
   }
 
-  // Prefetches where the sections of a row that comes soon begin, if rows follow each other; no
-  // processor does so by itself.
-  TORCHAC_INLINE void prefetch_sections(const std::byte* row) const {
+  // Prefetches what a row that comes soon will need, if rows follow each other: all of it, or, of
+  // one that has many lines, those where its sections begin. No processor does so by itself, as
+  // only some of a row is read.
+  TORCHAC_INLINE void prefetch_row(const std::byte* row) const {
     constexpr std::ptrdiff_t kValue = sizeof(Stored);
-    const std::ptrdiff_t ahead = kRowsAhead * kValue * (std::ptrdiff_t{symbols_} + 1);
+    const std::ptrdiff_t size = kValue * (std::ptrdiff_t{symbols_} + 1);
+    const std::ptrdiff_t ahead = kRowsAhead * size;
+    if (size <= kWhole) {
+      for (std::ptrdiff_t at = 0; at < size; at += kLine) prefetch_line<2>(row, ahead + at);
+      return;
+    }
     TORCHAC_UNROLL
     for (std::uint32_t k = 1; k < kSections; ++k)
       prefetch_line<2>(row, ahead + kValue * std::ptrdiff_t{k * symbols_ / kSections});
