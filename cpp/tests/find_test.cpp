@@ -74,7 +74,7 @@ TEST_CASE("quantiles around every value, in rows and in lookup tables") {
       if (!searchable) return;
       for (std::size_t i = 0; i < expected.size(); ++i) {
         const std::byte* row = cdf.row(static_cast<std::int64_t>(i));
-        const auto table = static_cast<std::uint32_t>(i) * tables->step();
+        const auto table = tables->first() + static_cast<std::uint32_t>(i) * tables->step();
         check_find([&](const Target& target) { return model.find(row, target); }, expected[i]);
         check_find([&](const Target& target) { return tables->model().find(table, target); },
                    expected[i]);

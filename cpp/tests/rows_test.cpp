@@ -44,7 +44,7 @@ TEST_CASE("an index chooses tables, and one that is out of range ends the read")
   CHECK(read(rows, 1, tables.data()).empty());
 }
 
-TEST_CASE("numbers of tables are multiplied, and as many as 32 bits can tell apart are read") {
+TEST_CASE("numbers of tables become locators, and as many as 32 bits can tell apart are read") {
   const std::vector<std::int64_t> index{0, UINT32_MAX - 1, UINT32_MAX, std::int64_t{1} << 32};
   const auto read_with = [&](std::int64_t tables, std::uint32_t step) {
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{4, 8}});
@@ -61,11 +61,11 @@ TEST_CASE("numbers of tables are multiplied, and as many as 32 bits can tell apa
   const StridedWalk walk(std::as_bytes(std::span(few)).data(), {{3, 1}});
   std::array<std::uint32_t, 3> found{};
   const ReadableBlock readable =
-      TableReader(Rows({nullptr, 0, 3}, {IntegerType::kUint8, walk}), 7).read(3, found.data());
+      TableReader(Rows({nullptr, 0, 3}, {IntegerType::kUint8, walk}), 7, 4).read(3, found.data());
   CHECK(readable.count == 2);
   CHECK(readable.fault.problem == Problem::kIndex);
-  CHECK(found[0] == 14);
-  CHECK(found[1] == 7);
+  CHECK(found[0] == 18);
+  CHECK(found[1] == 11);
 }
 
 }  // namespace torchac::test

@@ -55,18 +55,19 @@ class Rows {
 
 TORCHAC_BEGIN_TARGET
 
-// Reads the index of rows that are shared tables, as numbers of tables times `step`.
+// Reads the index of rows that are shared tables: table k as `first` + k * `step`.
 class TableReader {
  public:
-  explicit TableReader(const Rows& rows, std::uint32_t step = 1)
+  explicit TableReader(const Rows& rows, std::uint32_t step = 1, std::uint32_t first = 0)
       : index_(*rows.index()),
         tables_(static_cast<std::uint32_t>(std::min(rows.tables()->count, kMaxTables))),
-        step_(step) {}
+        step_(step),
+        first_(first) {}
 
   [[nodiscard]] ReadableBlock read(std::size_t count, std::uint32_t* to) {
     read_integers(index_, count, to);
     const std::size_t good = count_below(to, count, [&](std::size_t) { return tables_; });
-    for (std::size_t i = 0; i < good; ++i) to[i] *= step_;
+    for (std::size_t i = 0; i < good; ++i) to[i] = to[i] * step_ + first_;
     return {good, {Problem::kIndex}};
   }
 
@@ -77,6 +78,7 @@ class TableReader {
   Integers index_;
   std::uint32_t tables_;
   std::uint32_t step_;
+  std::uint32_t first_;
 };
 
 // Reads the addresses of rows.

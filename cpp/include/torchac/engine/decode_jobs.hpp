@@ -65,7 +65,7 @@ inline Report decode_jobs(std::span<const DecodeJob> jobs, ThreadTeam& team) {
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const DecodeJob& job = jobs[i];
       return new (memory) Task(job.symbols, job.count, job.streams, tables->model(),
-                               TableReader(job.rows, tables->step()));
+                               TableReader(job.rows, tables->step(), tables->first()));
     });
   }
   return with_cdf(jobs.front().cdf, [&]<class Value>(const CdfRow<Value>&) {

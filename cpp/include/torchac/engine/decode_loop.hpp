@@ -104,12 +104,12 @@ class DecodeTask final : public StreamTask {
     while (done < steps) {
       const std::size_t n = std::min(kStrip, steps - done);
       std::array<Decoder, kStreams> decoders;
-      std::array<const std::uint32_t*, kStreams> tables;
+      std::array<const std::uint32_t*, kStreams> locators;
       for (std::size_t k = 0; k < kStreams; ++k) {
         decoders[k] = *tasks[k]->stream_;
-        tables[k] = tasks[k]->source_.view(tasks[k]->next()).locators;
+        locators[k] = tasks[k]->source_.view(tasks[k]->next()).locators;
       }
-      if (!loop.decode(lut.layout(), lut.tables(), tables, n, decoders, symbols)) [[unlikely]]
+      if (!loop.decode(lut.tables(), locators, n, decoders, symbols)) [[unlikely]]
         break;
       if constexpr (TailSource<Source>) {
         if (!to_values(tasks, n, symbols)) {

@@ -44,10 +44,10 @@ struct SimdLoop {
   void (*encode)(const std::array<const std::uint32_t*, kStreams>& intervals, std::size_t count,
                  std::array<Encoder, kStreams>& encoders);
 
-  // Decodes `count` symbols of each stream, at most kStrip, with tables at those offsets. False if
-  // a stream ends or contradicts a table; decoders and symbols are of no use then.
-  bool (*decode)(const LutLayout& layout, const std::byte* tables,
-                 const std::array<const std::uint32_t*, kStreams>& offsets, std::size_t count,
+  // Decodes `count` symbols of each stream, at most kStrip, with the tables at those LutLocators.
+  // False if a stream ends or contradicts a table; decoders and symbols are of no use then.
+  bool (*decode)(const std::byte* tables,
+                 const std::array<const std::uint32_t*, kStreams>& locators, std::size_t count,
                  std::array<Decoder, kStreams>& decoders, SymbolStrips<kStreams>& symbols);
 };
 
@@ -179,30 +179,27 @@ void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_inter
 
 // The entries, where they miss others that do not.
 template <std::size_t kStreams>
-TORCHAC_INLINE LutEntry<Words<kStreams>> find_slow(const LutLayout& layout, const std::byte* tables,
-                                                   const Words<kStreams>& all_offsets,
-                                                   const LutEntry<Words<kStreams>>& entries,
-                                                   const Words<kStreams>& all_quantiles) {
+TORCHAC_INLINE LutEntry<Words<kStreams>> find_slow(
+    const std::byte* tables, const std::array<std::uint32_t, kStreams>& locators,
+    const LutEntry<Words<kStreams>>& entries, const Words<kStreams>& all_quantiles) {
   const auto misses = to_array(entries.is_miss(all_quantiles));
-  const auto offsets = to_array(all_offsets);
   const auto quantiles = to_array(all_quantiles);
   auto found = to_array(entries.bits());
   for (std::size_t k = 0; k < kStreams; ++k) {
-    if (misses[k] == 0) continue;
-    found[k] = LutLayout::find_slow(layout, tables + offsets[k], found[k], quantiles[k]).bits();
+    if (misses[k] != 0)
+      found[k] = LutLayout::find_slow(tables, locators[k], found[k], quantiles[k]).bits();
   }
   return LutEntry(load_words<kStreams>(found.data()));
 }
 
 // As SimdLoop::decode.
 template <std::size_t kStreams>
-bool decode_strip(const LutLayout& layout, const std::byte* tables,
-                  const std::array<const std::uint32_t*, kStreams>& table_offsets,
-                  std::size_t count, std::array<Decoder, kStreams>& decoders,
-                  SymbolStrips<kStreams>& to) {
+bool decode_strip(const std::byte* tables,
+                  const std::array<const std::uint32_t*, kStreams>& of_streams, std::size_t count,
+                  std::array<Decoder, kStreams>& decoders, SymbolStrips<kStreams>& to) {
   using Word = Words<kStreams>;
-  LaneStrip<kStreams> offsets;
-  to_lanes(table_offsets, count, offsets);
+  LaneStrip<kStreams> locators;
+  to_lanes(of_streams, count, locators);
   LaneStrip<kStreams> symbols;
 
   auto state =
@@ -217,10 +214,10 @@ bool decode_strip(const LutLayout& layout, const std::byte* tables,
     Word moved{};
     for (const std::size_t end = std::min(i + kRead, count); i < end; ++i) {
       const Word quantile = state.quantile();
-      const Word offset = load_words<kStreams>(offsets[i].data()) * LutLayout::kOffsetUnit;
-      LutEntry entry(load_words(tables, offset + layout.entry_offset(quantile)));
+      const LutLocator locator(load_words<kStreams>(locators[i].data()));
+      LutEntry entry(load_words(tables, locator.entry(quantile)));
       if (any_above_half(entry.is_miss(quantile))) [[unlikely]]
-        entry = find_slow(layout, tables, offset, entry, quantile);
+        entry = find_slow(tables, locators[i], entry, quantile);
       const Word second = entry.second_mask(quantile);
       const Word low_part = scale(state.range, entry.low(second));
       const Word high_part = scale(state.range, entry.high(second));

@@ -81,12 +81,12 @@ class ValueLutSource {
  public:
   using Model = DecodeLut;
 
-  ValueLutSource(const DecodeLut& lut, std::uint32_t step, WindowRows rows)
-      : lut_(lut), step_(step), block_(std::move(rows)) {}
+  ValueLutSource(const WindowDecodeTables& tables, WindowRows rows)
+      : lut_(tables.model()), of_rows_(tables.locators()), block_(std::move(rows)) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     const ReadableBlock readable = block_.read(count);
-    for (std::size_t i = 0; i < readable.count; ++i) locators_[i] = block_.row(i) * step_;
+    for (std::size_t i = 0; i < readable.count; ++i) locators_[i] = of_rows_[block_.row(i)];
     return readable;
   }
 
@@ -112,7 +112,7 @@ class ValueLutSource {
 
  private:
   DecodeLut lut_;
-  std::uint32_t step_;
+  const std::uint32_t* of_rows_;
   WindowRowBlock block_;
   std::array<std::uint32_t, kBlock> locators_;
 };

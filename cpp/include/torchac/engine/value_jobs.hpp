@@ -96,8 +96,8 @@ inline Report decode_categories(std::span<const DecodeValuesJob> jobs, ThreadTea
 }
 
 // Lookup tables of the rows that all jobs share, if there are enough values for them to pay.
-inline std::optional<DecodeTables> decode_tables(std::span<const DecodeValuesJob> jobs,
-                                                 Poll& poll) {
+inline std::optional<WindowDecodeTables> decode_tables(std::span<const DecodeValuesJob> jobs,
+                                                       Poll& poll) {
   const auto& view = std::get<WindowRows>(jobs.front().model).view;
   std::int64_t values = 0;
   for (const DecodeValuesJob& job : jobs) {
@@ -106,7 +106,7 @@ inline std::optional<DecodeTables> decode_tables(std::span<const DecodeValuesJob
     values += job.count;
   }
   if (values / DecodeTables::kSymbolsThatPay < view.count) return std::nullopt;
-  return DecodeTables::prepare(view, poll);
+  return WindowDecodeTables::prepare(view, poll);
 }
 
 inline Report decode_values(std::span<const DecodeValuesJob> jobs, ThreadTeam& team) {
@@ -124,8 +124,8 @@ inline Report decode_values(std::span<const DecodeValuesJob> jobs, ThreadTeam& t
     using Task = DecodeTask<ValueLutSource>;
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
       const DecodeValuesJob& job = jobs[i];
-      return new (memory) Task(job.values, job.count, job.streams, tables->model(), tables->step(),
-                               std::get<WindowRows>(job.model));
+      return new (memory)
+          Task(job.values, job.count, job.streams, *tables, std::get<WindowRows>(job.model));
     });
   }
   return decode_values_of<ValueDecodeSource<WindowRowBlock, WindowRowSearch>, WindowRows>(jobs,

@@ -27,12 +27,11 @@ TORCHAC_BEGIN_TARGET
 
 class DecodeLut {
  public:
-  using Locator = std::uint32_t;  // where a table begins, in units of LutLayout::kOffsetUnit
+  using Locator = std::uint32_t;  // a LutLocator's bits
 
   DecodeLut() = default;
-  DecodeLut(LutLayout layout, const std::byte* tables) : layout_(layout), tables_(tables) {}
+  explicit DecodeLut(const std::byte* tables) : tables_(tables) {}
 
-  [[nodiscard]] const LutLayout& layout() const { return layout_; }
   [[nodiscard]] const std::byte* tables() const { return tables_; }
 
   [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
@@ -40,11 +39,11 @@ class DecodeLut {
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find(std::uint32_t at, const Target& target) const {
-    const std::byte* table = tables_ + std::size_t{at} * LutLayout::kOffsetUnit;
     const std::uint64_t quantile = target.quantile();
-    LutEntry entry(load<std::uint64_t>(table + layout_.entry_offset(quantile)));
+    const LutLocator<std::uint64_t> locator(at);
+    LutEntry entry(load<std::uint64_t>(tables_ + locator.entry(quantile)));
     if (entry.is_miss(quantile) != 0) [[unlikely]]
-      entry = LutLayout::find_slow(layout_, table, entry.bits(), quantile);
+      entry = LutLayout::find_slow(tables_, at, entry.bits(), quantile);
     const std::uint64_t second = entry.second_mask(quantile);
     return {static_cast<std::uint32_t>(entry.symbol(second)),
             {static_cast<std::uint32_t>(entry.low(second)),
@@ -57,7 +56,6 @@ class DecodeLut {
   }
 
  private:
-  LutLayout layout_;
   const std::byte* tables_ = nullptr;
 };
 
@@ -69,16 +67,18 @@ class DecodeTables {
   // To make a table takes about as long as to decode this number of symbols without.
   static constexpr std::int64_t kSymbolsThatPay = 8;
 
-  // Nothing, if a row has no table.
+  // Nothing, if a row has no table, or there are more tables than locators tell apart.
   template <class Value>
   static std::optional<DecodeTables> prepare(const CdfRow<Value>& cdf, const TableView& view,
                                              Poll& poll) {
-    const LutLayout layout(cdf.symbols());
-    if (view.count > std::int64_t{UINT32_MAX} / static_cast<std::int64_t>(step(layout)))
+    const LutLayout layout = LutLayout::of(cdf.symbols());
+    const std::size_t size = layout.size(cdf.symbols());
+    if (view.count > static_cast<std::int64_t>(LutLocator<std::uint64_t>::kMaxBytes / size))
       return std::nullopt;
-    DecodeTables tables(layout, view.count);
+    DecodeTables tables(layout.locator(0), layout.locator(size),
+                        static_cast<std::size_t>(view.count) * size);
     std::byte* table = tables.bytes_.data();
-    for (std::int64_t k = 0; k < view.count; ++k, table += layout.size()) {
+    for (std::int64_t k = 0; k < view.count; ++k, table += size) {
       poll.after(cdf.symbols());
       if (!cdf.quantize(view.row(k), cdf.symbols(), table + layout.row_offset()) ||
           !layout.fill(table, cdf.symbols()))
@@ -87,41 +87,48 @@ class DecodeTables {
     return tables;
   }
 
-  // The same of rows with windows.
-  static std::optional<DecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
-    std::uint32_t most = 1;
+  [[nodiscard]] DecodeLut model() const { return DecodeLut(bytes_.data()); }
+
+  // The locator of the first table, and from one to the next.
+  [[nodiscard]] std::uint32_t first() const { return first_; }
+  [[nodiscard]] std::uint32_t step() const { return second_ - first_; }
+
+ private:
+  DecodeTables(std::uint32_t first, std::uint32_t second, std::size_t size)
+      : first_(first), second_(second), bytes_(size) {}
+
+  std::uint32_t first_;
+  std::uint32_t second_;
+  std::vector<std::byte> bytes_;
+};
+
+// The same of rows with windows, which differ in length.
+class WindowDecodeTables {
+ public:
+  static std::optional<WindowDecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
+    WindowDecodeTables tables;
     for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k) {
       if (!view.valid(k)) return std::nullopt;
-      most = std::max(most, static_cast<std::uint32_t>(view.symbols[k]));
-    }
-    const LutLayout layout(most);
-    if (view.count > std::int64_t{UINT32_MAX} / static_cast<std::int64_t>(step(layout)))
-      return std::nullopt;
-    DecodeTables tables(layout, view.count);
-    std::byte* table = tables.bytes_.data();
-    for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k, table += layout.size()) {
-      poll.after(most);
       const auto symbols = static_cast<std::uint32_t>(view.symbols[k]);
+      poll.after(symbols);
+      const LutLayout layout = LutLayout::of(symbols);
+      const std::size_t offset = tables.bytes_.size();
+      if (offset > LutLocator<std::uint64_t>::kMaxBytes) return std::nullopt;
+      tables.locators_.push_back(layout.locator(offset));
+      tables.bytes_.resize(offset + layout.size(symbols));
+      std::byte* const table = &tables.bytes_[offset];
       std::memcpy(table + layout.row_offset(), view.row(k), symbols * sizeof(std::uint16_t));
       if (!layout.fill(table, symbols)) return std::nullopt;
     }
     return tables;
   }
 
-  [[nodiscard]] DecodeLut model() const { return {layout_, bytes_.data()}; }
-
-  // From the locator of one table to that of the next.
-  [[nodiscard]] std::uint32_t step() const { return step(layout_); }
+  [[nodiscard]] DecodeLut model() const { return DecodeLut(bytes_.data()); }
+  // Of each table.
+  [[nodiscard]] const std::uint32_t* locators() const { return locators_.data(); }
 
  private:
-  DecodeTables(LutLayout layout, std::int64_t count)
-      : layout_(layout), bytes_(static_cast<std::size_t>(count) * layout.size()) {}
-
-  [[nodiscard]] static std::uint32_t step(const LutLayout& layout) {
-    return static_cast<std::uint32_t>(layout.size() / LutLayout::kOffsetUnit);
-  }
-
-  LutLayout layout_;
+  std::vector<std::uint32_t> locators_;
   std::vector<std::byte> bytes_;
 };
 

@@ -1,4 +1,4 @@
-// The decode lookup table (LUT): its entries, and where they are.
+// The decode lookup table (LUT): its entries, how it is made, and where it is among others.
 #pragma once
 
 #include <algorithm>
@@ -54,44 +54,64 @@ class LutEntry {
   Word bits_;
 };
 
-// A table is an entry for each bucket of 2^shift neighbouring quantiles, and behind them the
-// quantized row.
-class LutLayout {
+// Where a table is among others, and how many quantiles its buckets have.
+template <class Word>
+class LutLocator {
  public:
-  // Where a table begins is told in units of so many bytes, which brings it into 32 bits.
-  static constexpr std::size_t kOffsetUnit = sizeof(std::uint64_t);
+  // Tables begin at multiples of so many bytes.
+  static constexpr std::size_t kUnit = sizeof(std::uint64_t);
+  static constexpr std::uint32_t kShiftBits = 4;
+  static constexpr std::size_t kMaxBytes = std::size_t{UINT32_MAX >> kShiftBits} * kUnit;
 
-  LutLayout() = default;
-  // For rows of at most so many symbols.
-  explicit LutLayout(std::uint32_t symbols) : max_symbols_(symbols) {
-    // A bucket for each symbol.
-    const std::uint32_t buckets = std::clamp(std::bit_ceil(symbols), kMinBuckets, kMaxBuckets);
-    shift_ = kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets));
+  TORCHAC_INLINE explicit LutLocator(const Word& bits) : bits_(bits) {}
+
+  [[nodiscard]] TORCHAC_INLINE Word shift() const { return bits_ & ((1u << kShiftBits) - 1); }
+  // In bytes.
+  [[nodiscard]] TORCHAC_INLINE Word table() const { return (bits_ >> kShiftBits) * kUnit; }
+  [[nodiscard]] TORCHAC_INLINE Word entry(const Word& quantile) const {
+    return table() + (quantile >> shift()) * sizeof(std::uint64_t);
   }
 
-  // Bytes from one table to the next.
-  [[nodiscard]] std::size_t size() const {
-    return row_offset() + std::size_t{max_symbols_ + kRowEnd + 3} / 4 * 4 * sizeof(std::uint16_t);
+ private:
+  Word bits_;
+};
+
+// A table is an entry for each bucket of 2^shift neighbouring quantiles, and behind them the number
+// of the last symbol and the quantized row.
+class LutLayout {
+ public:
+  // For rows of so many symbols: a bucket for each symbol.
+  [[nodiscard]] static LutLayout of(std::uint32_t symbols) {
+    const std::uint32_t buckets = std::clamp(std::bit_ceil(symbols), kMinBuckets, kMaxBuckets);
+    return LutLayout(kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets)));
+  }
+
+  // Bytes of a table of so many symbols.
+  [[nodiscard]] std::size_t size(std::uint32_t symbols) const {
+    const std::size_t bytes = row_offset() + (symbols + kRowEnd) * sizeof(std::uint16_t);
+    return (bytes + kUnit - 1) / kUnit * kUnit;
   }
 
   // Bytes from the beginning of a table to its row.
-  [[nodiscard]] std::size_t row_offset() const {
-    return (std::size_t{kTotalFrequency} >> shift_) * sizeof(std::uint64_t);
-  }
+  [[nodiscard]] std::size_t row_offset() const { return last_offset() + kUnit; }
 
-  // Where a table has the entry for a quantile, in bytes.
-  template <class Word>
-  [[nodiscard]] TORCHAC_INLINE Word entry_offset(const Word& quantile) const {
-    return (quantile >> shift_) * sizeof(std::uint64_t);
+  // The locator of a table so many bytes behind the first one, at most LutLocator::kMaxBytes.
+  [[nodiscard]] std::uint32_t locator(std::size_t offset) const {
+    return static_cast<std::uint32_t>(offset / kUnit) << LutLocator<std::uint64_t>::kShiftBits |
+           shift_;
   }
 
   // An entry that settles it, where one misses.
-  [[nodiscard]] TORCHAC_COLD static LutEntry<std::uint64_t> find_slow(LutLayout self,
-                                                                      const std::byte* table,
+  [[nodiscard]] TORCHAC_COLD static LutEntry<std::uint64_t> find_slow(const std::byte* tables,
+                                                                      std::uint64_t locator,
                                                                       std::uint64_t bits,
                                                                       std::uint64_t quantile) {
+    const LutLocator<std::uint64_t> at(locator);
+    const LutLayout self(static_cast<std::uint32_t>(at.shift()));
+    const std::byte* table = tables + at.table();
+    const auto last = load<std::uint32_t>(table + self.last_offset());
     std::uint64_t symbol = LutEntry<std::uint64_t>(bits).symbol(0) + 2;
-    while (symbol < self.last(table) && self.at(table, symbol + 1) <= quantile) ++symbol;
+    while (symbol < last && self.at(table, symbol + 1) <= quantile) ++symbol;
     return LutEntry<std::uint64_t>(self.entry_from(table, symbol));
   }
 
@@ -102,8 +122,8 @@ class LutLayout {
   // may replace it, and from there to the buckets that follow and have none.
   [[nodiscard]] TORCHAC_NOINLINE bool fill(std::byte* table, std::uint32_t symbols) const {
     if (!searchable(table, symbols)) return false;
-    const auto last = static_cast<std::uint16_t>(symbols - 1);
-    std::memcpy(table + size() - sizeof last, &last, sizeof last);
+    const std::uint32_t last = symbols - 1;
+    std::memcpy(table + last_offset(), &last, sizeof last);
     const std::uint32_t buckets = kTotalFrequency >> shift_;
     put_entry(table, 0, entry_from(table, 0));  // also for quantiles before it
     for (std::uint32_t symbol = 1; symbol < symbols; ++symbol) {
@@ -121,19 +141,24 @@ class LutLayout {
   }
 
  private:
-  // Three zeros behind a row, where entries look: the end of the last symbol, kTotalFrequency in 16
-  // bits. And, at the end of a table, the number of the last symbol.
-  static constexpr std::uint32_t kRowEnd = 4;
+  static constexpr std::size_t kUnit = LutLocator<std::uint64_t>::kUnit;
+  // Zeros behind a row, where entries look: the end of the last symbol, kTotalFrequency in 16 bits.
+  static constexpr std::size_t kRowEnd = 3;
 
   static constexpr std::uint32_t kMinBuckets = 64;
   static constexpr std::uint32_t kMaxBuckets = 4096;
 
-  [[nodiscard]] std::uint32_t at(const std::byte* table, std::uint64_t j) const {
-    return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
+  static_assert(kPrecision - std::countr_zero(kMinBuckets) <
+                1 << LutLocator<std::uint64_t>::kShiftBits);
+
+  explicit LutLayout(std::uint32_t shift) : shift_(shift) {}
+
+  [[nodiscard]] std::size_t last_offset() const {
+    return (std::size_t{kTotalFrequency} >> shift_) * sizeof(std::uint64_t);
   }
 
-  [[nodiscard]] std::uint32_t last(const std::byte* table) const {
-    return load<std::uint16_t>(table + size() - sizeof(std::uint16_t));
+  [[nodiscard]] std::uint32_t at(const std::byte* table, std::uint64_t j) const {
+    return load<std::uint16_t>(table + row_offset() + j * sizeof(std::uint16_t));
   }
 
   [[nodiscard]] bool searchable(const std::byte* table, std::uint32_t symbols) const {
@@ -157,8 +182,7 @@ class LutLayout {
     std::memcpy(table + bucket * sizeof entry, &entry, sizeof entry);
   }
 
-  std::uint32_t max_symbols_ = 0;
-  std::uint32_t shift_ = 0;
+  std::uint32_t shift_;
 };
 
 }  // namespace torchac

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/arrays/integers.hpp"
@@ -80,6 +81,8 @@ class WindowRowBlock {
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+    if (rows_.index && std::cmp_less_equal(view().count, count) && of_rows_.empty()) read_rows();
+    if (!of_rows_.empty()) return read_shared(count);
     if (rows_.index) {
       read_integers(*rows_.index, count, block_.data());
     } else {
@@ -107,8 +110,27 @@ class WindowRowBlock {
   }
 
  private:
+  // The windows of all rows, if there are fewer than values and nothing is wrong with any.
+  void read_rows() {
+    std::vector<Window> windows;
+    for (std::uint32_t k = 0; std::cmp_less(k, view().count); ++k) {
+      if (!view().valid(k)) return;
+      windows.push_back(view().window(k));
+    }
+    of_rows_ = std::move(windows);
+  }
+
+  ReadableBlock read_shared(std::size_t count) {
+    read_integers(*rows_.index, count, block_.data());
+    const auto rows = static_cast<std::uint32_t>(of_rows_.size());
+    const std::size_t good = count_below(block_.data(), count, [&](std::size_t) { return rows; });
+    for (std::size_t i = 0; i < good; ++i) windows_[i] = of_rows_[block_[i]];
+    return {good, {Problem::kIndex}};
+  }
+
   WindowRows rows_;
   std::uint32_t next_ = 0;
+  std::vector<Window> of_rows_;
   std::array<std::uint32_t, kBlock> block_;
   std::array<Window, kBlock> windows_;
 };
