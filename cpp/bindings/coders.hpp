@@ -459,9 +459,11 @@ class PyDecoder {
       report = run(job, alone);
       if (report.ok() && marked_ && job.count > 0) {
         checksums = chosen_checksums(marks_, chosen);
-        const std::int64_t each = share(job.count, checksums.size());
-        for (std::int64_t i = 0; i < job.count; ++i)
-          checksums[static_cast<std::size_t>(i / each)].add(static_cast<std::uint32_t>(values[i]));
+        const auto each = static_cast<std::size_t>(share(job.count, checksums.size()));
+        for (Checksum& checksum : checksums) {
+          checksum.add(std::span(values, each));
+          values += each;
+        }
       }
     }
     run_signal_handlers();  // as in PyEncoder

@@ -24,7 +24,7 @@ void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
     for (std::size_t left = each; left > 0;) {
       const std::size_t n = std::min(left, kBlock);
       read(n, block.data());
-      for (std::size_t i = 0; i < n; ++i) checksum.add(block[i]);
+      checksum.add(std::span<const std::uint32_t>(block).first(n));
       left -= n;
     }
   }

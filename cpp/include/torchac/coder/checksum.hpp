@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace torchac {
 
@@ -14,9 +15,20 @@ class Checksum {
   Checksum() = default;
   Checksum(std::uint32_t sum, std::uint32_t sum_of_sums) : sum_(sum), sum_of_sums_(sum_of_sums) {}
 
-  void add(std::uint32_t value) {
-    sum_ += value + 1;
-    sum_of_sums_ += sum_;
+  // Adds values in order: the first one is in as many of the new sums as there are values, the last
+  // one in one of them. So they can be added in any order, by vector code.
+  template <class Value>
+  void add(std::span<const Value> values) {
+    const auto count = static_cast<std::uint32_t>(values.size());
+    std::uint32_t sum = 0;
+    std::uint32_t sum_of_sums = count * sum_;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const std::uint32_t more = static_cast<std::uint32_t>(values[i]) + 1;
+      sum += more;
+      sum_of_sums += (count - i) * more;
+    }
+    sum_ += sum;
+    sum_of_sums_ += sum_of_sums;
   }
 
   // The upper bits of a product with odd numbers, which depend on all bits of both sums.
