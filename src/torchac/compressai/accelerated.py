@@ -1,0 +1,155 @@
+"""Classes of models that code with torchac, and models that change to them and back."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, TypeVar
+
+from torch import nn
+
+from torchac.compressai import ans, entropy_models
+from torchac.compressai.swap import swapped
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def accelerate(model: M) -> M:
+    """Makes a model of CompressAI code through torchac.
+
+    All `EntropyBottleneck`, `GaussianConditional` and `GaussianMixtureConditional` in it do, and
+    the methods of modules that name the classes of `compressai.ans`, as those of autoregressive
+    models. `compress`, `decompress`, their arguments and shapes are as before; the streams are in
+    torchac's format, and those that are damaged, or that a model with other weights or scales
+    decodes, raise `CorruptStreamError`. `copy.deepcopy`, `pickle` and `state_dict` are as before.
+
+    Args:
+        model: The model, or a part of it. Other models do not change.
+
+    Returns:
+        The model itself.
+
+    Raises:
+        TypeError: It is no module.
+        ValueError: There is nothing in it that codes.
+
+    Example:
+        >>> import torch, torchac.compressai
+        >>> from compressai.entropy_models import GaussianConditional
+        >>> model = torchac.compressai.accelerate(GaussianConditional([0.5, 2.0, 8.0]))
+        >>> model.update()
+        >>> y = torch.tensor([[0.3, -7.9, 2.2]])
+        >>> indexes = model.build_indexes(torch.tensor([[0.5, 8.0, 2.0]]))
+        >>> model.decompress(model.compress(y, indexes), indexes)
+        tensor([[ 0., -8.,  2.]])
+    """
+    _check(model)
+    modules = [(module, _accelerated(_class_of(module))) for module in model.modules()]
+    if not any(_original(its_class) for _, its_class in modules):
+        raise ValueError(
+            f"{type(model).__name__} has no entropy model, and no method that names a class of "
+            "compressai.ans: expected a model of CompressAI"
+        )
+    for module, its_class in modules:
+        module.__class__ = its_class
+    return model
+
+
+def restore(model: M) -> M:
+    """Makes a model code as it did before `accelerate`.
+
+    Args:
+        model: The model, or a part of it.
+
+    Returns:
+        The model itself.
+
+    Raises:
+        TypeError: It is no module.
+
+    Example:
+        >>> import torchac.compressai
+        >>> from compressai.entropy_models import EntropyBottleneck
+        >>> model = torchac.compressai.accelerate(EntropyBottleneck(8))
+        >>> type(torchac.compressai.restore(model)) is EntropyBottleneck
+        True
+    """
+    _check(model)
+    for module in model.modules():
+        module.__class__ = _original(type(module)) or type(module)
+    return model
+
+
+def _class_of(module: Any) -> Any:
+    return type(module)
+
+
+def _check(model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is of type {type(model).__name__}: expected a torch.nn.Module")
+
+
+def _original(its_class: type) -> Any:
+    """The class that a class was made of, if it was."""
+    return vars(its_class).get("_torchac_original")
+
+
+@functools.cache
+def _accelerated(its_class: Any) -> Any:
+    """A class that inherits all of a class, and codes with torchac; or the class as it is.
+
+    A class with the methods that change goes before each class that defines them, so that `super()`
+    in classes derived from that finds them, too.
+    """
+    if _original(its_class):
+        return its_class
+    changed = {base: methods for base in its_class.__mro__ if (methods := _methods(base))}
+    if not changed:
+        return its_class
+    bases = [type(its_class)(base.__name__, (base,), methods) for base, methods in changed.items()]
+    if its_class not in changed:
+        bases.insert(0, its_class)
+    namespace = {
+        name: getattr(its_class, name) for name in ("__module__", "__qualname__", "__doc__")
+    }
+    namespace |= {"_torchac_original": its_class, "__reduce_ex__": _reduce}
+    return type(its_class)(its_class.__name__, tuple(bases), namespace)
+
+
+def _methods(base: type) -> dict[str, Any]:
+    """The methods of a class that are to change."""
+    if not issubclass(base, nn.Module) or base is nn.Module:
+        return {}
+    replaced = _replaced().get(base)
+    if replaced is not None:
+        return {name: value for name, value in vars(replaced).items() if name[:2] != "__"}
+    values = {name: (value, swapped(value, _swap)) for name, value in vars(base).items()}
+    return {name: other for name, (value, other) in values.items() if other is not value}
+
+
+@functools.cache
+def _replaced() -> dict[type, type]:
+    """The entropy models of CompressAI, and what has their methods."""
+    from compressai import entropy_models as theirs
+
+    methods = entropy_models.METHODS
+    return {getattr(theirs, m.__name__): m for m in methods if hasattr(theirs, m.__name__)}
+
+
+def _swap(value: Any) -> Any:
+    """What is in the place of `compressai.ans` and its classes."""
+    from compressai import ans as theirs
+
+    if value is theirs:
+        return ans
+    return next((getattr(ans, n) for n in ans.__all__ if value is getattr(theirs, n)), value)
+
+
+def _reduce(self: nn.Module, protocol: Any) -> tuple[Any, ...]:
+    """As of the class that it was: pickle would look for a module's attribute."""
+    reduced: Any = object.__reduce_ex__(self, max(protocol, 2))
+    return (_rebuild, (_original(type(self)),), *reduced[2:])
+
+
+def _rebuild(original: Any) -> Any:
+    its_class = _accelerated(original)
+    return its_class.__new__(its_class)

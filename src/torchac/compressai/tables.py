@@ -1,0 +1,99 @@
+"""CompressAI's tables as a model of torchac."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from torchac import _checks
+from torchac.models import Tables
+
+WHOLE = 1 << 16
+
+
+def as_tables(cdfs: Any, cdfs_sizes: Any, offsets: Any) -> Tables:
+    """The model that CompressAI's tables stand for.
+
+    Symbol `s` of row `k` is the value `s + offsets[k]`; the last one is an escape, to values on
+    both sides. Here half of it lies on each side. An escape of 1 of 65536, which has no halves,
+    gets one more from the likeliest value.
+
+    Args:
+        cdfs: Rows of integers from 0 to 65536, of shape `(K, Lp)`: an entropy model's
+            `quantized_cdf`, or lists.
+        cdfs_sizes: How many values of each row count, K integers: its `cdf_length`.
+        offsets: The least value of each row, K integers: its `offset`.
+
+    Returns:
+        The tables, on the CPU, of shape `(K,)`. They take the row of each value as `index`.
+
+    Raises:
+        TypeError: An argument does not have integers.
+        ValueError: Rows that do not go from 0 to 65536, or numbers that do not match.
+
+    Example:
+        >>> import torch, torchac.compressai
+        >>> model = torchac.compressai.as_tables([[0, 20000, 65000, 65536]], [4], [-1])
+        >>> which = torch.zeros(3, dtype=torch.int32)
+        >>> stream = torchac.encode(model, torch.tensor([-1, 0, 1000]), index=which)
+        >>> torchac.decode(model, stream, index=which)
+        tensor([  -1,    0, 1000], dtype=torch.int32)
+    """
+    rows, sizes, lows = (
+        _rows(cdfs),
+        as_integers("cdfs_sizes", cdfs_sizes),
+        as_integers("offsets", offsets),
+    )
+    if rows.ndim != 2 or not sizes.shape == lows.shape == rows.shape[:1]:
+        raise ValueError(
+            f"cdfs, cdfs_sizes and offsets have shapes {tuple(rows.shape)}, {tuple(sizes.shape)} "
+            f"and {tuple(lows.shape)}: expected (K, Lp), (K,) and (K,)"
+        )
+    _check_rows(rows, sizes)
+    ends = sizes[:, None] - 1
+    widths = rows.diff()
+    escape = widths.gather(1, ends - 1)
+    widths[torch.arange(widths.shape[1]) >= ends - 1] = 0  # those of values are left
+    missing = (2 - escape).clamp(min=0)  # Tables have 32768 symbols at most: the likeliest has more
+    widths.scatter_add_(1, widths.argmax(1, keepdim=True), -missing)
+    escape += missing
+    below = escape // 2
+    cdf = torch.cat([torch.zeros_like(below), below, below + widths.cumsum(1)], 1)
+    cdf[torch.arange(cdf.shape[1]) > ends] = WHOLE
+    return Tables(cdf.short(), low=lows - 1, lengths=sizes)
+
+
+def _check_rows(rows: Tensor, sizes: Tensor) -> None:
+    """Raises if rows do not go from 0 to the whole."""
+    most = rows.shape[1]
+    good = (sizes >= 2) & (sizes <= most)
+    _checks.check_values("cdfs_sizes", sizes, good, f"2 to {most}, as many as a row has")
+    column, size = torch.arange(most), sizes[:, None]
+    good = ((column != 0) | (rows == 0)) & ((column != size - 1) | (rows == WHOLE))
+    _checks.check_values("cdfs", rows, good, f"rows from 0 to {WHOLE}")
+    good = torch.ones_like(good)
+    good[:, 1:] = (rows.diff() >= 0) | (column[1:] >= size)
+    _checks.check_values("cdfs", rows, good, "rows that do not decrease")
+
+
+def _rows(cdfs: Any) -> Tensor:
+    if isinstance(cdfs, (Tensor, np.ndarray)) or not isinstance(cdfs, Sequence):
+        return as_integers("cdfs", cdfs)
+    rows = [as_integers("cdfs", row) for row in cdfs]
+    return pad_sequence(rows, batch_first=True) if rows else torch.empty(0, 0, dtype=torch.int64)
+
+
+def as_integers(name: str, values: Any) -> Tensor:
+    """Integers of a list, a tensor or an array: int64, on the CPU."""
+    try:
+        tensor = torch.as_tensor(values).cpu()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(f"{name} cannot be read as integers: {error}") from None
+    if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
+        raise TypeError(f"{name} has dtype {tensor.dtype}: expected integers")
+    return tensor.long()
