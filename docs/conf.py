@@ -35,6 +35,8 @@ intersphinx_mapping = {
 }
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
 html_title = f"torchac {release}"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b66c3", "color-brand-content": "#0b66c3"},

@@ -64,10 +64,19 @@ def test_links_of_the_description_work_away_from_the_repository() -> None:
     not (ROOT / "docs").exists(), reason="only a checkout of the repository has the pages"
 )
 def test_links_to_the_repository_lead_to_its_files() -> None:
-    into = re.compile(re.escape(URLS["Source"]) + "/(?:blob|raw)/main/(.+)")
-    paths = [match[1] for link in (*LINKS.values(), *URLS.values()) if (match := into.match(link))]
-    assert [path for path in paths if not (ROOT / path).is_file()] == []
-    assert {"CHANGELOG.md", "docs/index.md", "docs/images/compare.png"} <= set(paths)
+    into = re.compile(re.escape(URLS["Source"]) + "/(?:blob|raw)/main/([^#]+)#?(.*)")
+    links = [match for link in (*LINKS.values(), *URLS.values()) if (match := into.match(link))]
+    for path, heading in (link.groups() for link in links):
+        assert (ROOT / path).is_file()
+        assert not heading or heading in headings(ROOT / path)
+    paths = {link[1] for link in links}
+    assert {"CHANGELOG.md", "docs/index.md", "docs/images/compare.png"} <= paths
+
+
+def headings(page: Path) -> list[str]:
+    """Returns the names under which links reach the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 @pytest.mark.parametrize("module", [torchac, *MODULES], ids=lambda module: module.__name__)

@@ -71,18 +71,19 @@ class AutoEncoder(nn.Module):
         """Returns a file of rounded values, which only a model of the same weights reads."""
         file = io.BytesIO()
         with torchac.Writer(file, model_id=torchac.fingerprint(self.state_dict())) as writer:
-            writer.write(self.prior(), values + self.limit)
+            writer.write(self.prior(), values)
         return file.getvalue()
 
     def from_file(self, file: bytes) -> Tensor:
         """Returns the values of a file."""
         weights = torchac.fingerprint(self.state_dict())
         values: Tensor = torchac.Reader(io.BytesIO(file), model_id=weights).read(self.prior())
-        return values - self.limit
+        return values
 
-    def prior(self) -> torchac.Categorical:
-        """Returns the distribution of the integers of each channel, `-limit` as category 0."""
-        return torchac.Categorical(logits=self.logits.detach()[:, None, None])
+    def prior(self) -> torchac.Tables:
+        """Returns the distribution of the integers of each channel."""
+        rows = torchac.Categorical(logits=self.logits.detach()[:, None, None]).tabulate().cdf
+        return torchac.Tables(rows, low=-self.limit, bounds=(-self.limit, self.limit))
 
 
 def channels_of(values: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def code(model: AutoEncoder, images: Tensor, rate: float) -> Result:
     decoded = model.from_file(file)
     assert torch.equal(decoded, values.int()), "the decoded bottleneck is not the original"
     ideal = model.bits(values).double().sum().item()
-    estimated = torchac.estimate_bits(model.prior(), values + model.limit).sum().item()
+    estimated = torchac.estimate_bits(model.prior(), values).sum().item()
     outputs = torch.cat([model.synthesis(batch) for batch in torch.split(decoded.float(), 1000)])
     model.train()
     return Result(
