@@ -1,6 +1,6 @@
 """Times torchac and its peers on the same symbols and CDFs.
 
-    python benchmarks/compare.py          # minutes; writes results/PROCESSOR.json and compare.png
+    python benchmarks/compare.py          # minutes; writes results/PROCESSOR.json and pictures
     python benchmarks/compare.py --quick  # a minute: fewer symbols and rounds, no files
     python benchmarks/compare.py --only model  # the works whose names have that in them, no files
 
@@ -27,6 +27,7 @@ from typing import Any
 
 from categories import CATEGORIES
 from contestants import CONSTRICTION, OLD, ROWS, TORCH_ANS, TORCHAC, WORKS, Work
+from latents import COMPRESSAI
 from models import MODELS
 from report import (
     OLD_NOTE,
@@ -39,7 +40,7 @@ from report import (
     target_table,
     targets,
 )
-from worker import Worker
+from worker import Worker, module_of
 
 HERE = Path(__file__).resolve().parent
 BENCH = 'pip install ".[bench]"'
@@ -48,6 +49,7 @@ INSTALL = {
     OLD: "pip install --no-deps --target {old} torchac==0.9.3",
     CONSTRICTION: BENCH,
     TORCH_ANS: BENCH,
+    COMPRESSAI: "pip install --no-deps compressai==1.2.8",
 }
 FAMILY = ("cpu family", "model")
 # Seconds that each work goes on for, if its rounds are over earlier: those of the short ones are in
@@ -83,7 +85,7 @@ def main() -> None:
         facts: dict[str, Any] = {"date": f"{date.today()}", "processor": processor()}
         facts |= {"machine": machine(), "versions": versions}
         save(arguments.json, facts | {"rounds": rounds}, results, memory, reached)
-        plot(arguments.plot, facts, results)
+        plot(arguments.plots, facts, results)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -96,7 +98,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--old", type=Path, default=folder, help=f"where {OLD} is installed")
     results = HERE / "results" / f"{slug(processor())}.json"
     parser.add_argument("--json", type=Path, default=results, help="results go there")
-    parser.add_argument("--plot", type=Path, default=HERE / "compare.png", help="plot goes there")
+    parser.add_argument("--plots", type=Path, default=HERE, help="compare.png, job.png go there")
     return parser.parse_args()
 
 
@@ -124,7 +126,7 @@ def installed(package: str, old: Path) -> bool:
     """Whether a package can be expected to be importable."""
     if package == OLD:
         return (old / "torchac").is_dir()
-    return importlib.util.find_spec(package.replace("-", "_")) is not None
+    return importlib.util.find_spec(module_of(package)) is not None
 
 
 def measure(
@@ -200,15 +202,16 @@ def save(
     print(f"written: {path}")
 
 
-def plot(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
+def plot(folder: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
     """Draws all that was measured, if there is something to draw with."""
     try:
-        from plot import draw
+        from plot import draw, draw_job
     except ImportError:
-        print(f"no plot, matplotlib is not installed: {BENCH}")
-    else:
-        draw(path, facts, results)
-        print(f"written: {path}")
+        print(f"no plots, matplotlib is not installed: {BENCH}")
+        return
+    for name, function in (("compare.png", draw), ("job.png", draw_job)):
+        function(folder / name, facts, results)
+        print(f"written: {folder / name}")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from contestants import CONSTRICTION, TORCHAC, Entry, Work, coding
+from contestants import CONSTRICTION, OLD, TORCHAC, Entry, Work, coding
+from latents import ACCELERATED, COMPRESSAI, conditional
 from torch import Tensor
 
 GAUSSIAN = "constriction, its Gaussian"
 SINGLE_GAUSSIAN = "constriction, one Gaussian"
 ROWS_THEN_CODE = "torchac, rows, then code"
+OLD_ROWS = f"{OLD}, rows, then code"
 
 CHUNK = 1 << 10  # rows that are made at a time
 FEW = 1 << 14  # values that rows are made for, which takes many times as long
@@ -34,7 +36,8 @@ NORMAL = ModelWork("model: Normal, each its own")
 NORMAL_BATCH = ModelWork("model: Normal, 24 streams", streams=24)
 MIXTURE = ModelWork("model: mixture of 4 Normals", components=4)
 PIXELS = ModelWork("model: 10 logistics, pixels", components=10, pixels=True)
-SCALES_INDEX = ModelWork("model: 64 scales and an index", tables=64)
+LATENTS = 192 * 32 * 48  # of an image of 512 x 768
+SCALES_INDEX = ModelWork("model: 64 scales and an index", tables=64, values=LATENTS)
 MODELS = (NORMAL, NORMAL_BATCH, MIXTURE, PIXELS, SCALES_INDEX)
 
 
@@ -128,6 +131,8 @@ def torchac_entries(values: Values) -> Iterator[Entry]:
     )
     if work.streams == 1:
         yield rows_then_code(values)
+    if work in (NORMAL, SCALES_INDEX):
+        yield from conditional(ACCELERATED, values)
 
 
 def rows_then_code(values: Values) -> Entry:
@@ -155,10 +160,37 @@ def rows_then_code(values: Values) -> Entry:
         parts = [decoder.decode(values.cdf(edges, chunk), index=index) for chunk in chunks]
         return torch.cat(parts).int() + low
 
-    entry = coding(ROWS_THEN_CODE, values.symbols[:count], encode, decode)
+    return of_some(coding(ROWS_THEN_CODE, values.symbols[:count], encode, decode), count, values)
+
+
+def of_some(entry: Entry, count: int, values: Values) -> Entry:
+    """What codes only so many of the values."""
     if count < values.count:
         entry.share, entry.stream = count / values.count, None
     return entry
+
+
+def old_entries(values: Values) -> Iterator[Entry]:
+    """Rows made by hand, all of a call at once, as programs with 0.9.3 have them."""
+    import torchac
+
+    if values.work != NORMAL:
+        return
+    count = min(values.count, FEW)
+    low, high = int(values.symbols.min()), int(values.symbols.max())
+    edges = torch.arange(low, high + 2) - 0.5
+    symbols = (values.symbols[:count] - low).short()
+
+    def rows() -> Tensor:
+        return values.cdf(edges, slice(0, count))
+
+    entry = coding(
+        OLD_ROWS,
+        symbols,
+        lambda: torchac.encode_float_cdf(rows(), symbols),
+        lambda stream: torchac.decode_float_cdf(rows(), stream),
+    )
+    yield of_some(entry, count, values)
 
 
 def constriction_entries(values: Values) -> Iterator[Entry]:
@@ -189,7 +221,15 @@ def constriction_entries(values: Values) -> Iterator[Entry]:
     yield entry
 
 
+def compressai_entries(values: Values) -> Iterator[Entry]:
+    """Its own coder, of lists."""
+    if values.work in (NORMAL, SCALES_INDEX):
+        yield from conditional(COMPRESSAI, values)
+
+
 MODEL_ENTRIES: dict[str, Callable[[Values], Iterator[Entry]]] = {
     TORCHAC: torchac_entries,
+    OLD: old_entries,
     CONSTRICTION: constriction_entries,
+    COMPRESSAI: compressai_entries,
 }

@@ -1,4 +1,4 @@
-"""The plot that the README shows: symbols a second, on a logarithmic scale."""
+"""The plots: the time of a whole job, as in the README; all works, symbols a second."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import matplotlib
 from categories import SOFTMAX
 from contestants import CONSTRICTION, OLD, SUM, TORCH_ANS, TORCHAC
+from latents import ACCELERATED, COMPRESSAI
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from models import GAUSSIAN, NORMAL, OLD_ROWS, ROWS_THEN_CODE
 from report import OLD_NOTE, Result
 
 matplotlib.use("Agg")
@@ -20,8 +22,17 @@ COLORS = {
     TORCHAC: "#0b66c3",
     CONSTRICTION: "#d98324",
     TORCH_ANS: "#3a9563",
+    COMPRESSAI: "#a04a8c",
     SUM: "#d5d9de",
     SOFTMAX: "#d5d9de",
+}
+JOB = {
+    TORCHAC: "torchac.Normal",
+    ACCELERATED: "CompressAI, accelerated by torchac",
+    GAUSSIAN: "constriction, QuantizedGaussian",
+    COMPRESSAI: "CompressAI, GaussianConditional",
+    ROWS_THEN_CODE: "rows of a CDF by hand, torchac",
+    OLD_ROWS: "rows of a CDF by hand, torchac 0.9.3",
 }
 ROW = 0.27  # inches
 PANELS = {"Encoding": ("encode",), "Decoding": ("decode", "read")}
@@ -47,13 +58,48 @@ def draw(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
         fontsize=16,
         weight="bold",
     )
+    figure.supxlabel(_footer(facts), x=0.01, ha="left", fontsize=9, color="#57606a")
+    figure.savefig(path, dpi=120)
+
+
+def draw_job(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
+    """Draws how long it takes from parameters to bytes and back, with each way of doing that."""
+    [result] = [result for result in results if result.work == NORMAL]
+    lines = [line for label in JOB for line in result.lines if line.label == label]
+    figure, panel = pyplot.subplots(figsize=(9, 1.5 + 0.4 * len(lines)), layout="constrained")
+    panel.grid(axis="x", color="#e3e6ea", linewidth=0.8)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    panel.tick_params(axis="both", length=0)
+    for y, line in enumerate(lines):
+        encode, decode = (1e3 * (line.best(operation) or 0) for operation in ("encode", "decode"))
+        color = COLORS[TORCHAC if line.label in (TORCHAC, ACCELERATED) else _package(line.label)]
+        panel.barh(y, encode, height=0.66, color=color)
+        panel.barh(y, decode, height=0.66, left=encode, color=color, alpha=0.6)
+        text = f"{encode + decode:,.0f} ms"
+        panel.annotate(text, (encode + decode, y), (5, 0), textcoords="offset points", va="center")
+    panel.set_yticks(range(len(lines)), [JOB[line.label] for line in lines])
+    panel.set_ylim(len(lines) - 0.5, -0.5)
+    panel.margins(x=0.1)
+    title = f"From means and scales to bytes, and back: {result.count:,} values, one thread"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, weight="bold")
+    footer = f"Encoding, and paler decoding, in milliseconds. {_footer(facts)}"
+    figure.supxlabel(footer, x=0.01, ha="left", fontsize=8, color="#57606a")
+    figure.savefig(path, dpi=120)
+
+
+def _footer(facts: dict[str, Any]) -> str:
+    """Where, when and with what it was measured."""
     versions = ", ".join(
         f"{package.split()[0]} {version}" for package, version in facts["versions"].items()
     )
     where = f"{facts['processor']}, {facts['machine']}"
-    footer = f"{where}; {facts['date']}; {versions}\n{OLD_NOTE}."
-    figure.supxlabel(footer, x=0.01, ha="left", fontsize=9, color="#57606a")
-    figure.savefig(path, dpi=120)
+    return f"{where}; {facts['date']}\n{versions}\n{OLD_NOTE}."
+
+
+def _package(label: str) -> str:
+    """The package that a label is of."""
+    return max((name for name in COLORS if label.startswith(name)), key=len)
 
 
 def _style(panel: Axes) -> None:
@@ -88,7 +134,7 @@ def _bars(panel: Axes, results: Sequence[Result], operations: Sequence[str]) -> 
 
 def _bar(panel: Axes, y: float, speed: float, label: str) -> None:
     """The bars of a package's variants are paler than its first."""
-    package = max((name for name in COLORS if label.startswith(name)), key=len)
+    package = _package(label)
     panel.barh(y, speed, height=0.78, color=COLORS[package], alpha=1 if label == package else 0.6)
     panel.annotate(
         f"{speed:.3g}", (speed, y), (4, 0), textcoords="offset points", va="center", fontsize=9

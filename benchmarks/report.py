@@ -41,6 +41,7 @@ from contestants import (
     TWO_THREADS,
     Work,
 )
+from latents import ACCELERATED, COMPRESSAI
 from models import (
     GAUSSIAN,
     MIXTURE,
@@ -114,6 +115,8 @@ SPEEDS = (
     Speed(PIXELS, TORCHAC, "decode", 0.45, [SINGLE_GAUSSIAN]),
     Speed(SCALES_INDEX, TORCHAC, "encode", 3, [GAUSSIAN]),
     Speed(SCALES_INDEX, TORCHAC, "decode", 3.5, [GAUSSIAN]),
+    Speed(SCALES_INDEX, ACCELERATED, "encode", 6, [COMPRESSAI]),
+    Speed(SCALES_INDEX, ACCELERATED, "decode", 5, [COMPRESSAI]),
     Speed(ONE_CATEGORY, TORCHAC, "encode", 2, [SOFTMAX_THEN_ROWS]),
     Speed(BITS, TORCHAC, "encode", 0.6, [READY_ROWS]),
     Speed(BITS, TORCHAC, "decode", 0.6, [READY_ROWS]),

@@ -17,9 +17,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import latents
 import torch
 from categories import CATEGORY_ENTRIES, CategoryWork, Logits
 from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
+from latents import COMPRESSAI
 from models import MODEL_ENTRIES, ModelWork, Values
 
 # What makes the inputs of a kind of work, and how each package does it.
@@ -69,6 +71,11 @@ class Worker:
         self._process.join()
 
 
+def module_of(package: str) -> str:
+    """What is imported."""
+    return package.split()[0].replace("-", "_").lower()
+
+
 def serve(pipe: Connection, package: str, folder: Path | None) -> None:
     """Does what the parent asks for, until it is killed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where builds report
@@ -103,9 +110,10 @@ class Bench:
 
     def version(self) -> str:
         """Imports the package, which may build it first."""
-        name = self._package.split()[0]
-        importlib.import_module(name.replace("-", "_"))
-        return importlib.metadata.version(name)
+        if self._package == COMPRESSAI:
+            latents.load()
+        importlib.import_module(module_of(self._package))
+        return importlib.metadata.version(self._package.split()[0])
 
     def prepare(self, work: Work, count: int) -> Prepared:
         """Makes the inputs and tries out every way of the package to do the work."""

@@ -1,7 +1,6 @@
 """CompressAI without what it requires for data sets, training and point clouds.
 
-`pip install --no-deps compressai==1.2.8` brings its models and its coder, which need torch and
-SciPy; the rest is imported by modules that are not used here.
+Its models and its coder need torch and SciPy; the rest is imported by modules that are not used.
 """
 
 import importlib
@@ -9,6 +8,7 @@ import importlib.util
 import sys
 from unittest.mock import MagicMock
 
+HOW = "pip install --no-deps compressai==1.2.8"
 UNUSED = [
     "einops",
     "pandas",

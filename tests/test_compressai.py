@@ -26,7 +26,7 @@ from torchac.compressai import accelerate, as_tables, restore
 from torchac.compressai.ans import BufferedRansEncoder, RansDecoder, RansEncoder
 
 if importlib.util.find_spec("compressai") is None:
-    pytest.skip("pip install --no-deps compressai==1.2.8", allow_module_level=True)
+    pytest.skip(compressai_alone.HOW, allow_module_level=True)
 compressai_alone.load()
 
 from compressai import ans  # noqa: E402

@@ -1,5 +1,6 @@
 """What the pages show is true: their code runs, and prints what they say."""
 
+import importlib.util
 import io
 import re
 import subprocess
@@ -8,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import compressai_alone
 import pytest
 import torch
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/*.md")])
 FIGURES = ROOT / "docs" / "figures"
+RESULTS = ROOT / "benchmarks" / "side_by_side.py"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
 
@@ -30,6 +33,10 @@ def test_code_on_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The blocks of a page run one after the other; text below one is what it prints."""
     monkeypatch.chdir(tmp_path)
     content = page.read_text(encoding="utf-8")
+    if "from compressai.models import" in content:
+        if importlib.util.find_spec("compressai") is None:
+            pytest.skip(compressai_alone.HOW)
+        compressai_alone.load()
     blocks = list(BLOCK.finditer(content))
     assert len(blocks) == content.count("```python")
     names: dict[str, object] = {}
@@ -39,6 +46,13 @@ def test_code_on_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with redirect_stdout(io.StringIO()) as printed:
             exec(compile(lines_above + code, page, "exec"), names)
         assert text is None or printed.getvalue() == text
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="only a checkout of the repository has them")
+def test_results_of_processors() -> None:
+    command = [sys.executable, RESULTS]
+    table = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+    assert table in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

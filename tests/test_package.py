@@ -70,7 +70,7 @@ def test_links_to_the_repository_lead_to_its_files() -> None:
         assert (ROOT / path).is_file()
         assert not heading or heading in headings(ROOT / path)
     paths = {link[1] for link in links}
-    assert {"CHANGELOG.md", "docs/index.md", "docs/images/compare.png"} <= paths
+    assert {"CHANGELOG.md", "docs/index.md", "docs/images/job.png"} <= paths
 
 
 def headings(page: Path) -> list[str]:

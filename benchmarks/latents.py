@@ -1,0 +1,54 @@
+"""CompressAI's Gaussian conditional: with its own coder, and accelerated."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from contestants import Entry, coding
+
+COMPRESSAI = "CompressAI"
+ACCELERATED = "torchac, CompressAI accelerated"
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+
+
+def load() -> None:
+    """Imports compressai, also where what its other modules require is not installed."""
+    if str(TESTS) not in sys.path:
+        sys.path.append(str(TESTS))
+    import compressai_alone
+
+    compressai_alone.load()
+
+
+def conditional(label: str, values: Any) -> Iterator[Entry]:
+    """Values around means, which it takes out; scales become those of its table, if it has none."""
+    if importlib.util.find_spec("compressai") is None:
+        return
+    load()
+    from compressai.entropy_models import GaussianConditional
+    from compressai.models.google import get_scale_table
+
+    import torchac.compressai
+
+    shared = values.work.tables is not None
+    model: Any = GaussianConditional(values.scale.flatten().tolist() if shared else None)
+    model.update() if shared else model.update_scale_table(get_scale_table())
+    y = values.symbols.float()[None]
+    means = None if shared else values.loc.flatten()[None]
+    expected = model.quantize(y, "dequantize", means).flatten()
+    if label == ACCELERATED:
+        torchac.compressai.accelerate(model)
+
+    def indexes() -> Any:
+        return values.index[None] if shared else model.build_indexes(values.scale.flatten()[None])
+
+    yield coding(
+        label,
+        expected,
+        lambda: model.compress(y, indexes(), means),
+        lambda strings: model.decompress(strings, indexes(), means=means),
+    )
