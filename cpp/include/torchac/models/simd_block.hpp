@@ -37,9 +37,9 @@ TORCHAC_INLINE U16x8 quantize8(const FloatValue<Real>& type, const Numbers8<Real
   constexpr Real kRounder = FloatValue<Real>::kRounder;
   static_assert((std::bit_cast<Fast>(kRounder) & (kTotalFrequency - 1)) == 0);
   Bits bits;
-  TORCHAC_UNROLL
-  for (std::size_t k = 0; k < bits.size(); ++k)
+  for_each_register<bits.size()>([&](std::size_t k) {
     bits[k] = __builtin_bit_cast(typename Bits::value_type, stored[k] * type.scale() + kRounder);
+  });
   return narrowed(bits) + (js & static_cast<std::uint16_t>(type.counted()));
 }
 
@@ -49,14 +49,13 @@ class MonotoneCheck {
  public:
   // Looks at those from `from` on, and at the next one of each.
   TORCHAC_INLINE void look(const std::byte* from) {
-    TORCHAC_UNROLL
-    for (std::size_t at = 0; at < kCount * sizeof(Stored); at += sizeof(Values)) {
+    for_each_register<kCount * sizeof(Stored) / sizeof(Values)>([&](std::size_t k) {
       Values values;
       Values next;
-      std::memcpy(&values, from + at, sizeof values);
-      std::memcpy(&next, from + at + sizeof(Stored), sizeof next);
+      std::memcpy(&values, from + k * sizeof values, sizeof values);
+      std::memcpy(&next, from + k * sizeof values + sizeof(Stored), sizeof next);
       all_ &= values <= next;
-    }
+    });
   }
 
   // Whether each that was looked at is no more than its next one.
@@ -135,10 +134,10 @@ class SimdRow {
   // The values from `first` on.
   [[nodiscard]] TORCHAC_INLINE U16x8 values8(const std::byte* row, std::uint32_t first) const {
     Numbers8<Stored> stored;
-    TORCHAC_UNROLL
-    for (std::size_t k = 0; k < stored.size(); ++k)
+    for_each_register<stored.size()>([&](std::size_t k) {
       std::memcpy(&stored[k], row + first * sizeof(Stored) + k * sizeof stored[k],
                   sizeof stored[k]);
+    });
     return quantize8(value_, stored, kCount + static_cast<std::uint16_t>(first));
   }
 

@@ -55,13 +55,12 @@ class SimdTwoLevel : public SimdRow<Value> {
 
   [[nodiscard]] TORCHAC_INLINE Samples sample(const std::byte* row) const {
     Numbers8<Stored> stored;
-    TORCHAC_UNROLL
-    for (std::size_t part = 0; part < stored.size(); ++part) {
+    for_each_register<stored.size()>([&](std::size_t part) {
       [&]<std::size_t... k>(std::index_sequence<k...>) {
         const std::uint32_t* const places = &places_[part * sizeof...(k)];
         stored[part] = Vector<Stored, sizeof...(k)>{load<Stored>(row + places[k])...};
       }(std::make_index_sequence<kInRegister<Stored>>());
-    }
+    });
     U16x8 samples =
         quantize8(this->value(), stored, this->kCount * static_cast<std::uint16_t>(kSize));
     complete_here(samples);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
@@ -107,6 +108,15 @@ inline constexpr std::size_t kInRegister = std::min(kLanes, kRegisterBytes / siz
 
 template <class T>
 using Numbers8 = std::array<Vector<T, kInRegister<T>>, kLanes / kInRegister<T>>;
+
+// use(0), use(1), …: a loop over registers, of which there may be one. GCC 11 warns where it is to
+// unroll a loop of one round.
+template <std::size_t kCount, class Use>
+TORCHAC_INLINE void for_each_register(const Use& use) {
+  [&]<std::size_t... k>(std::index_sequence<k...>) {
+    (use(k), ...);
+  }(std::make_index_sequence<kCount>());
+}
 
 TORCHAC_INLINE U16x8 smaller(U16x8 a, U16x8 b) { return a < b ? a : b; }
 
