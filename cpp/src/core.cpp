@@ -26,7 +26,7 @@ namespace torchac {
 namespace {
 
 Kernels kernels_for([[maybe_unused]] Cpu cpu) {
-#ifdef TORCHAC_HAS_SIMD
+#ifdef TORCHAC_HAS_X86_SIMD
   Kernels kernels = cpu == Cpu::kBaseline ? kBaselineKernels : kAvx2Kernels;
   if (cpu == Cpu::kAvx512) kernels.simd = &kAvx512Loops;
   return kernels;

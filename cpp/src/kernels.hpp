@@ -9,7 +9,7 @@ namespace torchac {
 
 extern const Kernels kBaselineKernels;
 
-#ifdef TORCHAC_HAS_SIMD
+#ifdef TORCHAC_HAS_X86_SIMD
 extern const Kernels kAvx2Kernels;
 extern const SimdLoops kAvx512Loops;
 #endif

@@ -12,7 +12,7 @@
 
 namespace torchac {
 
-#ifdef TORCHAC_HAS_SIMD
+#ifdef TORCHAC_HAS_X86_SIMD
 constinit const Kernels kAvx2Kernels{check_rows,   encode_jobs,   decode_jobs,   measure_job,
                                      quantize_job, encode_values, decode_values, measure_values,
                                      tabulate,     &kSimdLoops};

@@ -7,7 +7,7 @@
 
 namespace torchac {
 
-#ifdef TORCHAC_HAS_SIMD
+#ifdef TORCHAC_HAS_X86_SIMD
 constinit const SimdLoops kAvx512Loops = kSimdLoops;
 #endif
 

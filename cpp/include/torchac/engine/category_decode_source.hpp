@@ -26,7 +26,7 @@ TORCHAC_BEGIN_TARGET
 // What their views have in common.
 struct CategoryView {
   [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
-    return Target::of<kHasAvx2>(state);
+    return Target::of<kHasFma>(state);
   }
 };
 

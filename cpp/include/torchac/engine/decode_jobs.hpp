@@ -70,7 +70,7 @@ inline Report decode_jobs(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   }
   return with_cdf(jobs.front().cdf, [&]<class Value>(const CdfRow<Value>&) {
 #ifdef TORCHAC_HAS_SIMD
-    if constexpr (kHasAvx2 &&
+    if constexpr (kHasSimdSearch &&
                   (std::is_same_v<Value, Integer16> || std::is_same_v<Value, Float32>)) {
       Report report;
       if (decode_by_simd<SimdShortRow, Value>(jobs, team, report) ||

@@ -18,7 +18,7 @@
 #include "torchac/models/lut_layout.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/load.hpp"
-#include "torchac/support/simd.hpp"
+#include "torchac/support/simd_words.hpp"
 #include "torchac/support/target.hpp"
 #include "torchac/support/word.hpp"
 
@@ -62,7 +62,7 @@ struct SimdLoops {
 
 }  // namespace torchac
 
-#ifdef TORCHAC_HAS_SIMD
+#ifdef TORCHAC_HAS_X86_SIMD
 
 TORCHAC_BEGIN_TARGET
 

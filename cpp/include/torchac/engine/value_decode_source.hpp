@@ -56,7 +56,7 @@ class ValueDecodeSource {
     typename Search::View search{};
 
     [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
-      return Target::of<kHasAvx2>(state);
+      return Target::of<kHasFma>(state);
     }
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
       return search.find(i, target.quantile());

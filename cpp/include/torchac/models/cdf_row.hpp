@@ -52,7 +52,7 @@ class CdfRow {
 
   // Where there are two symbols, `find` asks for no quantile.
   [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
-    return symbols_ == 2 ? Target::without_quantile(state) : Target::of<kHasAvx2>(state);
+    return symbols_ == 2 ? Target::without_quantile(state) : Target::of<kHasFma>(state);
   }
 
   // The largest symbol whose interval starts at or before the target, or 0; in long rows that of a

@@ -35,7 +35,7 @@ class DecodeLut {
   [[nodiscard]] const std::byte* tables() const { return tables_; }
 
   [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
-    return Target::of<kHasAvx2>(state);
+    return Target::of<kHasFma>(state);
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find(std::uint32_t at, const Target& target) const {

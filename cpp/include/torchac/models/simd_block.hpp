@@ -25,18 +25,22 @@
 TORCHAC_BEGIN_TARGET
 
 // Eight values, which must be in range, as `quantize_fast` has them modulo 2^16.
-TORCHAC_INLINE U16x8 quantize8(const Integer16&, U16x8 stored, U16x8) { return stored; }
+TORCHAC_INLINE U16x8 quantize8(const Integer16&, const Numbers8<std::uint16_t>& stored, U16x8) {
+  return stored.front();
+}
 
 template <class Real>
-TORCHAC_INLINE U16x8 quantize8(const FloatValue<Real>& type, const Vector<Real, kLanes>& values,
+TORCHAC_INLINE U16x8 quantize8(const FloatValue<Real>& type, const Numbers8<Real>& stored,
                                U16x8 js) {
   using Fast = typename FloatValue<Real>::Fast;
-  using Bits = Vector<std::make_unsigned_t<Fast>, kLanes>;
+  using Bits = Numbers8<std::make_unsigned_t<Fast>>;
   constexpr Real kRounder = FloatValue<Real>::kRounder;
   static_assert((std::bit_cast<Fast>(kRounder) & (kTotalFrequency - 1)) == 0);
-  return __builtin_convertvector(__builtin_bit_cast(Bits, values * type.scale() + kRounder),
-                                 U16x8) +
-         (js & static_cast<std::uint16_t>(type.counted()));
+  Bits bits;
+  for_each_register<bits.size()>([&](std::size_t k) {
+    bits[k] = __builtin_bit_cast(typename Bits::value_type, stored[k] * type.scale() + kRounder);
+  });
+  return narrowed(bits) + (js & static_cast<std::uint16_t>(type.counted()));
 }
 
 // Whether stored values are monotone, kCount of them at a time.
@@ -45,11 +49,13 @@ class MonotoneCheck {
  public:
   // Looks at those from `from` on, and at the next one of each.
   TORCHAC_INLINE void look(const std::byte* from) {
-    Values values;
-    Values next;
-    std::memcpy(&values, from, sizeof values);
-    std::memcpy(&next, from + sizeof(Stored), sizeof next);
-    all_ &= values <= next;
+    for_each_register<kCount * sizeof(Stored) / sizeof(Values)>([&](std::size_t k) {
+      Values values;
+      Values next;
+      std::memcpy(&values, from + k * sizeof values, sizeof values);
+      std::memcpy(&next, from + k * sizeof values + sizeof(Stored), sizeof next);
+      all_ &= values <= next;
+    });
   }
 
   // Whether each that was looked at is no more than its next one.
@@ -61,16 +67,15 @@ class MonotoneCheck {
   }
 
  private:
-  using Values = Vector<Stored, kCount>;
+  // As many as are in a register.
+  using Values = Vector<Stored, std::min(kCount, kRegisterBytes / sizeof(Stored))>;
 
   decltype(Values{} <= Values{}) all_ = Values{} <= Values{};  // true
 };
 
 // The quantile in all lanes, without a way round through other registers.
 TORCHAC_INLINE U16x8 broadcast_quantile(const Target& target) {
-  constexpr int kFrom = kQuantileBit / 16;
-  const auto bits = std::bit_cast<U16x8>(Vector<double, 2>{target.quotient(), target.quotient()});
-  return shuffled<kFrom, kFrom, kFrom, kFrom, kFrom, kFrom, kFrom, kFrom>(bits, bits);
+  return broadcast<kQuantileBit / 16>(target.quotient());
 }
 
 // Values one after the other, of which some may be there twice.
@@ -96,18 +101,17 @@ struct SimdBlock {
     return {q - below, q + 1 + above};
   }
 
-  // A bit for each value: whether the quantile reaches it.
-  [[nodiscard]] TORCHAC_INLINE std::uint32_t reached(const Target& target) const {
+  // Whether the quantile reaches each value.
+  [[nodiscard]] TORCHAC_INLINE std::array<Mask, kSize / kLanes> reached(
+      const Target& target) const {
     const U16x8 quantile = broadcast_quantile(target);
-    return bits_of(values[0] <= quantile, values[1] <= quantile) |
-           bits_of(values[2] <= quantile, values[3] <= quantile) << 16;
+    return {values[0] <= quantile, values[1] <= quantile, values[2] <= quantile,
+            values[3] <= quantile};
   }
 };
 
-// The symbol that the last value with a bit belongs to; before the first one, the first.
-TORCHAC_INLINE std::uint32_t symbol_of(std::uint32_t reached) {
-  return std::max(static_cast<std::uint32_t>(std::popcount(reached)), 1u) - 1;
-}
+// The symbol that the last of so many values belongs to; if there is none, the first.
+TORCHAC_INLINE std::uint32_t last_of(std::uint32_t values) { return std::max(values, 1u) - 1; }
 
 // What the searches by SIMD blocks share: rows of values whose stored order is their order, one
 // after the other.
@@ -129,8 +133,11 @@ class SimdRow {
 
   // The values from `first` on.
   [[nodiscard]] TORCHAC_INLINE U16x8 values8(const std::byte* row, std::uint32_t first) const {
-    Vector<Stored, kLanes> stored;
-    std::memcpy(&stored, row + first * sizeof(Stored), sizeof stored);
+    Numbers8<Stored> stored;
+    for_each_register<stored.size()>([&](std::size_t k) {
+      std::memcpy(&stored[k], row + first * sizeof(Stored) + k * sizeof stored[k],
+                  sizeof stored[k]);
+    });
     return quantize8(value_, stored, kCount + static_cast<std::uint16_t>(first));
   }
 

@@ -44,7 +44,7 @@ class SimdCdfRow {
   }
 
   [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
-    return Target::of<kHasAvx2>(state);
+    return Target::of<kHasFma>(state);
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {

@@ -35,6 +35,8 @@ class SimdShortRow : public SimdRow<Value> {
     for (std::uint32_t k = 0; k < kParts; ++k) {
       places_[k] = std::min(k * kPart, symbols - kPart);
       pairs_[k] = std::min(k * kPart, symbols - kPart - 1);
+      for (std::uint32_t lane = 0; lane < kPart; ++lane)
+        if (places_[k] + lane >= k * kPart) once_.add(k, lane);
     }
   }
 
@@ -56,11 +58,7 @@ class SimdShortRow : public SimdRow<Value> {
                                           const Target& target) const {
     constexpr U16x8 kEnds{};  // kTotalFrequency, as 16 bits
     const Interval interval = block.interval(target, kEnds);
-    const std::uint32_t reached = block.reached(target);
-    // Each value once.
-    const std::uint32_t bits = (reached & 0xFF) | (reached >> 8 & 0xFF) << places_[1] |
-                               (reached >> 16 & 0xFF) << places_[2] | reached >> 24 << places_[3];
-    return {symbol_of(bits), interval};
+    return {last_of(count_lanes(block.reached(target), once_)), interval};
   }
 
  private:
@@ -69,6 +67,7 @@ class SimdShortRow : public SimdRow<Value> {
 
   std::array<std::uint32_t, kParts> places_{};  // where parts begin
   std::array<std::uint32_t, kParts> pairs_{};   // and those that are compared to the values after
+  CountedLanes once_;                           // those of values that no part before has
 };
 
 static_assert(SimdSearch<SimdShortRow<Integer16>>);

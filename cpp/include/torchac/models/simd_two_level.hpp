@@ -34,7 +34,7 @@ class SimdTwoLevel : public SimdRow<Value> {
 
   // Whether it is for rows of so many symbols. Of fewer, a linear search is as quick.
   [[nodiscard]] static bool fits(std::uint32_t symbols) {
-    return symbols >= kSize + kSize / 2 && symbols <= kLanes * kSize;
+    return symbols >= kFewest && symbols <= kLanes * kSize;
   }
 
   SimdTwoLevel() = default;
@@ -54,10 +54,13 @@ class SimdTwoLevel : public SimdRow<Value> {
   };
 
   [[nodiscard]] TORCHAC_INLINE Samples sample(const std::byte* row) const {
-    Vector<Stored, kLanes> stored;
-    [&]<std::size_t... k>(std::index_sequence<k...>) {
-      stored = Vector<Stored, kLanes>{load<Stored>(row + places_[k])...};
-    }(std::make_index_sequence<kLanes>());
+    Numbers8<Stored> stored;
+    for_each_register<stored.size()>([&](std::size_t part) {
+      [&]<std::size_t... k>(std::index_sequence<k...>) {
+        const std::uint32_t* const places = &places_[part * sizeof...(k)];
+        stored[part] = Vector<Stored, sizeof...(k)>{load<Stored>(row + places[k])...};
+      }(std::make_index_sequence<kInRegister<Stored>>());
+    });
     U16x8 samples =
         quantize8(this->value(), stored, this->kCount * static_cast<std::uint16_t>(kSize));
     complete_here(samples);
@@ -90,12 +93,14 @@ class SimdTwoLevel : public SimdRow<Value> {
     const SimdBlock block = {{this->values8(row, first), this->values8(row, first + 8),
                               this->values8(row, first + 16), this->values8(row, first + 24)}};
     const Interval interval = block.interval(target, samples.ends);
-    return {first + symbol_of(block.reached(target)), interval};
+    return {first + last_of(count_lanes(block.reached(target))), interval};
   }
 
  private:
   // Rows of 256 symbols have as many blocks as a vector has lanes.
   static constexpr std::uint32_t kSize = SimdBlock::kSize;
+  // By NEON, samples take more instructions.
+  static constexpr std::uint32_t kFewest = kHasNeon ? 256 / sizeof(Stored) : kSize + kSize / 2;
 
   std::uint32_t last_ = 0;                      // where the last block begins
   std::array<std::uint32_t, kLanes> places_{};  // of the samples, in bytes

@@ -7,39 +7,43 @@
 // TORCHAC_UNROLL_2: before a loop that does twice as much in each round.
 // TORCHAC_NOINLINE: takes long enough to be called, and is not copied to each caller.
 // TORCHAC_COLD: rarely needed, and kept out of the loops.
-// TORCHAC_HAS_SIMD: the processor is an x86-64, and the compiler has vectors of any width with
-// operators, and attributes for instruction sets. Tests define TORCHAC_NO_SIMD, to be as others.
+// TORCHAC_HAS_SIMD: the compiler has vectors of any width with operators, as GCC and Clang have,
+// and simd.hpp knows the processor's instructions for what has no operator: those of an x86-64, or
+// of a little-endian aarch64. Tests define TORCHAC_NO_SIMD, to be as others. TORCHAC_HAS_X86_SIMD:
+// that, and it is an x86-64, which has instruction sets beyond its baseline (target.hpp).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)  // clang-cl is both Clang and _MSC_VER, and no GNU C
 #define TORCHAC_INLINE [[gnu::always_inline]] inline
 #define TORCHAC_NOINLINE [[gnu::noinline]]
 #define TORCHAC_COLD [[gnu::noinline, gnu::cold]]
+#define TORCHAC_UNROLL _Pragma("GCC unroll 12")
+#define TORCHAC_UNROLL_2 _Pragma("GCC unroll 2")
 #elif defined(_MSC_VER)
 #define TORCHAC_INLINE __forceinline
 #define TORCHAC_NOINLINE __declspec(noinline)
 #define TORCHAC_COLD __declspec(noinline)
+#define TORCHAC_UNROLL
+#define TORCHAC_UNROLL_2
 #else
 #define TORCHAC_INLINE inline
 #define TORCHAC_NOINLINE
 #define TORCHAC_COLD
-#endif
-
-#if defined(__GNUC__)
-#define TORCHAC_UNROLL _Pragma("GCC unroll 12")
-#define TORCHAC_UNROLL_2 _Pragma("GCC unroll 2")
-#else
 #define TORCHAC_UNROLL
 #define TORCHAC_UNROLL_2
 #endif
 
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(TORCHAC_NO_SIMD)
 // Not GCC for Windows, which does not align vectors of 32 bytes on the stack (its bug 54412).
-#if defined(__GNUC__) && defined(__x86_64__) && (defined(__clang__) || !defined(__MINGW32__)) && \
-    !defined(TORCHAC_NO_SIMD)
+#if defined(__x86_64__) && (defined(__clang__) || !defined(__MINGW32__))
 #define TORCHAC_HAS_SIMD
+#define TORCHAC_HAS_X86_SIMD
+#elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TORCHAC_HAS_SIMD
+#endif
 #endif
 
 namespace torchac {
@@ -50,7 +54,7 @@ namespace torchac {
 template <int kLocality = 3>
 TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
   const auto line = reinterpret_cast<std::uintptr_t>(address) + static_cast<std::uintptr_t>(offset);
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
   // NOLINTNEXTLINE(performance-no-int-to-ptr): nothing is read or written there
   __builtin_prefetch(reinterpret_cast<const void*>(line), 0, kLocality);
 #else

@@ -2,41 +2,88 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 
 #include "torchac/support/compiler.hpp"
-
-#ifdef TORCHAC_HAS_SIMD
-#include <cpuid.h>
-#endif
 
 namespace torchac {
 
 enum class Cpu : std::uint8_t { kBaseline, kAvx2, kAvx512 };
 
-#ifdef TORCHAC_HAS_SIMD
+#ifdef TORCHAC_HAS_X86_SIMD
+
+// The processor is asked by its own instructions: compilers have different functions for that, and
+// in some builds __builtin_cpu_supports says no to everything.
+struct CpuId {
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+  std::uint32_t c = 0;
+  std::uint32_t d = 0;
+};
+
+// NOLINTBEGIN(portability-no-assembler,misc-const-correctness): written to by assembler
+inline CpuId cpuid(std::uint32_t leaf) {
+  CpuId id;
+  asm volatile("cpuid" : "=a"(id.a), "=b"(id.b), "=c"(id.c), "=d"(id.d) : "a"(leaf), "c"(0));
+  return id;
+}
+
+// Which registers the system saves when threads take turns. Needs kOsSaves.
+inline std::uint32_t saved_registers() {
+  std::uint32_t low = 0;
+  std::uint32_t high = 0;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+// NOLINTEND(portability-no-assembler,misc-const-correctness)
 
 inline Cpu detect_cpu() {
-  // Where it is missing, an lzcnt is another instruction, and not every compiler can ask for it.
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  const bool has_lzcnt = __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
-  if (!(has_lzcnt && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")))
+  const auto has_all = [](std::uint32_t bits, std::uint32_t wanted) {
+    return (bits & wanted) == wanted;
+  };
+  constexpr std::uint32_t kExtended = 0x80000000;
+  if (cpuid(0).a < 7 || cpuid(kExtended).a < kExtended + 1) return Cpu::kBaseline;
+
+  constexpr std::uint32_t kFma = 1u << 12;
+  constexpr std::uint32_t kOsSaves = 1u << 27;
+  constexpr std::uint32_t kAvx = 1u << 28;
+  if (!has_all(cpuid(1).c, kFma | kOsSaves | kAvx)) return Cpu::kBaseline;
+  // Where it is missing, an lzcnt is another instruction.
+  constexpr std::uint32_t kLzcnt = 1u << 5;
+  if (!has_all(cpuid(kExtended + 1).c, kLzcnt)) return Cpu::kBaseline;
+
+  const std::uint32_t extensions = cpuid(7).b;
+  const std::uint32_t saved = saved_registers();
+  constexpr std::uint32_t kBmi = 1u << 3;
+  constexpr std::uint32_t kAvx2 = 1u << 5;
+  constexpr std::uint32_t kBmi2 = 1u << 8;
+  constexpr std::uint32_t kSavedForAvx = 0b110;
+  if (!has_all(extensions, kBmi | kAvx2 | kBmi2) || !has_all(saved, kSavedForAvx))
     return Cpu::kBaseline;
-  if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")))
-    return Cpu::kAvx2;
-  return Cpu::kAvx512;
+
+  constexpr std::uint32_t kAvx512f = 1u << 16;
+  constexpr std::uint32_t kAvx512dq = 1u << 17;
+  constexpr std::uint32_t kAvx512vl = 1u << 31;
+#ifdef __APPLE__  // saves the others from when they are first used, and says so only then
+  constexpr std::uint32_t kSavedForAvx512 = kSavedForAvx;
+#else
+  constexpr std::uint32_t kSavedForAvx512 = kSavedForAvx | 0b11100000;
+#endif
+  const bool has_avx512 = has_all(extensions, kAvx512f | kAvx512dq | kAvx512vl);
+  return has_avx512 && has_all(saved, kSavedForAvx512) ? Cpu::kAvx512 : Cpu::kAvx2;
 }
 
 // Of Intel's processors, the time for memory and that for a search of each row would add up:
 // the chain of a symbol fills the reorder buffer, so that loads of the next rows do not begin.
-inline bool detect_prefetch() { return __builtin_cpu_is("intel"); }
+inline bool detect_prefetch() {
+  const CpuId id = cpuid(0);
+  const std::array<std::uint32_t, 3> vendor{id.b, id.d, id.c};
+  return std::memcmp(vendor.data(), "GenuineIntel", sizeof vendor) == 0;
+}
 
 #else
 

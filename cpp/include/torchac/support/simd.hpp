@@ -1,7 +1,4 @@
-// SIMD: vectors of numbers, words in several vectors, and all intrinsics.
-//
-// Vectors of words are used by the coder's arithmetic, which is not in the target region: as all of
-// that (word.hpp), they are always inlined.
+// SIMD: vectors of numbers, and all intrinsics.
 #pragma once
 
 #include <algorithm>
@@ -10,13 +7,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
-#include "torchac/support/load.hpp"
+#include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
-#include "torchac/support/word.hpp"
+
+#if defined(TORCHAC_HAS_X86_SIMD)
+#include <immintrin.h>
+#ifdef _MSC_VER  // where clang's header leaves these out, unless a whole file is compiled for them
+#include <avx2intrin.h>
+#include <avxintrin.h>
+#endif
+#elif defined(TORCHAC_HAS_SIMD)
+#include <arm_neon.h>
+#endif
 
 #ifdef TORCHAC_HAS_SIMD
-#include <immintrin.h>
 
 namespace torchac {
 
@@ -39,154 +45,14 @@ TORCHAC_INLINE AnyVector shuffled(const AnyVector& a, const AnyVector& b) {
 #endif
 }
 
-// Four numbers in one vector: words, in a register of AVX2.
-inline constexpr std::size_t kVec4 = 4;
-
-template <class T>
-using Vec4 = Vector<T, kVec4>;
-
-// An array of numbers, in vectors of four. An operation does all vectors before the next operation
-// begins: the instructions of one vector's whole chain fill the reorder buffer, so this way there
-// is independent work in it.
-template <class T, std::size_t kCount>
-class VecArray {
- public:
-  static constexpr std::size_t kVectors = kCount / kVec4;
-  static_assert(kCount % kVec4 == 0);
-
-  VecArray() = default;
-  // NOLINTNEXTLINE(misc-explicit-constructor): operators take a number for all, too
-  TORCHAC_INLINE VecArray(T all) {
-    TORCHAC_UNROLL
-    for (auto& vector : vectors) vector = Vec4<T>{} + all;
-  }
-
-#define TORCHAC_OPERATOR(op)                                                                     \
-  TORCHAC_INLINE friend VecArray operator op(const VecArray& a, const VecArray& b) {             \
-    VecArray result;                                                                             \
-    TORCHAC_UNROLL                                                                               \
-    for (std::size_t v = 0; v < kVectors; ++v) result.vectors[v] = a.vectors[v] op b.vectors[v]; \
-    return result;                                                                               \
-  }                                                                                              \
-  TORCHAC_INLINE VecArray& operator op## = (const VecArray& b) { return *this = *this op b; }
-  TORCHAC_OPERATOR(+)
-  TORCHAC_OPERATOR(-)
-  TORCHAC_OPERATOR(*)
-  TORCHAC_OPERATOR(/)
-  TORCHAC_OPERATOR(&)
-  TORCHAC_OPERATOR(|)
-  TORCHAC_OPERATOR(<<)
-  TORCHAC_OPERATOR(>>)
-#undef TORCHAC_OPERATOR
-
-  std::array<Vec4<T>, kVectors> vectors{};
-};
-
-// The words of so many streams.
-template <std::size_t kCount>
-using Words = VecArray<std::uint64_t, kCount>;
-
-template <std::size_t kCount>
-TORCHAC_INLINE Words<kCount> to_bits(const VecArray<double, kCount>& x) {
-  Words<kCount> result;
-  TORCHAC_UNROLL
-  for (std::size_t v = 0; v < kCount / kVec4; ++v)
-    result.vectors[v] = __builtin_bit_cast(Vec4<std::uint64_t>, x.vectors[v]);
-  return result;
-}
-
-template <std::size_t kCount>
-TORCHAC_INLINE VecArray<double, kCount> from_bits(const Words<kCount>& x) {
-  VecArray<double, kCount> result;
-  TORCHAC_UNROLL
-  for (std::size_t v = 0; v < kCount / kVec4; ++v)
-    result.vectors[v] = __builtin_bit_cast(Vec4<double>, x.vectors[v]);
-  return result;
-}
-
-template <std::size_t kCount>
-TORCHAC_INLINE Words<kCount> highest_bit(const Words<kCount>& x) {
-  return (to_bits(real(x)) >> 52) - 1023;  // the exponent
-}
-
-template <std::size_t kCount>
-TORCHAC_INLINE Words<kCount> ones_if_greater(const Words<kCount>& a, const Words<kCount>& b) {
-  using Signed = Vec4<std::int64_t>;  // which is what processors compare
-  Words<kCount> result;
-  TORCHAC_UNROLL
-  for (std::size_t v = 0; v < kCount / kVec4; ++v)
-    result.vectors[v] =
-        __builtin_bit_cast(Vec4<std::uint64_t>, __builtin_bit_cast(Signed, a.vectors[v]) >
-                                                    __builtin_bit_cast(Signed, b.vectors[v]));
-  return result;
-}
-
-// Numbers of any type from memory to words and back.
-template <std::size_t kCount, class T>
-TORCHAC_INLINE Words<kCount> load_words(const T* from) {
-  Words<kCount> result;
-  TORCHAC_UNROLL
-  for (std::size_t v = 0; v < kCount / kVec4; ++v) {
-    Vec4<T> vector;
-    std::memcpy(&vector, from + v * kVec4, sizeof vector);
-    result.vectors[v] = __builtin_convertvector(vector, Vec4<std::uint64_t>);
-  }
-  return result;
-}
-
-template <class T, std::size_t kCount>
-TORCHAC_INLINE void store_words(const Words<kCount>& words, T* to) {
-  TORCHAC_UNROLL
-  for (std::size_t v = 0; v < kCount / kVec4; ++v) {
-    const auto vector = __builtin_convertvector(words.vectors[v], Vec4<T>);
-    std::memcpy(to + v * kVec4, &vector, sizeof vector);
-  }
-}
-
-// of(0), of(1), …
-template <std::size_t kCount, class Of>
-TORCHAC_INLINE Words<kCount> words_of(const Of& of) {
-  std::array<std::uint64_t, kCount> each;
-  TORCHAC_UNROLL
-  for (std::size_t k = 0; k < kCount; ++k) each[k] = of(k);
-  return load_words<kCount>(each.data());
-}
-
-template <std::size_t kCount>
-TORCHAC_INLINE std::array<std::uint64_t, kCount> to_array(const Words<kCount>& words) {
-  std::array<std::uint64_t, kCount> each;
-  store_words(words, each.data());
-  return each;
-}
-
-// The words at those offsets in memory. As doubles, which go straight from memory to a vector;
-// integers would take a way round.
-template <std::size_t kCount>
-TORCHAC_INLINE Words<kCount> load_words(const std::byte* memory, const Words<kCount>& offsets) {
-  Words<kCount> result;
-  TORCHAC_UNROLL
-  for (std::size_t v = 0; v < kCount / kVec4; ++v) {
-    const auto at = offsets.vectors[v];
-    const Vec4<double> words{load<double>(memory + at[0]), load<double>(memory + at[1]),
-                             load<double>(memory + at[2]), load<double>(memory + at[3])};
-    result.vectors[v] = __builtin_bit_cast(Vec4<std::uint64_t>, words);
-  }
-  return result;
-}
-
-// Whether the highest bit of any word is set.
-template <std::size_t kCount>
-TORCHAC_INLINE bool any_above_half(const Words<kCount>& words) {
-  Vec4<std::uint64_t> all{};
-  TORCHAC_UNROLL
-  for (const auto& vector : words.vectors) all |= vector;
-  const auto narrow = __builtin_convertvector(all >> 63, Vec4<std::uint8_t>);
-  return __builtin_bit_cast(std::uint32_t, narrow) != 0;
-}
-
 }  // namespace torchac
 
 TORCHAC_BEGIN_TARGET
+
+// How many bits are set. std::popcount in the library of Visual Studio asks for the processor.
+TORCHAC_INLINE std::uint32_t count_bits(std::uint32_t x) {
+  return static_cast<std::uint32_t>(__builtin_popcount(x));
+}
 
 #ifdef TORCHAC_TARGET_OPTIONS
 // Eight numbers of 32 bits, in a register of AVX2.
@@ -226,13 +92,31 @@ TORCHAC_INLINE Vec8<std::uint32_t> gather(const std::uint32_t* from,
 // How many lanes of a comparison are true.
 TORCHAC_INLINE std::uint32_t count_lanes(const Vec8<std::int32_t>& mask) {
   const int bits = _mm256_movemask_ps(__builtin_bit_cast(__m256, mask));
-  return static_cast<std::uint32_t>(std::popcount(static_cast<std::uint32_t>(bits)));
+  return count_bits(static_cast<std::uint32_t>(bits));
 }
 #endif
 
 // Eight CDF values.
 inline constexpr std::size_t kLanes = 8;
 using U16x8 = Vector<std::uint16_t, kLanes>;
+
+// Eight numbers of another type: in one register of AVX2, or in as many of NEON as they take.
+inline constexpr std::size_t kRegisterBytes = kHasNeon ? 16 : 32;
+
+template <class T>
+inline constexpr std::size_t kInRegister = std::min(kLanes, kRegisterBytes / sizeof(T));
+
+template <class T>
+using Numbers8 = std::array<Vector<T, kInRegister<T>>, kLanes / kInRegister<T>>;
+
+// use(0), use(1), …: a loop over registers, of which there may be one. GCC 11 warns where it is to
+// unroll a loop of one round.
+template <std::size_t kCount, class Use>
+TORCHAC_INLINE void for_each_register(const Use& use) {
+  [&]<std::size_t... k>(std::index_sequence<k...>) {
+    (use(k), ...);
+  }(std::make_index_sequence<kCount>());
+}
 
 TORCHAC_INLINE U16x8 smaller(U16x8 a, U16x8 b) { return a < b ? a : b; }
 
@@ -246,24 +130,110 @@ TORCHAC_INLINE std::uint32_t smallest(U16x8 values) {
 // All ones in each lane where a comparison is true.
 using Mask = Vector<std::int16_t, kLanes>;
 
+// What there is on each kind of processor:
+//
+// narrowed       the lowest 16 bits of eight numbers
+// broadcast      16 bits of a double in all lanes, without a way round through other registers
+// CountedLanes   those lanes of four masks that are to be counted
+// count_lanes    how many lanes of masks are set
+// count_twice    twice as many of one mask
+// complete_here  has compilers put a vector together here. They would do it where it is used, and
+//                keep its parts in memory until then, from where a load must wait until all of them
+//                are stored.
+#ifdef TORCHAC_HAS_X86_SIMD
+
+TORCHAC_INLINE U16x8 narrowed(const Numbers8<std::uint32_t>& numbers) {
+  return __builtin_convertvector(numbers[0], U16x8);
+}
+
+template <int kPart>
+TORCHAC_INLINE U16x8 broadcast(double from) {
+  const auto bits = std::bit_cast<U16x8>(Vector<double, 2>{from, from});
+  return shuffled<kPart, kPart, kPart, kPart, kPart, kPart, kPart, kPart>(bits, bits);
+}
+
 // A bit for each lane of two masks.
 TORCHAC_INLINE std::uint32_t bits_of(Mask a, Mask b) {
   const auto bytes = _mm_packs_epi16(std::bit_cast<__m128i>(a), std::bit_cast<__m128i>(b));
   return static_cast<std::uint32_t>(_mm_movemask_epi8(bytes));
 }
 
-// Twice the number of lanes that are set.
-TORCHAC_INLINE std::uint32_t count_twice(Mask mask) {
-  const int bytes = _mm_movemask_epi8(std::bit_cast<__m128i>(mask));
-  return static_cast<std::uint32_t>(std::popcount(static_cast<std::uint32_t>(bytes)));
+TORCHAC_INLINE std::uint32_t bits_of(const std::array<Mask, 4>& masks) {
+  return bits_of(masks[0], masks[1]) | bits_of(masks[2], masks[3]) << 16;
 }
 
-// Has compilers put a vector together here. They would do it where it is used, and keep its parts
-// in memory until then, from where a load must wait until all of them are stored.
+class CountedLanes {
+ public:
+  void add(std::size_t mask, std::size_t lane) { bits_ |= 1u << (mask * kLanes + lane); }
+  [[nodiscard]] std::uint32_t bits() const { return bits_; }
+
+ private:
+  std::uint32_t bits_ = 0;
+};
+
+TORCHAC_INLINE std::uint32_t count_lanes(const std::array<Mask, 4>& masks) {
+  return count_bits(bits_of(masks));
+}
+
+TORCHAC_INLINE std::uint32_t count_lanes(const std::array<Mask, 4>& masks,
+                                         const CountedLanes& counted) {
+  return count_bits(bits_of(masks) & counted.bits());
+}
+
+TORCHAC_INLINE std::uint32_t count_twice(Mask mask) {
+  const int bytes = _mm_movemask_epi8(std::bit_cast<__m128i>(mask));
+  return count_bits(static_cast<std::uint32_t>(bytes));
+}
+
 // NOLINTNEXTLINE(misc-const-correctness): it counts as written to
 TORCHAC_INLINE void complete_here(U16x8& values) {
   asm volatile("" : "+x"(values));  // NOLINT(portability-no-assembler): there is nothing in it
 }
+
+#else
+
+TORCHAC_INLINE U16x8 narrowed(const Numbers8<std::uint32_t>& numbers) {
+  return shuffled<0, 2, 4, 6, 8, 10, 12, 14>(std::bit_cast<U16x8>(numbers[0]),
+                                             std::bit_cast<U16x8>(numbers[1]));
+}
+
+template <int kPart>
+TORCHAC_INLINE U16x8 broadcast(double from) {
+  return std::bit_cast<U16x8>(vdupq_lane_u16(std::bit_cast<uint16x4_t>(from), kPart));
+}
+
+TORCHAC_INLINE std::uint32_t count_lanes(Mask mask) {
+  // A lane that is set is -1.
+  return static_cast<std::uint32_t>(-vaddvq_s16(std::bit_cast<int16x8_t>(mask)));
+}
+
+TORCHAC_INLINE std::uint32_t count_lanes(const std::array<Mask, 4>& masks) {
+  return count_lanes(masks[0] + masks[1] + (masks[2] + masks[3]));
+}
+
+class CountedLanes {
+ public:
+  void add(std::size_t mask, std::size_t lane) { masks_[mask][lane] = -1; }
+  [[nodiscard]] Mask mask(std::size_t mask) const { return std::bit_cast<Mask>(masks_[mask]); }
+
+ private:
+  std::array<std::array<std::int16_t, kLanes>, 4> masks_{};
+};
+
+TORCHAC_INLINE std::uint32_t count_lanes(const std::array<Mask, 4>& masks,
+                                         const CountedLanes& counted) {
+  return count_lanes({masks[0] & counted.mask(0), masks[1] & counted.mask(1),
+                      masks[2] & counted.mask(2), masks[3] & counted.mask(3)});
+}
+
+TORCHAC_INLINE std::uint32_t count_twice(Mask mask) { return 2 * count_lanes(mask); }
+
+// NOLINTNEXTLINE(misc-const-correctness): it counts as written to
+TORCHAC_INLINE void complete_here(U16x8& values) {
+  asm volatile("" : "+w"(values));  // NOLINT(portability-no-assembler): there is nothing in it
+}
+
+#endif
 
 TORCHAC_END_TARGET
 

@@ -17,8 +17,8 @@
 
 #include "torchac/support/compiler.hpp"
 
-// Where there is no SIMD, there are no other instruction sets either.
-#ifndef TORCHAC_HAS_SIMD
+// Other processors and compilers have the baseline only.
+#ifndef TORCHAC_HAS_X86_SIMD
 #undef TORCHAC_TARGET_OPTIONS
 #endif
 
@@ -56,5 +56,16 @@ inline constexpr bool kHasAvx2 = true;
 #else
 inline constexpr bool kHasAvx2 = false;
 #endif
+
+// Whether there is NEON. It is part of the baseline.
+#if defined(TORCHAC_HAS_SIMD) && !defined(TORCHAC_HAS_X86_SIMD)
+inline constexpr bool kHasNeon = true;
+#else
+inline constexpr bool kHasNeon = false;
+#endif
+
+// Whether there is what rows are searched with by SIMD, and an instruction for a product and a sum.
+inline constexpr bool kHasSimdSearch = kHasAvx2 || kHasNeon;
+inline constexpr bool kHasFma = kHasAvx2 || kHasNeon;
 
 }  // namespace torchac::inline TORCHAC_TARGET

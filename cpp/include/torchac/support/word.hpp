@@ -1,5 +1,6 @@
 // Words: what the coder calculates with. A word is a number of 64 bits, or, with the same
-// arithmetic, a vector of them, each of another stream (simd.hpp). Here is what has no operator.
+// arithmetic, a vector of them, each of another stream (simd_words.hpp). Here is what has no
+// operator.
 //
 // What takes words is always inlined: so it is compiled for the instruction set of its caller. It
 // takes vectors by reference: by value, not all instruction sets pass them in the same way.
@@ -23,7 +24,11 @@ using Real = decltype(from_bits(std::declval<const Word&>()));
 
 // The place of the highest bit that is set, in a number from 1 to 2^32 - 1.
 TORCHAC_INLINE std::uint64_t highest_bit(std::uint64_t x) {
+#if defined(__clang__) && defined(_MSC_VER)  // whose std::bit_width asks for the processor
+  return static_cast<std::uint64_t>(31 - __builtin_clz(static_cast<std::uint32_t>(x)));
+#else
   return static_cast<std::uint64_t>(std::bit_width(static_cast<std::uint32_t>(x)) - 1);
+#endif
 }
 
 // All ones if a > b, else 0.

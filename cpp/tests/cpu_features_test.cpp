@@ -1,0 +1,26 @@
+// What the processor says of itself is what GCC's function says.
+#include "torchac/support/cpu_features.hpp"
+
+#include <doctest/doctest.h>
+
+#include "torchac/support/compiler.hpp"
+
+#if defined(TORCHAC_HAS_X86_SIMD) && !defined(__clang__)
+
+namespace torchac::test {
+
+TEST_CASE("instruction sets beyond the baseline") {
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+                    __builtin_cpu_supports("lzcnt");
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  const Cpu more = avx512 ? Cpu::kAvx512 : Cpu::kAvx2;
+  CHECK(detect_cpu() == (avx2 ? more : Cpu::kBaseline));
+}
+
+TEST_CASE("the vendor") { CHECK(detect_prefetch() == __builtin_cpu_is("intel")); }
+
+}  // namespace torchac::test
+
+#endif
