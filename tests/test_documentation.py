@@ -50,7 +50,7 @@ def test_code_on_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="only a checkout of the repository has them")
 def test_results_of_processors() -> None:
-    command = [sys.executable, RESULTS]
+    command = [sys.executable, str(RESULTS)]
     table = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
     assert table in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
