@@ -313,6 +313,25 @@ def test_what_values_cost(its_tables: Any) -> None:
         assert bits.tolist() == pytest.approx(expected, abs=1e-6)
 
 
+def test_streams_stay_as_they_are() -> None:
+    values, index = [-1, 0, 5, 1000, 8, -70000], [0, 0, 1, 0, 1, 1]
+    stream = RansEncoder().encode_with_indexes(values, index, *TABLES)
+    assert stream.hex() == "7cf519356196ae66b44d814077f540"
+    model = accelerate(GaussianConditional(SCALES))
+    model.update()
+    indexes = torch.tensor([[0, 1, 2, 3, 4, 4]])
+    [stream] = model.compress(torch.tensor([values]).float(), indexes)
+    assert stream.hex() == "0001d6da30530b02614e108044e8a74e40"
+
+
+def test_a_compiled_call() -> None:
+    model, y = accelerate(GaussianConditional(SCALES)), torch.randn(1, 20)
+    model.update()
+    indexes = torch.zeros(1, 20, dtype=torch.int32)
+    compiled = torch.compile(lambda y: model.compress(2 * y, indexes), backend="eager")
+    assert compiled(y) == model.compress(2 * y, indexes)
+
+
 def test_flush_begins_another_stream() -> None:
     encoder = BufferedRansEncoder()
     streams = []

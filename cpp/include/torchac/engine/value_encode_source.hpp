@@ -53,15 +53,7 @@ class ValueEncodeSource {
     // As many as the model has read, or would have, but for what is wrong.
     const ReadableBlock read = read_values(values_, readable.count, values.data());
     readable.truncate(read.count, read.fault);
-    bool tails = false;
-    std::size_t outside = readable.count;
-    for (std::size_t i = readable.count; i-- > 0;) {
-      const Window& window = block_.window(i);
-      symbols_[i] = window.symbol(window.position(values[i]));
-      tails |= window.has_tail(symbols_[i]);
-      if (values[i] < block_.bounds().low || values[i] > block_.bounds().high) outside = i;
-    }
-    readable.truncate(outside, {Problem::kValue});
+    const bool tails = find_symbols(values.data(), readable);
     pack(block_, symbols_.data(), readable.count, symbol_intervals_.data());
     for (std::size_t i = 0; i < readable.count; ++i) {
       if (symbol_intervals_[i] == kInvalidPacked) [[unlikely]]
@@ -82,6 +74,28 @@ class ValueEncodeSource {
   }
 
  private:
+  // The symbol of each value up to the first that is outside of the bounds. Whether one has a tail.
+  bool find_symbols(const std::int32_t* values, ReadableBlock& readable) {
+    // Locals and numbers of one size, so that the compiler makes vector code.
+    const Window* const windows = &block_.window(0);
+    std::uint32_t* const symbols = symbols_.data();
+    const Bounds bounds = block_.bounds();
+    std::uint32_t tails = 0;
+    std::uint32_t outside = 0;
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      const Window window = windows[i];
+      symbols[i] = window.nearest_symbol(values[i]);
+      tails |= window.tail_bits(symbols[i]);
+      outside |= bounds.excess(values[i]);
+    }
+    if (outside != 0) {
+      std::size_t i = 0;
+      while (bounds.excess(values[i]) == 0) ++i;
+      readable.truncate(i, {Problem::kValue});
+    }
+    return tails != 0;
+  }
+
   TORCHAC_NOINLINE void add_tails(const std::int32_t* values, std::size_t count) {
     all_intervals_.resize(kBlock * kMaxSteps);
     values_of_.resize(kBlock * kMaxSteps);

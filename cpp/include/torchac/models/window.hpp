@@ -14,6 +14,12 @@ struct Bounds {
   std::int32_t high = INT32_MAX;
 
   bool operator==(const Bounds&) const = default;
+
+  // Not 0 if a value does not.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t excess(std::int32_t value) const {
+    return static_cast<std::uint32_t>(std::clamp(value, low, high)) ^
+           static_cast<std::uint32_t>(value);
+  }
 };
 
 // Symbol j stands for the 2^shift values from (first + j) * 2^shift on. The symbol at an open end
@@ -58,6 +64,20 @@ class Window {
   // The symbol at a position, or next to it.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol(std::int64_t position) const {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(position, 0, last()));
+  }
+
+  // The symbol of a value, or the one next to it. The last symbol's values fit 32 bits.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t nearest_symbol(std::int32_t value) const {
+    const std::int32_t end = first_ + static_cast<std::int32_t>(last());
+    const std::int32_t nearest = std::clamp(value >> shift(), first_, end);
+    return static_cast<std::uint32_t>(nearest) - static_cast<std::uint32_t>(first_);
+  }
+
+  // As has_tail, but not 0 for true, without a branch.
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t tail_bits(std::uint32_t symbol) const {
+    const std::uint32_t below = symbol == 0 ? kBelow : 0;
+    const std::uint32_t above = symbol == last() ? kAbove : 0;
+    return shift() | ((below | above) & rest_ >> 24);
   }
 
   // Whether bits come behind a symbol.
