@@ -360,6 +360,7 @@ def test_other_tables_in_the_next_call() -> None:
         ({"cdfs": [[0, 9, 65536], [0, 70000, 65536]]}, ValueError, r"65536 at index \(1, 2\)"),
         ({"cdfs": [[0.0, 9.0, 65536.0]] * 2}, TypeError, "cdfs has dtype torch.float32"),
         ({"cdfs": [["a"]] * 2}, TypeError, "cdfs cannot be read as integers"),
+        ({"cdfs": [], "cdfs_sizes": [], "offsets": []}, ValueError, r"shapes \(0, 0\), \(0,\)"),
         ({"cdfs": []}, ValueError, r"shapes \(0, 0\), \(2,\) and \(2,\)"),
         ({"cdfs_sizes": [3, 4]}, ValueError, r"cdfs_sizes is 4 at index \(1,\): expected 2 to 3"),
         ({"cdfs_sizes": [3, 1]}, ValueError, r"cdfs_sizes is 1 at index \(1,\)"),

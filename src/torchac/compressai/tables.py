@@ -49,10 +49,11 @@ def as_tables(cdfs: Any, cdfs_sizes: Any, offsets: Any) -> Tables:
         as_integers("cdfs_sizes", cdfs_sizes),
         as_integers("offsets", offsets),
     )
-    if rows.ndim != 2 or not sizes.shape == lows.shape == rows.shape[:1]:
+    matching = rows.ndim == 2 and sizes.shape == lows.shape == rows.shape[:1]
+    if not matching or rows.shape[1] < 2:
         raise ValueError(
             f"cdfs, cdfs_sizes and offsets have shapes {tuple(rows.shape)}, {tuple(sizes.shape)} "
-            f"and {tuple(lows.shape)}: expected (K, Lp), (K,) and (K,)"
+            f"and {tuple(lows.shape)}: expected (K, Lp), (K,) and (K,), Lp 2 or more"
         )
     _check_rows(rows, sizes)
     ends = sizes[:, None] - 1
