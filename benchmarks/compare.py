@@ -49,7 +49,7 @@ INSTALL = {
     OLD: "pip install --no-deps --target {old} torchac==0.9.3",
     CONSTRICTION: BENCH,
     TORCH_ANS: BENCH,
-    COMPRESSAI: "pip install --no-deps compressai==1.2.8",
+    COMPRESSAI: "pip install scipy && pip install --no-deps compressai==1.2.8",
 }
 FAMILY = ("cpu family", "model")
 # Seconds that each work goes on for, if its rounds are over earlier: those of the short ones are in

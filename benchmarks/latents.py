@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,23 +9,18 @@ from typing import Any
 
 from contestants import Entry, coding
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+
+from compressai_alone import installed
+from compressai_alone import load as load
+
 COMPRESSAI = "CompressAI"
 ACCELERATED = "torchac, CompressAI accelerated"
-TESTS = Path(__file__).resolve().parent.parent / "tests"
-
-
-def load() -> None:
-    """Imports compressai, also where what its other modules require is not installed."""
-    if str(TESTS) not in sys.path:
-        sys.path.append(str(TESTS))
-    import compressai_alone
-
-    compressai_alone.load()
 
 
 def conditional(label: str, values: Any) -> Iterator[Entry]:
     """Values around means, which it takes out; scales become those of its table, if it has none."""
-    if importlib.util.find_spec("compressai") is None:
+    if not installed():
         return
     load()
     from compressai.entropy_models import GaussianConditional

@@ -17,11 +17,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import latents
 import torch
 from categories import CATEGORY_ENTRIES, CategoryWork, Logits
 from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
-from latents import COMPRESSAI
+from latents import COMPRESSAI, load
 from models import MODEL_ENTRIES, ModelWork, Values
 
 # What makes the inputs of a kind of work, and how each package does it.
@@ -111,7 +110,7 @@ class Bench:
     def version(self) -> str:
         """Imports the package, which may build it first."""
         if self._package == COMPRESSAI:
-            latents.load()
+            load()
         importlib.import_module(module_of(self._package))
         return importlib.metadata.version(self._package.split()[0])
 

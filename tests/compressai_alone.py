@@ -8,18 +8,26 @@ import importlib.util
 import sys
 from unittest.mock import MagicMock
 
-HOW = "pip install --no-deps compressai==1.2.8"
+HOW = "pip install scipy && pip install --no-deps compressai==1.2.8"
 UNUSED = [
+    "PIL",
     "einops",
     "pandas",
     "pytorch_msssim",
+    "requests",
     "torch_geometric",
     "torch_geometric.data",
     "torch_geometric.data.datapipes",
     "torch_geometric.transforms",
     "torchvision",
     "torchvision.transforms",
+    "tqdm",
 ]
+
+
+def installed() -> bool:
+    """Whether there is what is used."""
+    return all(importlib.util.find_spec(name) is not None for name in ("compressai", "scipy"))
 
 
 def load() -> None:
