@@ -54,20 +54,21 @@ class LutEntry {
   Word bits_;
 };
 
-// Where a table is among others, and how many quantiles its buckets have.
+// Where a table is among others, in bytes, and in the lowest bits how many quantiles its buckets
+// have, so that a processor that shifts by the lowest bits of a register needs no instruction for
+// it.
 template <class Word>
 class LutLocator {
  public:
-  // Tables begin at multiples of so many bytes.
-  static constexpr std::size_t kUnit = sizeof(std::uint64_t);
-  static constexpr std::uint32_t kShiftBits = 4;
-  static constexpr std::size_t kMaxBytes = std::size_t{UINT32_MAX >> kShiftBits} * kUnit;
+  static constexpr std::uint32_t kShiftMask = 63;
+  // Tables begin at multiples of so many bytes, and no further away than locators of 32 bits say.
+  static constexpr std::size_t kUnit = kShiftMask + 1;
+  static constexpr std::size_t kMaxBytes = UINT32_MAX - kShiftMask;
 
   TORCHAC_INLINE explicit LutLocator(const Word& bits) : bits_(bits) {}
 
-  [[nodiscard]] TORCHAC_INLINE Word shift() const { return bits_ & ((1u << kShiftBits) - 1); }
-  // In bytes.
-  [[nodiscard]] TORCHAC_INLINE Word table() const { return (bits_ >> kShiftBits) * kUnit; }
+  [[nodiscard]] TORCHAC_INLINE Word shift() const { return bits_ & kShiftMask; }
+  [[nodiscard]] TORCHAC_INLINE Word table() const { return bits_ & ~std::uint64_t{kShiftMask}; }
   [[nodiscard]] TORCHAC_INLINE Word entry(const Word& quantile) const {
     return table() + (quantile >> shift()) * sizeof(std::uint64_t);
   }
@@ -93,12 +94,11 @@ class LutLayout {
   }
 
   // Bytes from the beginning of a table to its row.
-  [[nodiscard]] std::size_t row_offset() const { return last_offset() + kUnit; }
+  [[nodiscard]] std::size_t row_offset() const { return last_offset() + sizeof(std::uint64_t); }
 
   // The locator of a table so many bytes behind the first one, at most LutLocator::kMaxBytes.
   [[nodiscard]] std::uint32_t locator(std::size_t offset) const {
-    return static_cast<std::uint32_t>(offset / kUnit) << LutLocator<std::uint64_t>::kShiftBits |
-           shift_;
+    return static_cast<std::uint32_t>(offset) | shift_;
   }
 
   // An entry that settles it, where one misses.
@@ -147,9 +147,6 @@ class LutLayout {
 
   static constexpr std::uint32_t kMinBuckets = 64;
   static constexpr std::uint32_t kMaxBuckets = 4096;
-
-  static_assert(kPrecision - std::countr_zero(kMinBuckets) <
-                1 << LutLocator<std::uint64_t>::kShiftBits);
 
   explicit LutLayout(std::uint32_t shift) : shift_(shift) {}
 
