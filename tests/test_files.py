@@ -38,7 +38,8 @@ def reader(data: bytes, **options: Any) -> torchac.Reader:
 
 def values_of(*shape: int, seed: int = 0, scale: float = 2.0) -> torch.Tensor:
     rng = np.random.default_rng(seed)
-    return torch.as_tensor(rng.normal(0, scale, shape).round(), dtype=torch.int32)
+    values = rng.normal(0, scale, shape).round().clip(-(2**31), 2**31 - 1)
+    return torch.as_tensor(values, dtype=torch.int32)
 
 
 # What is written is read
