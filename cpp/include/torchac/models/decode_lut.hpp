@@ -73,7 +73,7 @@ class DecodeTables {
                                              Poll& poll) {
     const LutLayout layout = LutLayout::of(cdf.symbols());
     const std::size_t size = layout.size(cdf.symbols());
-    if (view.count > static_cast<std::int64_t>(LutLocator<std::uint64_t>::kMaxBytes / size))
+    if (std::cmp_greater(view.count, LutLocator<std::uint64_t>::kMaxBytes / size))
       return std::nullopt;
     DecodeTables tables(layout.locator(0), layout.locator(size),
                         static_cast<std::size_t>(view.count) * size);
