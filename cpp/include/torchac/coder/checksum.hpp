@@ -19,13 +19,14 @@ class Checksum {
   // one in one of them. So they can be added in any order, by vector code.
   template <class Value>
   void add(std::span<const Value> values) {
-    const auto count = static_cast<std::uint32_t>(values.size());
+    auto left = static_cast<std::uint32_t>(values.size());  // modulo 2^32, as all here
     std::uint32_t sum = 0;
-    std::uint32_t sum_of_sums = count * sum_;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint32_t more = static_cast<std::uint32_t>(values[i]) + 1;
+    std::uint32_t sum_of_sums = left * sum_;
+    for (const Value value : values) {
+      const std::uint32_t more = static_cast<std::uint32_t>(value) + 1;
       sum += more;
-      sum_of_sums += (count - i) * more;
+      sum_of_sums += left * more;
+      --left;
     }
     sum_ += sum;
     sum_of_sums_ += sum_of_sums;
