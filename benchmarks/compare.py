@@ -27,7 +27,7 @@ from typing import Any
 
 from categories import CATEGORIES
 from contestants import CONSTRICTION, OLD, ROWS, TORCH_ANS, TORCHAC, WORKS, Work
-from latents import COMPRESSAI
+from latents import COMPRESSAI, HOW
 from models import MODELS
 from report import (
     OLD_NOTE,
@@ -49,7 +49,7 @@ INSTALL = {
     OLD: "pip install --no-deps --target {old} torchac==0.9.3",
     CONSTRICTION: BENCH,
     TORCH_ANS: BENCH,
-    COMPRESSAI: "pip install scipy && pip install --no-deps compressai==1.2.8",
+    COMPRESSAI: HOW,
 }
 FAMILY = ("cpu family", "model")
 # Seconds that each work goes on for, if its rounds are over earlier: those of the short ones are in

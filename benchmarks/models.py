@@ -135,12 +135,17 @@ def torchac_entries(values: Values) -> Iterator[Entry]:
         yield from conditional(ACCELERATED, values)
 
 
+def range_of(values: Values) -> tuple[int, Tensor]:
+    """The least value, and the edges of all from that to the largest."""
+    low, high = int(values.symbols.min()), int(values.symbols.max())
+    return low, torch.arange(low, high + 2) - 0.5
+
+
 def rows_then_code(values: Values) -> Entry:
     """A row for each value over the range of all of them, made and coded chunk by chunk."""
     import torchac
 
-    low, high = int(values.symbols.min()), int(values.symbols.max())
-    edges = torch.arange(low, high + 2) - 0.5
+    low, edges = range_of(values)
     edges[0], edges[-1] = -math.inf, math.inf
     index = values.index if values.work.tables else None
     count, chunks = values.count, [slice(None)]
@@ -177,8 +182,7 @@ def old_entries(values: Values) -> Iterator[Entry]:
     if values.work != NORMAL:
         return
     count = min(values.count, FEW)
-    low, high = int(values.symbols.min()), int(values.symbols.max())
-    edges = torch.arange(low, high + 2) - 0.5
+    low, edges = range_of(values)
     symbols = (values.symbols[:count] - low).short()
 
     def rows() -> Tensor:

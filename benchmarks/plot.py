@@ -48,6 +48,8 @@ def draw(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
     )
     for panel, (title, operations) in zip(panels, PANELS.items(), strict=True):
         panel.set_title(f"{title}: million symbols a second", loc="left", fontsize=12)
+        panel.set_xscale("log")
+        panel.xaxis.set_major_formatter("{x:g}")
         _style(panel)
         _bars(panel, results, operations)
     panels[0].set_ylim(rows - 0.6, -1.2)
@@ -67,10 +69,7 @@ def draw_job(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> No
     [result] = [result for result in results if result.work == NORMAL]
     lines = [line for label in JOB for line in result.lines if line.label == label]
     figure, panel = pyplot.subplots(figsize=(9, 1.5 + 0.4 * len(lines)), layout="constrained")
-    panel.grid(axis="x", color="#e3e6ea", linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right", "left"]].set_visible(False)
-    panel.tick_params(axis="both", length=0)
+    _style(panel)
     for y, line in enumerate(lines):
         encode, decode = (1e3 * (line.best(operation) or 0) for operation in ("encode", "decode"))
         color = COLORS[TORCHAC if line.label in (TORCHAC, ACCELERATED) else _package(line.label)]
@@ -103,12 +102,10 @@ def _package(label: str) -> str:
 
 
 def _style(panel: Axes) -> None:
-    panel.set_xscale("log")
     panel.grid(axis="x", color="#e3e6ea", linewidth=0.8)
     panel.set_axisbelow(True)
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.tick_params(axis="both", length=0)
-    panel.xaxis.set_major_formatter("{x:g}")
 
 
 def _bars(panel: Axes, results: Sequence[Result], operations: Sequence[str]) -> None:

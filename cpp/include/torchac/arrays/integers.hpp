@@ -92,7 +92,7 @@ inline void read_integers(Integers& from, std::size_t count, std::uint32_t* to) 
     done += n;
   }
   // Prefetches the next `count`: between two blocks of a stream others may be coded.
-  constexpr std::size_t kInLine = 64 / sizeof(std::int64_t);  // at least, if there are no gaps
+  constexpr std::size_t kInLine = kLine / sizeof(std::int64_t);  // at least, if there are no gaps
   for (std::size_t i = 0; i < count; i += kInLine)
     prefetch_line(from.walk.at(), static_cast<std::ptrdiff_t>(i) * from.walk.stride());
 }

@@ -102,7 +102,6 @@ class CdfRow {
   static constexpr std::uint32_t kScanned = 256;
   static constexpr std::uint32_t kSections = 16;
   static constexpr std::ptrdiff_t kRowsAhead = 10;
-  static constexpr std::ptrdiff_t kLine = 64;     // bytes of a cache line
   static constexpr std::ptrdiff_t kWhole = 4096;  // bytes of the largest row prefetched whole
 
   // One comparison decides, and bounds that are read before are chosen by it without a branch on
@@ -132,10 +131,7 @@ class CdfRow {
     constexpr std::ptrdiff_t kValue = sizeof(Stored);
     const std::ptrdiff_t size = kValue * (std::ptrdiff_t{symbols_} + 1);
     const std::ptrdiff_t ahead = kRowsAhead * size;
-    if (size <= kWhole) {
-      for (std::ptrdiff_t at = 0; at < size; at += kLine) prefetch_line<2>(row, ahead + at);
-      return;
-    }
+    if (size <= kWhole) return prefetch_bytes(row, ahead, size);
     TORCHAC_UNROLL
     for (std::uint32_t k = 1; k < kSections; ++k)
       prefetch_line<2>(row, ahead + kValue * std::ptrdiff_t{k * symbols_ / kSections});

@@ -75,8 +75,7 @@ class DecodeTables {
     const std::size_t size = layout.size(cdf.symbols());
     if (std::cmp_greater(view.count, LutLocator<std::uint64_t>::kMaxBytes / size))
       return std::nullopt;
-    DecodeTables tables(layout.locator(0), layout.locator(size),
-                        static_cast<std::size_t>(view.count) * size);
+    DecodeTables tables(layout.locator(0), static_cast<std::uint32_t>(size), view.count);
     std::byte* table = tables.bytes_.data();
     for (std::int64_t k = 0; k < view.count; ++k, table += size) {
       poll.after(cdf.symbols());
@@ -91,14 +90,14 @@ class DecodeTables {
 
   // The locator of the first table, and from one to the next.
   [[nodiscard]] std::uint32_t first() const { return first_; }
-  [[nodiscard]] std::uint32_t step() const { return second_ - first_; }
+  [[nodiscard]] std::uint32_t step() const { return step_; }
 
  private:
-  DecodeTables(std::uint32_t first, std::uint32_t second, std::size_t size)
-      : first_(first), second_(second), bytes_(size) {}
+  DecodeTables(std::uint32_t first, std::uint32_t step, std::int64_t count)
+      : first_(first), step_(step), bytes_(static_cast<std::size_t>(count) * step) {}
 
   std::uint32_t first_;
-  std::uint32_t second_;
+  std::uint32_t step_;  // bytes of a table
   std::vector<std::byte> bytes_;
 };
 

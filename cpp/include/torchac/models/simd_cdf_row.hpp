@@ -48,7 +48,7 @@ class SimdCdfRow {
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
-    for (std::ptrdiff_t at = 0; at < prefetched_; at += kLine) prefetch_line<2>(row, ahead_ + at);
+    prefetch_bytes(row, ahead_, prefetched_);
     const auto samples = search_.sample(row);
     if (!search_.is_monotone(row)) [[unlikely]]
       return find_linear(cdf_, row, target);
@@ -56,7 +56,6 @@ class SimdCdfRow {
   }
 
  private:
-  static constexpr std::ptrdiff_t kLine = 64;    // bytes of a cache line
   static constexpr std::ptrdiff_t kPage = 4096;  // bytes in the smallest page of memory
   static constexpr std::ptrdiff_t kRowsAhead = 6;
 

