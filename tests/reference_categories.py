@@ -39,14 +39,19 @@ def row(weights: list[int]) -> list[int]:
     return [*inner, 65536]
 
 
-def steps(numbers: list[float], category: int, *, logits: bool) -> list[tuple[int, int]]:
-    """The intervals that code a category."""
-    each = weights(numbers, logits=logits)
-    levels = [each]
-    if len(each) > ONE_ROW:
+def _levels(numbers: list[float], *, logits: bool) -> list[list[int]]:
+    """The weights of categories, and of groups of them, and of groups of groups."""
+    levels = [weights(numbers, logits=logits)]
+    if len(numbers) > ONE_ROW:
         while len(levels[-1]) > GROUP and len(levels) < 3:
             below = levels[-1]
             levels.append([sum(below[i : i + GROUP]) for i in range(0, len(below), GROUP)])
+    return levels
+
+
+def steps(numbers: list[float], category: int, *, logits: bool) -> list[tuple[int, int]]:
+    """The intervals that code a category."""
+    levels = _levels(numbers, logits=logits)
     result = []
     for level, of_level in reversed(list(enumerate(levels))):
         symbol, first = category // GROUP**level, 0
@@ -67,3 +72,13 @@ def encode(rows: list[list[float]], values: list[int], *, logits: bool) -> bytes
     """One stream of all values, each with its numbers."""
     each = [step for r, v in zip(rows, values, strict=True) for step in steps(r, v, logits=logits)]
     return reference_coder.encode([[0, *step, 65536] for step in each], [1] * len(each))
+
+
+def read(decoder: reference_coder.Decoder, numbers: list[float], *, logits: bool) -> int:
+    """The next category, of those that have the numbers."""
+    top, *rest = reversed(_levels(numbers, logits=logits))
+    symbol = decoder.decode(row(top))
+    for of_level in rest:
+        first = symbol * GROUP
+        symbol = first + decoder.decode(row(of_level[first : first + GROUP]))
+    return symbol

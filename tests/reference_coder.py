@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 WHOLE = 1 << 16
@@ -18,7 +20,7 @@ def convert(row: np.ndarray, needs_normalization: bool) -> list[int]:
     return [(int(v) + (j if needs_normalization else 0)) % WHOLE for j, v in enumerate(values)]
 
 
-def interval(row: list[int], symbol: int) -> tuple[int, int]:
+def interval(row: Sequence[int], symbol: int) -> tuple[int, int]:
     """The interval of a symbol; the last value of a row means 65536."""
     return row[symbol], WHOLE if symbol + 2 == len(row) else row[symbol + 1]
 
@@ -58,7 +60,7 @@ def encode(rows: list[list[int]], symbols: list[int]) -> bytes:
     return np.packbits(bits).tobytes()
 
 
-def search(row: list[int], quantile: int) -> int:
+def search(row: Sequence[int], quantile: int) -> int:
     """The last symbol that starts at or before a quantile, by sections where there are many."""
     first, end = 0, len(row) - 1
     while end - first > 256:
@@ -68,30 +70,59 @@ def search(row: list[int], quantile: int) -> int:
     return max((s for s in range(first, end) if row[s] <= quantile), default=first)
 
 
-def decode(rows: list[list[int]], stream: bytes) -> list[int]:
-    """As many symbols as there are rows."""
-    bits = iter(np.unpackbits(np.frombuffer(stream, np.uint8)).tolist())
-    low, high, value = 0, FULL - 1, 0
-    for _ in range(32):
-        value = 2 * value + next(bits, 0)
-    symbols = []
-    for row in rows:
-        span = high - low + 1
-        quantile = ((value - low + 1) * WHOLE - 1) // span
-        symbol = search(row, quantile)
-        symbols.append(symbol)
+class RefusedError(Exception):
+    """The stream is one that a decoder must refuse."""
+
+
+class Decoder:
+    """Decodes one symbol after the other, from a row for each."""
+
+    def __init__(self, stream: bytes) -> None:
+        self._bits = np.unpackbits(np.frombuffer(stream, np.uint8)).tolist()
+        self._low, self._high, self._number = 0, FULL - 1, 0
+        self._doublings = 0
+        for place in range(32):
+            self._number = 2 * self._number + self._bit(place)
+
+    def _bit(self, place: int) -> int:
+        return self._bits[place] if place < len(self._bits) else 0
+
+    def decode(self, row: Sequence[int]) -> int:
+        """The next symbol."""
+        span = self._high - self._low + 1
+        symbol = search(row, ((self._number - self._low + 1) * WHOLE - 1) // span)
         c_low, c_high = interval(row, symbol)
-        high = low + (span * c_high >> 16) - 1
-        low = low + (span * c_low >> 16)
+        self._high = self._low + (span * c_high >> 16) - 1
+        self._low = self._low + (span * c_low >> 16)
+        if not self._low <= self._number <= self._high:
+            raise RefusedError("the symbol's interval does not hold the number")
         while True:
-            if high < HALF:
+            if self._high < HALF:
                 base = 0
-            elif low >= HALF:
+            elif self._low >= HALF:
                 base = HALF
-            elif low >= QUARTER and high < 3 * QUARTER:
+            elif self._low >= QUARTER and self._high < 3 * QUARTER:
                 base = QUARTER
             else:
                 break
-            low, high = 2 * (low - base), 2 * (high - base) + 1
-            value = 2 * (value - base) + next(bits, 0)
+            self._low, self._high = 2 * (self._low - base), 2 * (self._high - base) + 1
+            self._number = 2 * (self._number - base) + self._bit(32 + self._doublings)
+            self._doublings += 1
+        if len(self._bits) < self._doublings + 2:
+            raise RefusedError("the stream has too few bits for its symbols")
+        return symbol
+
+    def check_end(self) -> None:
+        """Refuses a stream whose last symbols depend on the bits after its end."""
+        past_the_end = max(32 + self._doublings - len(self._bits), 0)
+        if self._number + (1 << past_the_end) - 1 > self._high:
+            raise RefusedError("other bits after the end of the stream would be other symbols")
+
+
+def decode(rows: Sequence[Sequence[int]], stream: bytes) -> list[int]:
+    """As many symbols as there are rows."""
+    decoder = Decoder(stream)
+    symbols = [decoder.decode(row) for row in rows]
+    if symbols:
+        decoder.check_end()
     return symbols

@@ -187,3 +187,39 @@ def encode(rows: list[Row], values: list[int]) -> bytes:
     each = [step for row, value in zip(rows, values, strict=True) for step in steps(row, value)]
     # A row of three symbols, of which the middle one has the interval.
     return reference_coder.encode([[0, *step, 65536] for step in each], [1] * len(each))
+
+
+def _read_uniform(decoder: reference_coder.Decoder, bits: int) -> int:
+    if bits == 0:
+        return 0
+    if bits > 16:
+        high = _read_uniform(decoder, bits - 16)
+        return high << 16 | _read_uniform(decoder, 16)
+    return decoder.decode(range(0, 65537, 1 << (16 - bits)))
+
+
+def _read_escape(decoder: reference_coder.Decoder) -> int:
+    zeros = 0
+    while _read_uniform(decoder, 1) == 0:
+        zeros += 1
+        if zeros > 32:
+            raise reference_coder.RefusedError("an escape has more than 32 zeros")
+    return (1 << zeros) + _read_uniform(decoder, zeros) - 1
+
+
+def read(decoder: reference_coder.Decoder, row: Row) -> int:
+    """The next value, which has that row."""
+    j = decoder.decode(row.cdf)
+    u = row.first + j
+    below, above = _open(row, j)
+    if below and above:
+        above = _read_uniform(decoder, 1) == 1
+        below = not above
+    if below:
+        u -= _read_escape(decoder)
+    elif above:
+        u += _read_escape(decoder)
+    value = (u << row.shift) + _read_uniform(decoder, row.shift)
+    if not row.low <= value <= row.high:
+        raise reference_coder.RefusedError("the value is outside of the bounds")
+    return value

@@ -14,6 +14,8 @@ from typing import Any
 import compressai_alone
 import numpy as np
 import pytest
+import reference_coder
+import reference_models
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,6 +195,35 @@ def test_mixtures() -> None:
     assert model.decompress(stream, *side, scales, means, weights).equal(values)
     with pytest.raises(torchac.CorruptStreamError, match="the model differs"):
         model.decompress(stream, *side, scales + 0.1, means, weights)
+
+
+def test_mixtures_are_coded_as_the_format_says() -> None:
+    model, y = accelerate(GaussianMixtureConditional(K=2)), 6 * torch.randn(2, 3, 4, 5)
+    y[:, 1] = 0
+    y[1, 2] = 0  # but not in the other item
+    scales, means, weights = (
+        300 * torch.rand(2, 6, 4, 5),
+        torch.randn(2, 6, 4, 5),
+        torch.rand(2, 6, 4, 5),
+    )
+    (stream, _, _), _ = model.compress(y, scales, means, weights)
+    rows, values = [], []
+    for item, channel, *place in np.ndindex(2, 3, 4, 5):
+        if channel != 1:
+            here = [(item, k * 3 + channel, *place) for k in range(2)]
+            parts = [
+                reference_models.Component(
+                    "Normal",
+                    means[at].item(),
+                    min(max(scales[at].item(), 0.11), 256.0),
+                    weights[at].item(),
+                )
+                for at in here
+            ]
+            rows.append(reference_models.row(reference_models.Element(parts, mixture=True)))
+            values.append(round(y[(item, channel, *place)].item()))
+    decoder = reference_coder.Decoder(stream)
+    assert [reference_models.read(decoder, row) for row in rows] == values
 
 
 def test_a_method_that_calls_the_coder_of_an_entropy_model() -> None:

@@ -106,6 +106,50 @@ def test_models_are_those_of_the_definition(
         assert bits.tolist() == pytest.approx(costs, abs=1e-9)
 
 
+@st.composite
+def rows_of_tables(draw: st.DrawFn) -> list[reference.Row]:
+    """Rows that go together, with all that tables may have."""
+    low, high = draw(
+        st.sampled_from([(reference.INT32_MIN, reference.INT32_MAX), (-5, 1 << 30), (0, 255)])
+    )
+    rows = []
+    for _ in range(draw(st.integers(1, 5))):
+        shift = draw(st.sampled_from([0, 0, 3, 16, 17, 24]))
+        least, most = low >> shift, high >> shift
+        symbols = draw(st.integers(1, min(most - least + 1, 4)))
+        first = draw(st.one_of(st.just(least), st.integers(least, most - symbols + 1)))
+        cdf = draw(st.lists(st.integers(0, 65535), min_size=symbols, max_size=symbols, unique=True))
+        rows.append(reference.Row(first, shift, [*sorted(cdf), 65536], low, high))
+    return rows
+
+
+def tables_of(rows: list[reference.Row]) -> torchac.Tables:
+    cdf = np.zeros((len(rows), 5), np.uint16)
+    for i, row in enumerate(rows):
+        cdf[i, : len(row.cdf) - 1] = row.cdf[:-1]
+    return torchac.Tables(
+        cdf,
+        low=np.array([row.first for row in rows]),
+        lengths=np.array([len(row.cdf) - 1 for row in rows]),
+        shift=np.array([row.shift for row in rows]),
+        bounds=(rows[0].low, rows[0].high),
+    )
+
+
+@given(st.data(), rows_of_tables())
+@settings(max_examples=300)
+def test_tables_are_those_of_the_definition(data: st.DataObject, rows: list[reference.Row]) -> None:
+    model = tables_of(rows)
+    any_value = st.integers(rows[0].low, rows[0].high)
+    values = [data.draw(any_value | st.just(max(row.first << row.shift, row.low))) for row in rows]
+    stream = torchac.encode(model, np.array(values))
+    assert stream == reference.encode(rows, values)
+    assert torchac.decode(model, stream).tolist() == values
+    costs = [reference.bits(row, value) for row, value in zip(rows, values, strict=True)]
+    bits = torchac.estimate_bits(model, np.array(values))
+    assert bits.tolist() == pytest.approx(costs, abs=1e-9)
+
+
 GOLDEN = json.loads((Path(__file__).parent / "data/models.json").read_text())
 
 

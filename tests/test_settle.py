@@ -274,9 +274,28 @@ def test_numbers_that_another_machine_cannot_have(value: float) -> None:
         torchac.settle(x, 0.5, 0.1)
 
 
-@pytest.mark.parametrize("step", [0.0, -1.0, math.nan, math.inf, 1e-101, 1e101])
+@pytest.mark.parametrize("tolerance", [1e-42, 2e-31])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_flushing_subnormals_changes_nothing(dtype: torch.dtype, tolerance: float) -> None:
+    tiny = torch.finfo(dtype).tiny
+    x = torch.tensor([tiny, tiny / 2, -tiny / 3, tiny / 100, 0.0], dtype=dtype)
+    assert x[3] != 0
+    x = torch.cat([x, torch.randn(50, dtype=dtype) * 1e-29])
+    numbers, shifts = torchac.settle(x, 1e-30, tolerance)
+    try:
+        torch.set_flush_denormal(True)
+        again = torchac.settle(x, 1e-30, tolerance)
+        found = torchac.settled(x, shifts, 1e-30)
+    finally:
+        torch.set_flush_denormal(False)
+    assert again[0].equal(numbers)
+    assert again[1].equal(shifts)
+    assert found.equal(numbers)
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, math.nan, math.inf, 9e-31, 1e101])
 def test_steps_that_are_not_allowed(step: float) -> None:
-    message = f"step is {step}: expected a number from 1e-100 to 1e100"
+    message = f"step is {step}: expected a number from 1e-30 to 1e100"
     refused(ValueError, message, torchac.settle, X, step, 0.01)
     refused(ValueError, message, torchac.settled, X, SHIFTS, step)
 

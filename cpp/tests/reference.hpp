@@ -157,11 +157,11 @@ class Decoder {
     return true;
   }
 
-  // The bits of what is decoded so far, had it been a stream of its own.
+  // What the symbols so far need: S + 2 after S doublings, each of which reads a bit.
   [[nodiscard]] std::uint64_t num_bits() const { return next_ - 32 + 2; }
   [[nodiscard]] bool truncated() const { return num_bits() > stream_.size() * 8; }
 
-  // Whether the bits past the end, which were read as zeros, could be ones.
+  // Whether the state holds the number with ones for those of its bits that lie past the end.
   [[nodiscard]] bool determined() const {
     std::uint64_t most = value_;
     for (std::size_t i = stream_.size() * 8; i < next_; ++i)
@@ -200,7 +200,6 @@ inline Decoded decode(const std::vector<std::uint8_t>& stream, const std::vector
     result.symbols.push_back(static_cast<std::int16_t>(symbol));
     return Problem::kNone;
   };
-  if (decoder.truncated()) result.problem = Problem::kTruncated;
   for (const Row& row : rows) {
     if (result.problem == Problem::kNone) result.problem = step(row);
   }

@@ -10,7 +10,7 @@ argument increases, rounding of floats included. So if `x - tolerance` and `x + 
 number, then whatever lies between gives it too; and as a float between them still does if both are
 rounded to float64, nothing needs a margin. Multiplied is by a number and not divided, as some GPUs
 divide by multiplying; and rounded first and not floored, so that it does not matter whether a
-machine takes subnormal numbers as 0.
+machine takes subnormal numbers as 0: with steps from 1e-30, they are rounded to 0 either way.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def settle(x: ArrayT, step: float, tolerance: float) -> tuple[ArrayT, ArrayT]:
     Args:
         x: Parameters, such as means or logits, of any shape: float16, bfloat16, float32 or float64,
             on any device that has float64.
-        step: What settled parameters are multiples of, from 1e-100 to 1e100.
+        step: What settled parameters are multiples of, from 1e-30 to 1e100.
         tolerance: How far off the decoder's `x` may be, anywhere: above 0, at most `step / 4`.
             `torchac.testing.drift` measures it; take a multiple of that.
 
@@ -240,8 +240,8 @@ def _check_x(x: Any) -> torch.Tensor:
 
 def _check_step(step: Any) -> float:
     number = _checks.check_float("step", step)
-    if not 1e-100 <= number <= 1e100:
-        raise ValueError(f"step is {number}: expected a number from 1e-100 to 1e100")
+    if not 1e-30 <= number <= 1e100:
+        raise ValueError(f"step is {number}: expected a number from 1e-30 to 1e100")
     return number
 
 
