@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import reference_coder
@@ -11,9 +12,9 @@ f32, f64 = np.float32, np.float64
 ONE_ROW, GROUP = 257, 64
 
 
-def weights(numbers: list[float], *, logits: bool) -> list[int]:
+def weights(numbers: Sequence[float], *, logits: bool) -> list[int]:
     """W of the format."""
-    x = [f32(number) for number in numbers]
+    x = [f32(f64(number)) for number in numbers]
     bits = 22 if len(x) <= ONE_ROW else 24
     largest = max(x)
     if not logits:
@@ -39,7 +40,7 @@ def row(weights: list[int]) -> list[int]:
     return [*inner, 65536]
 
 
-def _levels(numbers: list[float], *, logits: bool) -> list[list[int]]:
+def _levels(numbers: Sequence[float], *, logits: bool) -> list[list[int]]:
     """The weights of categories, and of groups of them, and of groups of groups."""
     levels = [weights(numbers, logits=logits)]
     if len(numbers) > ONE_ROW:
@@ -49,7 +50,7 @@ def _levels(numbers: list[float], *, logits: bool) -> list[list[int]]:
     return levels
 
 
-def steps(numbers: list[float], category: int, *, logits: bool) -> list[tuple[int, int]]:
+def steps(numbers: Sequence[float], category: int, *, logits: bool) -> list[tuple[int, int]]:
     """The intervals that code a category."""
     levels = _levels(numbers, logits=logits)
     result = []
@@ -68,13 +69,13 @@ def bernoulli(number: float, *, logits: bool) -> list[float]:
     return [0.0, number] if logits else [1 - number, number]
 
 
-def encode(rows: list[list[float]], values: list[int], *, logits: bool) -> bytes:
+def encode(rows: Sequence[Sequence[float]], values: list[int], *, logits: bool) -> bytes:
     """One stream of all values, each with its numbers."""
     each = [step for r, v in zip(rows, values, strict=True) for step in steps(r, v, logits=logits)]
     return reference_coder.encode([[0, *step, 65536] for step in each], [1] * len(each))
 
 
-def read(decoder: reference_coder.Decoder, numbers: list[float], *, logits: bool) -> int:
+def read(decoder: reference_coder.Decoder, numbers: Sequence[float], *, logits: bool) -> int:
     """The next category, of those that have the numbers."""
     top, *rest = reversed(_levels(numbers, logits=logits))
     symbol = decoder.decode(row(top))

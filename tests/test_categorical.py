@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import reference_categories as reference
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_devices import DEVICES
 
 import torchac
 from torchac import Bernoulli, Categorical
+from torchac._tensors import as_tensor
 
 SIZES = st.one_of(
     st.integers(1, 40), st.sampled_from([255, 256, 257, 258, 321, 4096, 4097, 4161, 9000])
@@ -50,6 +51,20 @@ def test_categories_are_those_of_the_definition(
         assert (tables.cdf == np.array(expected).astype(np.uint16).view(np.int16)).all()
         assert torchac.encode(tables, np.array(values)) == stream
         assert torchac.decode(tables, stream).tolist() == values
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), min_size=2, max_size=5).filter(any))
+@example([1950160274757517311, 929815467757449652])
+def test_integers_are_rounded_to_float64_and_then_to_float32(numbers: list[int]) -> None:
+    values = [len(numbers) - 1]
+    expected = reference.encode([numbers], values, logits=False)
+    for dtype in (np.int64, np.uint64):
+        array = np.array([numbers], dtype)
+        assert torchac.encode(Categorical(probs=array), np.array(values)) == expected
+        assert torchac.encode(Categorical(probs=as_tensor(array)), torch.tensor(values)) == expected
+    expected = reference.encode([[-n for n in numbers]], values, logits=True)
+    logits = -torch.tensor([numbers])
+    assert torchac.encode(Categorical(logits=logits), torch.tensor(values)) == expected
 
 
 @pytest.mark.parametrize("logits", [True, False])

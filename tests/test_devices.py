@@ -584,6 +584,45 @@ def test_tabulating_without_float64() -> None:
     assert (inner / 65536 - expected).abs().max() < 1e-4
 
 
+def integer_models() -> list[Any]:
+    """Of integers that float32 rounds, some of them otherwise than after float64."""
+    large = torch.tensor([2**24 + 1, 929815467757449652, 1950160274757517311])
+    scale = torch.tensor([0.25, 0.5, 9.0])
+    return [
+        torchac.Normal(large, scale),
+        torchac.Mixture(large.expand(3, 3), torchac.Laplace(large, scale[:, None])),
+        torchac.Categorical(probs=large),
+        torchac.Categorical(logits=-large),
+        torchac.Bernoulli(logits=-large),
+    ]
+
+
+def rows_of(model: Any) -> list[list[int]]:
+    tables = model.tabulate()
+    each = (tables.cdf, tables.low, tables.lengths, tables.shift)
+    return [np.asarray(array).tolist() for array in each]
+
+
+def test_integers_are_the_same_without_float64(request: pytest.FixtureRequest) -> None:
+    expected = [rows_of(model) for model in integer_models()]
+    assert expected[0][1][0] == 2**24 + 1 - 3
+    request.getfixturevalue("without_float64")
+    assert [rows_of(model) for model in integer_models()] == expected
+
+
+@pytest.mark.usefixtures("without_float64")
+def test_bad_integers_without_float64() -> None:
+    message = r"^weights is -1 at index \(1,\): expected finite numbers that are not negative$"
+    with pytest.raises(ValueError, match=message):
+        torchac.Mixture(torch.tensor([1, -1]), torchac.Normal(torch.zeros(2), torch.ones(2)))
+    with pytest.raises(
+        ValueError, match=r"^weights are all 0 at index \(\): expected one above 0$"
+    ):
+        torchac.Mixture(torch.tensor([0, 0]), torchac.Normal(torch.zeros(2), torch.ones(2)))
+    with pytest.raises(ValueError, match=r"^scale is 16777217 at index \(0,\): expected numbers"):
+        torchac.Normal(torch.zeros(1), torch.tensor([2**24 + 1]))
+
+
 @pytest.mark.usefixtures("without_float64")
 def test_bits_in_float32() -> None:
     cdf = torch.tensor([0.0, 0.5, 0.75, 1.0]).expand(3, 4)

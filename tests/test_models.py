@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference_models as reference
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_devices import DEVICES
 
@@ -237,6 +237,24 @@ def test_dtypes_hold_the_same_numbers(kind: Any) -> None:
     arrays = kind(loc.numpy(), scale.numpy())
     assert torchac.encode(arrays, values.numpy()) == stream
     assert isinstance(torchac.decode(arrays, stream), np.ndarray)
+
+
+@given(
+    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=2),
+    st.lists(st.integers(0, 2**24), min_size=2, max_size=2),
+    st.lists(st.integers(0, 2**63 - 1), min_size=2, max_size=2).filter(any),
+)
+@example([2**24 + 1, -(2**30) - 1], [2**24, 2**24 - 1], [2**53 + 1, 2**54 + 3])
+def test_integers_are_rounded_to_float64(
+    loc: list[int], scale: list[int], weights: list[int]
+) -> None:
+    parts = [reference.Component("Normal", *each) for each in zip(loc, scale, weights, strict=True)]
+    row = reference.row(reference.Element(parts, mixture=True))
+    arrays = torch.tensor(loc), torch.tensor(scale), torch.tensor(weights)
+    for loc_, scale_, weights_ in (arrays, tuple(array.numpy() for array in arrays)):
+        tables = torchac.Mixture(weights_, torchac.Normal(loc_, scale_)).tabulate()
+        assert (int(tables.low), int(tables.shift)) == (row.first, row.shift)
+        assert [*(np.asarray(tables.cdf).astype(np.uint16)[:-1]), 65536] == row.cdf
 
 
 def test_layouts_do_not_matter() -> None:

@@ -21,11 +21,12 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from torchac import _core, _tensors
 from torchac._core import CategoryKind
-from torchac._tensors import Array
+from torchac._tensors import FLOAT_ROWS, Array, like
 from torchac.models import Model, Tables, as_array, broadcast, pay, sizes_of, take
 
 __all__ = ["Bernoulli", "Categorical"]
@@ -49,7 +50,11 @@ class _Categories(Model):
             given = "neither" if probs is None else "both"
             raise TypeError(f"{given} of probs and logits is given: expected one of them")
         self._name = "logits" if probs is None else "probs"
-        self._set(as_array(self._name, logits if probs is None else probs, []))
+        numbers = as_array(self._name, logits if probs is None else probs, [])
+        if numbers.dtype not in FLOAT_ROWS:  # their device has no float64, so they are rounded here
+            rounded = _tensors.view(numbers).astype(np.float64).astype(np.float32)
+            numbers = like(rounded, numbers)
+        self._set(numbers)
 
     def _set(self, numbers: Array) -> None:
         self._numbers = numbers

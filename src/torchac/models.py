@@ -195,7 +195,11 @@ def _joint_shape(**arrays: Array | Model) -> tuple[int, ...]:
 
 
 def as_array(name: str, value: Any, others: Sequence[Any]) -> Array:
-    """A parameter as an array: a number becomes one of no dimensions, as the others are."""
+    """A parameter as an array: a number becomes one of no dimensions, as the others are.
+
+    Integers become float64. On devices that have none they stay what they are, as the core, which
+    reads them on the host, rounds them in the same way.
+    """
     if type(value) is not torch.Tensor and isinstance(
         value, (bool, int, float, np.integer, np.floating)
     ):
@@ -203,33 +207,40 @@ def as_array(name: str, value: Any, others: Sequence[Any]) -> Array:
         value = _checks.check_number(name, value)
         if any(isinstance(o, np.ndarray) for o in others):
             return np.array(value, np.float64)
-        if device.type == "mps":  # has no float64
+        if _tensors.widest_float(device) is not torch.float64:
             device = CPU
         return torch.tensor(value, dtype=torch.float64, device=device)
     _checks.check_array(name, value)
     _checks.check_elements(name, value)
     _checks.check_ndim(name, value)
     _checks.check_dtype(name, value, NUMBERS)
-    if value.dtype not in FLOAT_ROWS:
-        whole = as_tensor(value)
-        value = like(whole.to(_tensors.widest_float(whole.device)), value)
+    wide = _tensors.widest_float(_tensors.device_of(value)) is torch.float64
+    if value.dtype not in FLOAT_ROWS and wide:
+        value = like(as_tensor(value).double(), value)
     plain: Array = _tensors.plain(value.detach() if isinstance(value, torch.Tensor) else value)
     return plain
 
 
 def _check_range(name: str, array: Array, low: float, high: float, expected: str) -> float:
     """Raises if a number is not from low to high; NaN is not. Returns the least."""
-    tensor = as_tensor(array)
+    tensor = _comparable(array)
     if tensor.numel() == 0:
         return math.inf
-    if str(tensor.dtype) in ("torch.uint16", "torch.uint32", "torch.uint64"):
-        tensor = tensor.double()  # which torch can compare
     least, most = tensor.aminmax()
     if not (low <= least.item() and most.item() <= high):
-        exact = tensor.to(_tensors.widest_float(tensor.device))
+        wide = _tensors.widest_float(tensor.device)
+        exact = tensor.to(wide if tensor.is_floating_point() else torch.int64)
         good = (exact >= low) & (exact <= high)
         _checks.check_values(name, tensor, good, expected)
     return float(least.item())
+
+
+def _comparable(array: Array) -> torch.Tensor:
+    """The elements as torch can compare them, which it cannot do with most unsigned integers."""
+    tensor = as_tensor(array)
+    if str(tensor.dtype) in ("torch.uint16", "torch.uint32", "torch.uint64"):
+        return tensor.to(CPU, torch.float64)
+    return tensor
 
 
 def _check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
@@ -512,7 +523,7 @@ class Mixture(_Parametric):
 
 def _check_largest(weights: Array) -> None:
     """Raises if all weights of an element count as 0."""
-    good = as_tensor(weights).amax(-1) >= _MIN_WEIGHT
+    good = _comparable(weights).amax(-1) >= _MIN_WEIGHT
     if not good.all():
         where = tuple(torch.nonzero(~good)[0].tolist())
         raise ValueError(f"weights are all 0 at index {where}: expected one above 0")
