@@ -51,10 +51,11 @@ def outcome(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         warnings.simplefilter("always")
         try:
             result = function(*args, **kwargs)
+            if isinstance(result, torchac.models.Model):
+                result = result.tabulate()
         except (TypeError, ValueError) as error:
             result = (type(error), str(error))
-    if isinstance(result, torchac.models.Model):
-        result = result.tabulate()
+    if isinstance(result, torchac.Tables):
         arrays = [result.cdf, result.low, result.lengths, result.shift]
         result = [array.tolist() for array in arrays]
     if isinstance(result, tuple) and isinstance(result[0], torch.Tensor):

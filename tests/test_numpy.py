@@ -1,8 +1,12 @@
 """NumPy arrays in, NumPy arrays out, and nothing copied."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from test_devices import outcome
+from test_hostile import CALLS
 
 import torchac
 
@@ -125,10 +129,43 @@ def test_tensors_in_a_graph(dtype: torch.dtype) -> None:
     assert torchac.decode_float_cdf(in_graph, stream).tolist() == list(range(8))
 
 
-@pytest.mark.filterwarnings("ignore:the matrix subclass")
-def test_subclasses_of_arrays_are_read_as_arrays() -> None:
-    """Indexing a matrix gives a matrix, and so other shapes."""
-    cdf = np.linspace(0, 1, 9)[None].repeat(8, 0)
-    stream = torchac.encode_float_cdf(np.matrix(cdf), np.arange(8))
-    assert stream == torchac.encode_float_cdf(cdf, np.arange(8))
-    assert type(torchac.decode_float_cdf(np.matrix(cdf), stream)) is np.ndarray
+class Odd(np.ndarray):
+    """An array whose indexing and functions mean something else, as those of a matrix do."""
+
+    def __getitem__(self, key: Any) -> Any:
+        raise AssertionError("an element of a subclass was asked for")
+
+    def __array_function__(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a function of a subclass was called")
+
+    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("an operator of a subclass was called")
+
+
+def with_a_fault(array: np.ndarray) -> np.ndarray:
+    """The same with a last element that cannot be right."""
+    array = array.copy()
+    array.flat[-1] = 99 if array.dtype.kind in "iu" else np.nan
+    return array
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_subclasses_of_arrays_are_read_as_arrays(name: str, indexed: bool) -> None:
+    """In what is returned and in what is raised."""
+    call = CALLS[name]
+    arguments = dict(call.arguments)
+    if indexed and "index" in arguments:
+        arguments["index"] = torch.arange(3)
+        if "batch" in name.lower():
+            arguments["index"] = arguments["index"][:, None]
+    for key, value in arguments.items():
+        if isinstance(value, torch.Tensor):
+            arguments[key] = value.numpy()
+    for key, value in arguments.items():
+        if isinstance(value, np.ndarray):
+            for array in (value, with_a_fault(value)):
+                expected = outcome(call.function, **arguments | {key: array})
+                found = outcome(call.function, **arguments | {key: array.view(Odd)})
+                assert str(found) == str(expected)
+                assert not isinstance(found, Odd)

@@ -396,7 +396,8 @@ def _items(name: str, batch: Any, count: int | None = None) -> list[Any]:
     _check_batch(name, batch, count)
     if isinstance(batch, Sequence):
         return list(batch)
-    return [batch[item, ...] for item in range(len(batch))]
+    array = _tensors.plain(batch)
+    return [array[item, ...] for item in range(len(array))]
 
 
 def _check_batch(name: str, batch: Any, count: int | None) -> None:

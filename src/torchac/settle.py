@@ -250,7 +250,7 @@ def _check_cells(x: Array, step: float, start: int, good: torch.Tensor) -> None:
         return
     place = start + int(torch.nonzero(~good)[0])
     where = tuple(int(i) for i in np.unravel_index(place, tuple(x.shape)))
-    value = float(x[where])
+    value = float(_tensors.as_tensor(x)[where])
     expected = "a finite number"
     if np.isfinite(value):
         expected = (
