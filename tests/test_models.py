@@ -515,6 +515,27 @@ def test_bad_input(case: Any) -> None:
         call()
 
 
+INDEX = torch.tensor([[0, 1, 0], [2, 1, 2]])
+
+
+def test_a_message_names_the_shared_element() -> None:
+    """And not the value that met it, which is the one at (1, 0)."""
+    probs, rows = torch.ones(3, 4), torch.tensor([0, 9, 20, 0], dtype=torch.int16).repeat(3, 1)
+    probs[2, 1], rows[2, 1] = math.nan, 20
+    each = [
+        (torchac.Categorical(probs=probs), r"^probs is nan at index \(2, 1\): "),
+        (torchac.Categorical(probs=probs.repeat(1, 99)), r"^probs is nan at index \(2, 1\): "),
+        (torchac.Tables(rows), r"^symbol 1 of the row at index \(2,\) has an empty interval: "),
+    ]
+    values = torch.ones(2, 3)
+    for model, message in each:
+        for call in (torchac.encode, torchac.estimate_bits):
+            with pytest.raises(ValueError, match=message):
+                call(model, values, index=INDEX)
+        with pytest.raises(ValueError, match="^item 1: " + message[1:]):
+            torchac.encode_batch(model, values, index=INDEX)
+
+
 def test_another_distribution_is_advised() -> None:
     with pytest.raises(TypeError, match=r"Exponential: .*; torchac.tabulate"):
         torchac.encode(torch.distributions.Exponential(1.0), 3)
