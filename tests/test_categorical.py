@@ -82,6 +82,15 @@ def test_bernoulli_is_that_of_the_definition(logits: bool, numbers: list[float])
     assert torchac.decode(model, stream).tolist() == values
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bernoulli_of_many_probabilities(dtype: torch.dtype) -> None:
+    probs = torch.rand(3000, dtype=dtype, generator=torch.Generator().manual_seed(7))
+    values = torch.arange(3000) % 2
+    rows = [reference.bernoulli(p, logits=False) for p in probs.tolist()]
+    stream = torchac.encode(Bernoulli(probs=probs), values)
+    assert stream == reference.encode(rows, values.tolist(), logits=False)
+
+
 GOLDEN = json.loads((Path(__file__).parent / "data/categories.json").read_text())
 
 

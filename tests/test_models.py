@@ -106,6 +106,42 @@ def test_models_are_those_of_the_definition(
         assert bits.tolist() == pytest.approx(costs, abs=1e-9)
 
 
+def component(kind: str, loc: float, scale: float, weight: float = 1.0) -> reference.Component:
+    return reference.Component(kind, loc, scale, weight)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        # The least scale, which only a loc close to a half shows.
+        reference.Element([component("Normal", 0.5 - 3 * 2.0**-20, 0.0)]),
+        reference.Element([component("Laplace", 0.5 + 3 * 2.0**-20, 2.0**-21)]),
+        # A component reaches 2^20 at most, so that the window ends below 2048 here.
+        reference.Element(
+            [component("Normal", 0, 1, 3), component("Logistic", 3e6, 1e6, 1)], mixture=True
+        ),
+        reference.Element(
+            [component("Laplace", 0, 0.5, 3), component("Normal", -(2.0**20), 2.0**24)],
+            mixture=True,
+        ),
+    ],
+)
+def test_limits_of_the_definition(element: reference.Element) -> None:
+    row, tables = reference.row(element), model_of([element]).tabulate()
+    assert ([*np.asarray(tables.cdf)[0].astype(np.uint16)[:-1], 65536]) == row.cdf
+    assert tables.low[0] == row.first
+
+
+@pytest.mark.parametrize("value", [2**31 - 1, 2**31 - 2, 0, -(2**31)])
+def test_the_longest_escape(value: int) -> None:
+    """32 zeros: from one end of all integers to the other."""
+    for low in (-(2**31), 2**31 - 1):
+        model = torchac.Tables(torch.tensor([0.0, 1.0]), low=low)
+        stream = torchac.encode(model, value)
+        assert stream == reference.encode([reference.Row(low, 0, [0, 65536])], [value])
+        assert torchac.decode(model, stream).item() == value
+
+
 @st.composite
 def rows_of_tables(draw: st.DrawFn) -> list[reference.Row]:
     """Rows that go together, with all that tables may have."""
@@ -234,6 +270,9 @@ def test_dtypes_hold_the_same_numbers(kind: Any) -> None:
     types = [torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16]
     for dtype in [*types, torch.float32, torch.float64]:
         assert torchac.encode(kind(loc, scale), values.to(dtype)) == stream
+    for value in (-(2**31), 2**31 - 1):
+        expected = torchac.encode(kind(0.0, 1.0), value)
+        assert torchac.encode(kind(0.0, 1.0), float(value)) == expected
     arrays = kind(loc.numpy(), scale.numpy())
     assert torchac.encode(arrays, values.numpy()) == stream
     assert isinstance(torchac.decode(arrays, stream), np.ndarray)
