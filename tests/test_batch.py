@@ -216,3 +216,20 @@ def test_number_of_threads() -> None:
 def test_decode_matches_single_calls() -> None:
     for cdf, stream, sym in zip(CDF, STREAMS, SYM, strict=True):
         assert decode(cdf, stream).long().equal(sym)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("where", "later"), [(0, 2999), (2999, 0)])
+def test_the_first_item_is_named(where: int, later: int, threads: int) -> None:
+    """Whether or not what is wrong with a later one is found before."""
+    cdf, sym = torch.linspace(0, 1, 9).expand(12, 3000, 9), torch.zeros(12, 3000, dtype=torch.int16)
+    sym[1, where], sym[2, later], sym[3, later] = 99, 99, 99
+    index = torch.zeros(12, 3000, dtype=torch.int16)
+    for rows, its_index in ((cdf, None), (cdf[0, :1], index)):
+        with pytest.raises(ValueError, match=rf"^item 1: symbol 99 at index \({where},\)"):
+            torchac.encode_batch(rows, sym, index=its_index, num_threads=threads)
+    streams = torchac.encode_batch(cdf, sym.clamp(max=7))
+    streams[1] = streams[1][: where // 8 * 3]
+    streams[2] = streams[3] = streams[3][: later // 8 * 3]
+    with pytest.raises(torchac.CorruptStreamError, match=r"^item 1: the stream ends before"):
+        torchac.decode_batch(cdf, streams, num_threads=threads)

@@ -189,3 +189,16 @@ def test_decoder_of_no_bytes() -> None:
     message = "^byte_stream is of type list: expected bytes, or another buffer or array of them$"
     with pytest.raises(TypeError, match=message):
         torchac.Decoder([1, 2])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("carries", [0, 2])
+def test_a_carry_of_a_call_that_fails_is_undone(carries: int) -> None:
+    """What is encoded before stays around the middle of the range, so that a carry can go far."""
+    cdf = torch.tensor([0, 32767, 32769, 0]).to(torch.int16)
+    for count in range(40):
+        encoder = torchac.Encoder()
+        encoder.encode(cdf.expand(count, 4), torch.ones(count, dtype=torch.int16))
+        fork = copy.copy(encoder)
+        with pytest.raises(ValueError, match="outside the alphabet"):
+            encoder.encode(cdf.expand(9, 4), torch.tensor([carries] * 8 + [3]))
+        assert encoder.finish() == fork.finish()

@@ -171,3 +171,15 @@ def test_faults_of_tables_are_named() -> None:
     assert torchac.encode_float_cdf(cdf, SYM, index=torch.tensor([0, 1]))  # not touched
     with pytest.raises(ValueError, match=message):
         torchac.encode_float_cdf(cdf, SYM, index=torch.tensor([0, 1]), check_input_bounds=True)
+
+
+def test_many_symbols_in_one_bucket_of_a_lookup_table() -> None:
+    """Each third one has one part of 65536, so that its quantile is a border, and others none."""
+    row = torch.zeros(302)
+    row[1:-1] = torch.arange(5000, 5100).repeat_interleave(3)
+    sym = torch.arange(3, 303, 3, dtype=torch.int16).repeat(40)
+    index = torch.zeros(len(sym), dtype=torch.int16)
+    before = torchac._core.paths()["decode lookup table"]
+    tables = row.to(torch.int16)[None]
+    assert decode(tables, encode(tables, sym, index), index).equal(sym)
+    assert torchac._core.paths()["decode lookup table"] == before + 1
