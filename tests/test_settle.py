@@ -274,6 +274,14 @@ def test_numbers_that_another_machine_cannot_have(value: float) -> None:
         torchac.settle(x, 0.5, 0.1)
 
 
+def test_the_only_shift_that_is_left() -> None:
+    """255 is closer to 128, but no shift."""
+    x = torch.tensor([-65.0, -191.0]) / 256  # one excludes 1 to 128, and the other 127 to 254
+    numbers, shifts = torchac.settle(x, 1.0, 0.25)
+    assert shifts.tolist() == [0]
+    assert numbers.tolist() == [-1, -1]
+
+
 @pytest.mark.parametrize("tolerance", [1e-42, 2e-31])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_flushing_subnormals_changes_nothing(dtype: torch.dtype, tolerance: float) -> None:
