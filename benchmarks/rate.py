@@ -1,6 +1,7 @@
 """Prints what a value costs beyond the entropy of its rounded distribution.
 
     python benchmarks/rate.py
+    python benchmarks/rate.py --mixtures  # of distant or very unequal components: the table of docs
 
 Nothing is sampled: these are sums over all integers that matter. What constriction's quantized
 distributions cost follows from what they are: each integer of a range has one part of 2^24, and
@@ -9,6 +10,7 @@ the CDF divides the others. Rows of 16-bit integers do the same with 2^16.
 
 from __future__ import annotations
 
+import argparse
 import math
 from statistics import fmean
 from typing import NamedTuple
@@ -23,6 +25,28 @@ LOCS = (0.0, 0.21, 0.5, -0.37)  # a rate is the mean over these
 SCALES = (0.05, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 60_000)
 NARROW, WIDE = 4000, 1 << 20  # ranges end at these, with both signs
 MISSED = 1e-9  # what a range may leave out: more would be values that cannot be coded
+
+
+# Weights, means and scales of normal distributions.
+Mixtures = dict[str, tuple[list[float], list[float], list[float]]]
+MIXTURES: Mixtures = {
+    **{
+        f"two peaks of scale 2, {apart:,} apart": ([0.5, 0.5], [0, apart], [2, 2])
+        for apart in (1000, 2000, 3000, 5000, 30_000)
+    },
+    "CT of 16 bits: 200 ± 20 and 32,000 ± 300": ([0.5, 0.5], [200, 32_000], [20, 300]),
+    "depth: 0 ± 0.2 and, of 60 %, 12,000 ± 30": ([0.4, 0.6], [0, 12_000], [0.2, 30]),
+    "audio: -3,000 and 3,000, ± 50": ([0.5, 0.5], [-3000, 3000], [50, 50]),
+    "two peaks of scale 1, 10^9 apart": ([0.5, 0.5], [0, 1e9], [1, 1]),
+    **{
+        f"{spike:.0%} of scale 0.1, the others of scale {scale:,}": (
+            [spike, 1 - spike],
+            [0, 0],
+            [0.1, scale],
+        )
+        for spike, scale in ((0.99, 500), (0.99, 2000), (0.9, 2000), (0.9, 20_000))
+    },
+}
 
 
 class Rate(NamedTuple):
@@ -44,6 +68,44 @@ def rate(kind: str, scale: float) -> Rate:
     """Returns what a value costs on average."""
     each = [_rate_at(kind, loc, scale) for loc in LOCS]
     return Rate(*(fmean(column) for column in zip(*each, strict=True)))
+
+
+class MixtureRate(NamedTuple):
+    """Bits a value."""
+
+    entropy: float
+    mixture: float
+    component_first: float  # the component that makes it cheapest, and then the value by that
+
+
+def mixture_rate(weights: list[float], locs: list[float], scales: list[float]) -> MixtureRate:
+    """Returns what a value of a mixture of normal distributions costs on average."""
+    near = [
+        torch.arange(round(loc - 9 * scale) - 1, round(loc + 9 * scale) + 2)
+        for loc, scale in zip(locs, scales, strict=True)
+    ]
+    values = torch.unique(torch.cat(near)).double()
+    weight, loc, scale = (torch.tensor(x, dtype=torch.float64) for x in (weights, locs, scales))
+    distance = (values[:, None] - loc).abs()
+    tail, end = (_cdf("Normal", -(distance + step) / scale) for step in (-0.5, 0.5))
+    probabilities = (tail - end) @ weight
+    ideal = -probabilities.clamp(min=1e-300).log2()
+    parts = torchac.Normal(loc, scale)
+    bits = torchac.estimate_bits(torchac.Mixture(weight, parts), values)
+    alone = torchac.estimate_bits(parts, values[:, None].expand(-1, len(weight)))
+    first = (alone - weight.log2()).amin(-1)
+    return MixtureRate(*(float(probabilities @ x) for x in (ideal, bits, first)))
+
+
+def mixture_table() -> str:
+    """A table of all mixtures, for docs/models.md."""
+    lines = ["| bits a value of | entropy | `Mixture` | component first |", "|---|---|---|---|"]
+    for name, mixture in MIXTURES.items():
+        entropy, *others = mixture_rate(*mixture)
+        digits = 2 if entropy > 1 else 3
+        numbers = (f"{bits:.{digits}f}" for bits in (entropy, *others))
+        lines.append(" | ".join([f"| {name}", *numbers]) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _rate_at(kind: str, loc: float, scale: float) -> Rate:
@@ -87,7 +149,12 @@ def _cdf(kind: str, z: Tensor) -> Tensor:
 
 
 def main() -> None:
-    """Prints a table for each kind."""
+    """Prints a table for each kind, or that of mixtures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mixtures", action="store_true", help="print the table of mixtures")
+    if parser.parse_args().mixtures:
+        print(mixture_table(), end="")
+        return
     narrow, wide = f"±{NARROW:,}", f"±{WIDE:,}"
     columns = f"{'scale':>8}{'entropy':>10}{'allowed':>11}{'torchac':>11}"
     for kind in KINDS:

@@ -15,6 +15,7 @@ import torch
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("README.md"), *ROOT.glob("docs/*.md")])
 FIGURES = ROOT / "docs" / "figures"
+RATE = ROOT / "benchmarks" / "rate.py"
 RESULTS = ROOT / "benchmarks" / "side_by_side.py"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
@@ -52,6 +53,13 @@ def test_results_of_processors() -> None:
     command = [sys.executable, str(RESULTS)]
     table = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
     assert table in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not RATE.exists(), reason="only a checkout of the repository has it")
+def test_rates_of_mixtures() -> None:
+    command = [sys.executable, str(RATE), "--mixtures"]
+    table = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+    assert table in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -448,6 +448,11 @@ class Logistic(_LocationScale):
 class Mixture(_Parametric):
     """Mixtures of distributions, rounded to integers.
 
+    Values cost about their entropy if the components have similar scales, and means within 2048 of
+    the component with the largest weight. A value further away costs twice as many bits as its
+    distance has binary digits; where a wide component lies beside a narrow one, values cost up to
+    half as much again. `docs/models.md` has figures, and code for such mixtures.
+
     Args:
         weights: How much each component has, of shape `(…, K)`: not negative, one at least above 0.
             They need not sum to 1.
