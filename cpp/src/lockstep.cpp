@@ -106,12 +106,12 @@ void LockstepEncoder::mark(const Chosen& chosen) {
   for (std::size_t i = 0; i < count; ++i) marks_[number(chosen, i)].write(stream(i));
 }
 
-EncodeCall::EncodeCall(LockstepEncoder& encoder, const Chosen& chosen)
+EncodeCall::EncodeCall(LockstepEncoder& encoder, Chosen chosen)
     : encoder_(encoder),
-      chosen_(require_numbers(chosen, encoder.streams_.size())),
-      selection_(encoder.streams_, chosen),
+      chosen_(std::move(chosen)),
+      selection_(encoder.streams_, require_numbers(chosen_, encoder.streams_.size())),
       undo_(selection_.streams()) {
-  if (encoder.marked_) checksums_ = copies<Checksum>(encoder.marks_, chosen, kChecksum);
+  if (encoder.marked_) checksums_ = copies<Checksum>(encoder.marks_, chosen_, kChecksum);
 }
 
 Report EncodeCall::encode(EncodeJob job, Check check, const std::optional<NotedSymbols>& noted,
@@ -163,10 +163,11 @@ void LockstepDecoder::feed(std::size_t k, std::span<const std::uint8_t> more) {
   stream.decoder.move_to(stream.source.bytes(), decoded);
 }
 
-DecodeCall::DecodeCall(LockstepDecoder& decoder, const Chosen& chosen)
-    : decoder_(decoder), chosen_(require_numbers(chosen, decoder.streams_.size())) {
-  decoders_ = copies<Decoder>(decoder.streams_, chosen, kDecoder);
-  if (decoder.marked_) checksums_ = copies<Checksum>(decoder.streams_, chosen, kMarksChecksum);
+DecodeCall::DecodeCall(LockstepDecoder& decoder, Chosen chosen)
+    : decoder_(decoder), chosen_(std::move(chosen)) {
+  require_numbers(chosen_, decoder.streams_.size());
+  decoders_ = copies<Decoder>(decoder.streams_, chosen_, kDecoder);
+  if (decoder.marked_) checksums_ = copies<Checksum>(decoder.streams_, chosen_, kMarksChecksum);
 }
 
 Report DecodeCall::decode(DecodeJob job, Check check, ThreadTeam& team) {

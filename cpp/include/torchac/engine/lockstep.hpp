@@ -83,7 +83,7 @@ struct NotedSymbols {
 // Encodes jobs, as many values of each to each stream. All is undone in the end, unless it is kept.
 class EncodeCall {
  public:
-  EncodeCall(LockstepEncoder& encoder, const Chosen& chosen);
+  EncodeCall(LockstepEncoder& encoder, Chosen chosen);
 
   // The item of what they report is the number of the stream among the chosen. The jobs' own
   // streams mean nothing.
@@ -96,7 +96,7 @@ class EncodeCall {
 
  private:
   LockstepEncoder& encoder_;
-  const Chosen& chosen_;
+  Chosen chosen_;
   Selection selection_;
   Undo undo_;
   std::vector<Checksum> checksums_;
@@ -143,7 +143,7 @@ class LockstepDecoder {
 // unless it is kept.
 class DecodeCall {
  public:
-  DecodeCall(LockstepDecoder& decoder, const Chosen& chosen);
+  DecodeCall(LockstepDecoder& decoder, Chosen chosen);
 
   // As in EncodeCall.
   [[nodiscard]] Report decode(DecodeJob job, Check check, ThreadTeam& team);
@@ -152,7 +152,7 @@ class DecodeCall {
 
  private:
   LockstepDecoder& decoder_;
-  const Chosen& chosen_;
+  Chosen chosen_;
   std::vector<Decoder> decoders_;
   std::vector<Checksum> checksums_;
 };
