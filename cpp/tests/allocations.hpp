@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <new>
@@ -14,8 +13,8 @@ inline constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max(
 // By `new`, until one fails, in all threads together.
 extern std::atomic<std::int64_t> allocations_left;
 
-// The bytes of the largest one.
-extern std::atomic<std::size_t> largest_allocation;
+// Bytes that were allocated by `new` and not yet deleted.
+extern std::atomic<std::int64_t> bytes_in_use;
 
 // Calls `code` with a failure of the first, the second ... allocation, until it ends without one.
 // Tells how many failed.
