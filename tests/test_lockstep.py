@@ -133,6 +133,31 @@ def test_a_call_that_fails_changes_nothing() -> None:
         decoder.finish()
 
 
+@pytest.mark.parametrize("name", ["Normal", "few categories", "Tables", "CDF"])
+def test_a_stream_that_is_cut_is_found_whichever_it_is(name: str) -> None:
+    """It gives what it gives alone: an error that names it, or values that need fewer bits."""
+    model, values = MODELS[name], values_for(name)
+    if name == "Normal":
+        model = torchac.Normal(model.loc, 3.0)
+        values = values % 7
+    encoder = torchac.BatchEncoder(B)
+    encoder.encode(model, values)
+    streams = encoder.finish()
+    two = torch.arange(B) < 2
+    for size in range(len(streams[1])):
+        cut = streams[1][:size]
+        decoder = torchac.BatchDecoder([streams[0], cut, *streams[2:]])
+        try:
+            expected = torchac.Decoder(cut).decode(part(model, 1)).flatten()
+        except torchac.CorruptStreamError:
+            with pytest.raises(torchac.CorruptStreamError, match=r"^stream 1"):
+                decoder.decode(model)
+            with pytest.raises(torchac.CorruptStreamError, match=r"^stream 1"):
+                decoder.decode(model, active=two)
+        else:
+            assert decoder.decode(model)[1].equal(expected.int())
+
+
 def test_numpy_gives_numpy() -> None:
     model = torchac.Normal(np.zeros((2, 3)), 2.0)
     encoder = torchac.BatchEncoder(2)

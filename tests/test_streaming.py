@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import torchac
@@ -16,7 +16,8 @@ import torchac
 MODEL = torchac.Normal(torch.zeros(20), 3.0)
 RANDOM = torch.Generator().manual_seed(0)
 VALUES = [(3 * torch.randn(20, generator=RANDOM)).round().int() for _ in range(60)]
-CERTAIN = torch.tensor([0.0, 2.0**-16, 1.0])  # carries go far where symbols cost next to nothing
+# The symbol in the middle defers 15 bits: a carry may come to all of them, or none.
+ACROSS = torch.tensor([0, 32767, 32769 - 2**16, 0], dtype=torch.int16)
 
 
 def encoded() -> torchac.Encoder:
@@ -29,12 +30,13 @@ def encoded() -> torchac.Encoder:
 STREAM = encoded().finish()
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 400), st.booleans()), max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40), st.booleans()), max_size=30))
+@example([(0, 5, False), (1, 3, True), (1, 1, True), (2, 1, True)])
 def test_drained_bytes_never_change(pieces: list[tuple[int, int, bool]]) -> None:
     whole, drained, taken = torchac.Encoder(), torchac.Encoder(), b""
     for symbol, count, drain in pieces:
         for encoder in (whole, drained):
-            encoder.encode(CERTAIN.expand(count, 3), torch.full((count,), symbol))
+            encoder.encode(ACROSS.expand(count, 4), torch.full((count,), symbol))
         if drain:
             taken += drained.drain()
             drained = pickle.loads(pickle.dumps(copy.copy(drained)))
@@ -79,10 +81,47 @@ def test_feeding_piece_by_piece_decodes_the_same(sizes: list[int]) -> None:
                 break
             found += 1
     assert found == len(VALUES)
+    assert decoder.num_bits_consumed == encoded().num_bits
     decoder.finish()
     decoder.feed(b"\0")
     with pytest.raises(torchac.CorruptStreamError, match="its values take"):
         decoder.finish()
+
+
+def test_copies_are_fed_by_themselves() -> None:
+    decoder = torchac.Decoder(STREAM[:1])
+    decoder.feed(STREAM[1:40])
+    forks = [copy.copy(decoder) for _ in range(3)]
+    for piece, fork in zip((b"", b"\xff" * 900, STREAM[40:]), forks, strict=True):
+        for at in range(0, len(piece), 7):
+            fork.feed(piece[at : at + 7])
+    decoder.feed(STREAM[40:])
+    forks[0].feed(STREAM[40:])
+    for each in (decoder, forks[0], forks[2]):
+        assert all(each.decode(MODEL).equal(values) for values in VALUES)
+        each.finish()
+
+
+def test_a_mark_is_read_when_all_of_it_is_there() -> None:
+    """Zeros in place of the bytes to come would be other marks, or the right one by chance."""
+    for count in range(40):
+        encoder = torchac.Encoder()
+        encoder.encode(torchac.Normal(torch.zeros(count), 3.0), VALUES[0].repeat(2)[:count])
+        encoder.mark()
+        stream = encoder.finish()
+        for size in range(len(stream)):
+            decoder = torchac.Decoder(stream[:size])
+            try:
+                found = decoder.decode(torchac.Normal(torch.zeros(count), 3.0))
+            except torchac.CorruptStreamError:
+                continue
+            if not found.equal(VALUES[0].repeat(2)[:count]):
+                continue  # others, that need fewer bits
+            with pytest.raises(torchac.CorruptStreamError, match=r"^the stream ends before mark 1"):
+                decoder.mark()
+            decoder.feed(stream[size:])
+            decoder.mark()
+            assert decoder.num_bits_consumed == encoder.num_bits
 
 
 MARKED = (

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
+from test_devices import DEVICES, as_another_device
 from test_tables import decode, encode, tables
 
 import torchac
@@ -63,6 +64,35 @@ def test_threads_may_share_an_encoder_and_a_decoder() -> None:
         decoded = list(pool.map(lambda _: decoder.decode(cdf), range(WORKERS)))
     assert sorted(piece.tolist() for piece in decoded) == sorted(pieces.tolist())
     assert decoder.num_bits_consumed == encoder.num_bits
+
+
+@pytest.mark.usefixtures("eager_switching")
+@pytest.mark.parametrize("device", DEVICES)
+def test_threads_may_share_an_encoder_where_cdfs_are_on_another_device(device: str) -> None:
+    """Only bounds of intervals come to the host; marks check the symbols all the same.
+
+    `bash tools/sanitize.sh gil` sees whether that counts references without the GIL.
+    """
+    cdf = tables(np.random.default_rng(3), "float32", 1, 65).expand(2000, 65)
+    pieces = torch.randint(64, (100, 2000))
+    encoder, batch = torchac.Encoder(), torchac.BatchEncoder(2)
+    there = cdf[:1].to(device).expand(2000, 65)
+
+    def code(piece: torch.Tensor) -> None:
+        encoder.encode(there, piece.to(device))
+        batch.encode(there.reshape(2, 1000, 65), piece.view(2, 1000).to(device))
+
+    with as_another_device(device), ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(code, pieces))
+    encoder.mark()
+    batch.mark()
+    decoder, others = torchac.Decoder(encoder.finish()), torchac.BatchDecoder(batch.finish())
+    decoded = [decoder.decode(cdf).tolist() for _ in pieces]
+    assert sorted(decoded) == sorted(pieces.tolist())
+    decoder.mark()
+    for _ in pieces:
+        others.decode(cdf.view(2, 1000, 65))
+    others.mark()
 
 
 NAMES = ["Encoder", "Decoder", "encode_items", "decode_items", "encode_batch", "decode_batch"]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs Python tests with the module compiled for a sanitizer: `asan`, for AddressSanitizer and UBSan,
-# or `tsan`, for ThreadSanitizer. Further arguments go to pytest.
+# or `tsan`, for ThreadSanitizer; or so that it throws where it counts references without the GIL:
+# `gil`. Further arguments go to pytest.
 # Needs Linux, GCC, and `pip install torch --group test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,8 +32,12 @@ case "${1:-}" in
     tests+=(--deselect tests/test_batch.py::test_threads_end_with_the_call)
     tests+=(--deselect tests/test_failures.py::test_a_fork_meanwhile)
     ;;
+  gil)
+    runtimes=()
+    tests=(--other-device tests/test_{threads,lockstep,batch,incremental,streaming,files,devices}.py)
+    ;;
   *)
-    echo "usage: bash tools/sanitize.sh asan|tsan [PYTEST ARGUMENT ...]" >&2
+    echo "usage: bash tools/sanitize.sh asan|tsan|gil [PYTEST ARGUMENT ...]" >&2
     exit 2
     ;;
 esac
@@ -44,8 +49,11 @@ python -m pip install --quiet --upgrade --no-deps --target "$build/site" . \
   -C build-dir="$build" -C cmake.build-type=Debug -C cmake.args="--preset=$1" \
   -C cmake.define.TORCHAC_BUILD_MODULE=ON -C cmake.define.TORCHAC_BUILD_TESTS=OFF
 
-preload=$(for name in "${runtimes[@]}" libstdc++.so; do g++ -print-file-name="$name"; done)
-export LD_PRELOAD=${preload//$'\n'/ } PYTHONPATH="$build/site"
+if [ "${#runtimes[@]}" -gt 0 ]; then
+  preload=$(for name in "${runtimes[@]}" libstdc++.so; do g++ -print-file-name="$name"; done)
+  export LD_PRELOAD=${preload//$'\n'/ }
+fi
+export PYTHONPATH="$build/site"
 found=$(python -c "import torchac; print(torchac.__path__[0])")
 if [ "$found" != "$build/site/torchac" ]; then
   echo "Python takes torchac from $found, before PYTHONPATH: uninstall it there" >&2

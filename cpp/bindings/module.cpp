@@ -467,9 +467,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       "checksum",
       [](const NumberArray& values) {
         Checksum checksum;
+        const Numbers numbers = values.numbers();
+        const std::int64_t count = size(values.shape());
         {
           const py::gil_scoped_release release;
-          add_values(values.numbers(), size(values.shape()), {&checksum, 1});
+          add_values(numbers, count, {&checksum, 1});
         }
         return std::pair(checksum.sum(), checksum.sum_of_sums());
       },

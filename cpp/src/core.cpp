@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "kernels.hpp"
@@ -55,19 +56,22 @@ void require_one_kind(std::span<const Job> jobs) {
   if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("models of different kinds");
 }
 
-// The last symbols of a stream may have been decoded with bits behind its end, of which nobody
-// knows.
+// Looks at the ends of the streams that were decoded: all, or those before the one that `report` is
+// on. Their last symbols may have been decoded with bits behind the end, of which nobody knows.
 template <class Job>
-Report check_ends(std::span<const Job> jobs) {
+Report check_ends(std::span<const Job> jobs, const Report& report) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const Job& job = jobs[i];
+    const bool stopped = !report.ok() && std::cmp_equal(i, report.item);
+    const std::int64_t decoded = stopped ? report.position : job.count;
     const std::int64_t each = std::min(job.streams.each, job.count);
-    for (std::int64_t end = each; each > 0 && end <= job.count; end += each) {
+    for (std::int64_t end = each; each > 0 && end <= decoded; end += each) {
       if (!job.streams.first[end / each - 1].determined())
         return {Problem::kTruncated, static_cast<std::int64_t>(i), end - 1};
     }
+    if (stopped) break;
   }
-  return {};
+  return report;
 }
 
 // The same as `encode` and `decode`, of rows that were looked at.
@@ -77,8 +81,7 @@ Report encode_checked(std::span<const EncodeJob> jobs, Check check, ThreadTeam& 
 
 Report decode_checked(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   if (jobs.empty()) return {};
-  const Report report = kernels().decode(jobs, team);
-  return report.ok() ? check_ends(jobs) : report;
+  return check_ends(jobs, kernels().decode(jobs, team));
 }
 
 // A report on one of the parts, as one on the whole.
@@ -144,8 +147,7 @@ Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team) {
 Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team) {
   require_one_kind(jobs);
   if (jobs.empty()) return {};
-  const Report report = kernels().decode_values(jobs, team);
-  return report.ok() ? check_ends(jobs) : report;
+  return check_ends(jobs, kernels().decode_values(jobs, team));
 }
 
 Report measure(const MeasureValuesJob& job, Poll& poll) {

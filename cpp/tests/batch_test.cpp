@@ -129,4 +129,25 @@ TEST_CASE("of several problems the one in the first stream is reported") {
   });
 }
 
+TEST_CASE("of streams of anything the first one that is wrong is reported, also if by its end") {
+  for_seeds(2000, [](Random& random) {
+    Batch batch(random, 1 + random.below(6));
+    std::vector<Bytes> streams;
+    reference::Decoded first;
+    std::size_t item = 0;
+    for (const StoredCdf& cdf : batch.cdfs) {
+      streams.push_back(
+          random.bytes(random.below(2 * static_cast<std::uint64_t>(cdf.count()) + 2)));
+      if (first.problem != Problem::kNone || cdf.count() == 0) continue;
+      item = streams.size() - 1;
+      first = reference::decode(streams[item], cdf.reference_rows());
+    }
+    const Report report = batch.decode(streams, 1 + random.below(3));
+    REQUIRE(report.problem == first.problem);
+    if (report.ok()) return;
+    CHECK(report.item == static_cast<std::int64_t>(item));
+    CHECK(report.position == static_cast<std::int64_t>(first.symbols.size()));
+  });
+}
+
 }  // namespace torchac::test

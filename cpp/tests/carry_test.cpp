@@ -89,6 +89,44 @@ TEST_CASE("a carry can be undone") {
   }
 }
 
+// Takes out bytes after each part, and tells the whole stream.
+Bytes drained(const std::vector<std::vector<Interval>>& parts) {
+  EncodedStream stream;
+  Bytes bytes;
+  for (const auto& part : parts) {
+    code(stream, part);
+    for (const std::uint8_t byte : stream.drain()) bytes.push_back(byte);
+  }
+  for (const std::uint8_t byte : finished(stream)) bytes.push_back(byte);
+  return bytes;
+}
+
+TEST_CASE("no carry comes to bytes that were drained") {
+  for (std::uint32_t flips = 0; flips < 64; ++flips) {  // as many bits before as fill bytes or not
+    for (std::size_t across = 0; across < 6; ++across) {
+      for (const Interval last : {kUp, kDown, kAcross}) {
+        const Interval flip{32768, 65536};
+        std::vector<std::vector<Interval>> parts(1, std::vector<Interval>(flips, flip));
+        parts.resize(1 + across, {kAcross});
+        parts.push_back({last});
+        std::vector<Interval> whole;
+        for (const auto& part : parts) whole.insert(whole.end(), part.begin(), part.end());
+        CAPTURE(flips);
+        CAPTURE(across);
+        REQUIRE(drained(parts) == coded_by_reference(whole));
+      }
+    }
+  }
+}
+
+TEST_CASE("draining keeps no more than a carry may come to") {
+  EncodedStream stream;
+  code(stream, std::vector<Interval>(1000, {0, 1}));
+  CHECK(stream.drain().size() > 1990);
+  CHECK(stream.size() <= 3);
+  CHECK(stream.drain().empty());
+}
+
 // Ranges that begin and end at the borders of the range's quarters, where the coder decides.
 TEST_CASE("all triples of intervals that are eighths") {
   std::vector<Interval> eighths;

@@ -2,6 +2,7 @@
 // It shares nothing with the core but the names of the problems.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -181,6 +182,43 @@ class Decoder {
   std::uint64_t value_ = 0;
   State window_;
 };
+
+// The sums of values that a mark checks.
+class Sums {
+ public:
+  void add(std::int64_t value) {
+    a_ += static_cast<std::uint32_t>(value) + 1;
+    b_ += a_;
+  }
+  // The two symbols of the mark.
+  [[nodiscard]] std::array<std::uint32_t, 2> mark() const {
+    const std::uint32_t bits = (0x9E3779B1u * a_ + 0x85EBCA77u * b_) >> 16;
+    return {bits / 256, bits % 256};
+  }
+
+ private:
+  std::uint32_t a_ = 0;
+  std::uint32_t b_ = 0;
+};
+
+inline void encode_mark(Encoder& encoder, Sums& sums) {
+  for (const std::int64_t j : sums.mark()) encoder.encode(256 * j, 256 * j + 256);
+  sums = {};
+}
+
+// Problem::kNone if the mark is there.
+inline Problem decode_mark(Decoder& decoder, Sums& sums) {
+  Row uniform;
+  for (std::int64_t j = 0; j <= 256; ++j) uniform.push_back(256 * j);
+  for (const std::uint32_t expected : sums.mark()) {
+    const auto j = static_cast<std::int64_t>(decoder.symbol(uniform));
+    decoder.consume(256 * j, 256 * j + 256);
+    if (decoder.truncated() || !decoder.determined()) return Problem::kTruncated;
+    if (j != expected) return Problem::kContradicted;
+  }
+  sums = {};
+  return Problem::kNone;
+}
 
 struct Decoded {
   std::vector<std::int16_t> symbols;  // as many as can be trusted

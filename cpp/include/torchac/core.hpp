@@ -8,6 +8,7 @@
 #include "torchac/engine/checksums.hpp"  // IWYU pragma: export
 #include "torchac/engine/costs.hpp"      // IWYU pragma: export
 #include "torchac/engine/job.hpp"        // IWYU pragma: export
+#include "torchac/engine/lockstep.hpp"   // IWYU pragma: export
 #include "torchac/engine/value_job.hpp"  // IWYU pragma: export
 #include "torchac/engine/work.hpp"       // IWYU pragma: export
 #include "torchac/error.hpp"

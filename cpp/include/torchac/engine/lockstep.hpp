@@ -1,0 +1,160 @@
+// Streams that are coded in lockstep: each call codes values of all of them, or of some. One stream
+// is a case of it. A call that fails, for whatever reason, changes nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "torchac/arrays/integers.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/checksum.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/mark.hpp"
+#include "torchac/engine/fed_bytes.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/value_job.hpp"
+#include "torchac/error.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac {
+
+// Which streams a call is for: all, unless there are numbers, which rise.
+using Chosen = std::optional<std::vector<std::uint32_t>>;
+
+// The chosen streams, next to each other while this lives.
+class Selection {
+ public:
+  Selection(std::vector<EncodedStream>& all, const Chosen& chosen) : all_(all), chosen_(chosen) {
+    if (!chosen) return;
+    part_.reserve(chosen->size());
+    for (const std::uint32_t k : *chosen) part_.push_back(std::move(all[k]));
+  }
+  Selection(const Selection&) = delete;
+  Selection& operator=(const Selection&) = delete;
+  ~Selection() {
+    for (std::size_t i = 0; i < part_.size(); ++i) all_[(*chosen_)[i]] = std::move(part_[i]);
+  }
+
+  [[nodiscard]] std::span<EncodedStream> streams() {
+    return chosen_ ? std::span(part_) : std::span(all_);
+  }
+
+ private:
+  std::vector<EncodedStream>& all_;
+  const Chosen& chosen_;
+  std::vector<EncodedStream> part_;
+};
+
+// The streams, and the marks of each.
+class LockstepEncoder {
+ public:
+  // Checksums are those of `marked` streams only.
+  LockstepEncoder(std::size_t streams, bool marked)
+      : streams_(streams), marks_(streams), marked_(marked) {}
+  LockstepEncoder(std::vector<EncodedStream> streams, std::vector<Marks> marks, bool marked);
+
+  [[nodiscard]] std::vector<EncodedStream>& streams() { return streams_; }
+  [[nodiscard]] const std::vector<EncodedStream>& streams() const { return streams_; }
+  [[nodiscard]] const std::vector<Marks>& marks() const { return marks_; }
+  [[nodiscard]] bool marked() const { return marked_; }
+
+  // Writes a mark to each.
+  void mark(const Chosen& chosen);
+
+ private:
+  friend class EncodeCall;
+
+  std::vector<EncodedStream> streams_;
+  std::vector<Marks> marks_;
+  bool marked_;
+};
+
+// The symbols that marks are to check, where others were encoded; none is above `most`.
+struct NotedSymbols {
+  Integers symbols;
+  std::uint32_t most;
+};
+
+// Encodes jobs, as many values of each to each stream. All is undone in the end, unless it is kept.
+class EncodeCall {
+ public:
+  EncodeCall(LockstepEncoder& encoder, Chosen chosen);
+
+  // The item of what they report is the number of the stream among the chosen. The jobs' own
+  // streams mean nothing.
+  [[nodiscard]] Report encode(EncodeJob job, Check check, const std::optional<NotedSymbols>& noted,
+                              ThreadTeam& team);
+  [[nodiscard]] Report encode(EncodeValuesJob job, ThreadTeam& team);
+
+  // After what went well.
+  void keep();
+
+ private:
+  LockstepEncoder& encoder_;
+  Chosen chosen_;
+  Selection selection_;
+  Undo undo_;
+  std::vector<Checksum> checksums_;
+};
+
+// The streams, each with its decoder, the bytes that it reads from, and its marks.
+class LockstepDecoder {
+ public:
+  struct Stream {
+    FedBytes source;
+    Decoder decoder;
+    Marks marks;
+
+    // Reads from `source`.
+    explicit Stream(FedBytes from) : source(std::move(from)), decoder(source.bytes()) {}
+
+    // Bits of the shortest stream that holds what was decoded so far.
+    [[nodiscard]] std::uint64_t num_bits() const {
+      return source.dropped() * 8 + decoder.num_bits();
+    }
+  };
+
+  // Checksums are those of `marked` streams only.
+  LockstepDecoder(std::vector<Stream> streams, bool marked)
+      : streams_(std::move(streams)), marked_(marked) {}
+
+  [[nodiscard]] const std::vector<Stream>& streams() const { return streams_; }
+  [[nodiscard]] bool marked() const { return marked_; }
+
+  // Reads a mark of each. The position of what it reports is the number of marks before it.
+  [[nodiscard]] Report mark(const Chosen& chosen);
+
+  // Adds bytes to the end of stream k, and drops those that were decoded.
+  void feed(std::size_t k, std::span<const std::uint8_t> more);
+
+ private:
+  friend class DecodeCall;
+
+  std::vector<Stream> streams_;
+  bool marked_;
+};
+
+// Decodes jobs, as many values of each from each stream. The decoders are left where they are,
+// unless it is kept.
+class DecodeCall {
+ public:
+  DecodeCall(LockstepDecoder& decoder, Chosen chosen);
+
+  // As in EncodeCall.
+  [[nodiscard]] Report decode(DecodeJob job, Check check, ThreadTeam& team);
+  [[nodiscard]] Report decode(DecodeValuesJob job, ThreadTeam& team);
+  void keep();
+
+ private:
+  LockstepDecoder& decoder_;
+  Chosen chosen_;
+  std::vector<Decoder> decoders_;
+  std::vector<Checksum> checksums_;
+};
+
+}  // namespace torchac

@@ -1,0 +1,192 @@
+// Codes streams in lockstep.
+#include "torchac/engine/lockstep.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/checksum.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/coder/mark.hpp"
+#include "torchac/coder/range.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/fed_bytes.hpp"
+#include "torchac/engine/streams.hpp"
+#include "torchac/error.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac {
+namespace {
+
+void require(bool condition, const char* message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+const Chosen& require_numbers(const Chosen& chosen, std::size_t streams) {
+  if (!chosen) return chosen;
+  const auto bad = [](std::uint32_t a, std::uint32_t b) { return a >= b; };
+  require(std::ranges::adjacent_find(*chosen, bad) == chosen->end() &&
+              (chosen->empty() || chosen->back() < streams),
+          "numbers of streams, in order, expected");
+  return chosen;
+}
+
+// The number of the i-th chosen stream.
+std::size_t number(const Chosen& chosen, std::size_t i) { return chosen ? (*chosen)[i] : i; }
+std::size_t size(const Chosen& chosen, std::size_t streams) {
+  return chosen ? chosen->size() : streams;
+}
+
+// `part` of each of the chosen; and back.
+template <class T, class All, class Part>
+std::vector<T> copies(const std::vector<All>& all, const Chosen& chosen, const Part& part) {
+  std::vector<T> result(size(chosen, all.size()));
+  for (std::size_t i = 0; i < result.size(); ++i) result[i] = part(all[number(chosen, i)]);
+  return result;
+}
+template <class T, class All, class Part>
+void put_back(std::vector<All>& all, const Chosen& chosen, const Part& part,
+              const std::vector<T>& from) {
+  for (std::size_t i = 0; i < from.size(); ++i) part(all[number(chosen, i)]) = from[i];
+}
+
+// The parts.
+constexpr auto kChecksum = [](auto& marks) -> auto& { return marks.checksum; };
+constexpr auto kDecoder = [](auto& stream) -> auto& { return stream.decoder; };
+constexpr auto kMarks = [](auto& stream) -> auto& { return stream.marks; };
+constexpr auto kMarksChecksum = [](auto& stream) -> auto& { return stream.marks.checksum; };
+
+// Lets a job code as many values of each stream.
+template <class Job, class Stream>
+void share(Job& job, std::span<Stream> streams) {
+  const auto count = static_cast<std::int64_t>(streams.size());
+  require(count > 0 || job.count == 0, "streams expected");
+  const std::int64_t each = job.count / std::max<std::int64_t>(count, 1);
+  require(each * count == job.count, "as much for each stream expected");
+  job.streams = {streams.data(), std::max<std::int64_t>(each, 1)};
+}
+
+// Names the stream of a problem.
+template <class Job>
+Report in_stream(Report report, const Job& job) {
+  if (!report.ok()) report.item = report.position / job.streams.each;
+  return report;
+}
+
+// Adds what was decoded to `values` to checksums, as many to each.
+template <class Value>
+void add(const Value* values, std::int64_t count, std::span<Checksum> to) {
+  const std::size_t each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
+  for (Checksum& checksum : to) {
+    checksum.add(std::span(values, each));
+    values += each;
+  }
+}
+
+}  // namespace
+
+LockstepEncoder::LockstepEncoder(std::vector<EncodedStream> streams, std::vector<Marks> marks,
+                                 bool marked)
+    : streams_(std::move(streams)), marks_(std::move(marks)), marked_(marked) {
+  require(streams_.size() == marks_.size(), "marks of each stream expected");
+}
+
+void LockstepEncoder::mark(const Chosen& chosen) {
+  require_numbers(chosen, streams_.size());
+  const std::size_t count = size(chosen, streams_.size());
+  const auto stream = [&](std::size_t i) -> EncodedStream& { return streams_[number(chosen, i)]; };
+  for (std::size_t i = 0; i < count; ++i) (void)stream(i).open(Marks::kSymbols);  // may throw
+  for (std::size_t i = 0; i < count; ++i) marks_[number(chosen, i)].write(stream(i));
+}
+
+EncodeCall::EncodeCall(LockstepEncoder& encoder, Chosen chosen)
+    : encoder_(encoder),
+      chosen_(std::move(chosen)),
+      selection_(encoder.streams_, require_numbers(chosen_, encoder.streams_.size())),
+      undo_(selection_.streams()) {
+  if (encoder.marked_) checksums_ = copies<Checksum>(encoder.marks_, chosen_, kChecksum);
+}
+
+Report EncodeCall::encode(EncodeJob job, Check check, const std::optional<NotedSymbols>& noted,
+                          ThreadTeam& team) {
+  share(job, selection_.streams());
+  const Report report = torchac::encode({&job, 1}, check, team);
+  if (report.ok() && encoder_.marked_) {
+    if (noted) {
+      add_symbols(noted->symbols, job.count, noted->most, checksums_);
+    } else {
+      add_symbols(job.symbols, job.count, job.cdf.symbols - 1, checksums_);
+    }
+  }
+  return in_stream(report, job);
+}
+
+Report EncodeCall::encode(EncodeValuesJob job, ThreadTeam& team) {
+  share(job, selection_.streams());
+  const Report report = torchac::encode({&job, 1}, team);
+  if (report.ok() && encoder_.marked_) add_values(job.values, job.count, checksums_);
+  return in_stream(report, job);
+}
+
+void EncodeCall::keep() {
+  undo_.keep();
+  put_back(encoder_.marks_, chosen_, kChecksum, checksums_);
+}
+
+Report LockstepDecoder::mark(const Chosen& chosen) {
+  require_numbers(chosen, streams_.size());
+  auto decoders = copies<Decoder>(streams_, chosen, kDecoder);
+  auto marks = copies<Marks>(streams_, chosen, kMarks);
+  for (std::size_t i = 0; i < decoders.size(); ++i) {
+    const auto position = static_cast<std::int64_t>(marks[i].count);
+    const Problem problem = marks[i].read(decoders[i]);
+    if (problem != Problem::kNone) return {problem, static_cast<std::int64_t>(i), position};
+  }
+  put_back(streams_, chosen, kDecoder, decoders);
+  put_back(streams_, chosen, kMarks, marks);
+  return {};
+}
+
+void LockstepDecoder::feed(std::size_t k, std::span<const std::uint8_t> more) {
+  Stream& stream = streams_.at(k);
+  // The decoder counts from the code on, which lies before its position.
+  const auto decoded = static_cast<std::size_t>(std::min<std::uint64_t>(
+      (stream.decoder.reader.position() - kStateBits) / 8, stream.source.bytes().size()));
+  stream.source.feed(decoded, more);
+  stream.decoder.move_to(stream.source.bytes(), decoded);
+}
+
+DecodeCall::DecodeCall(LockstepDecoder& decoder, Chosen chosen)
+    : decoder_(decoder), chosen_(std::move(chosen)) {
+  require_numbers(chosen_, decoder.streams_.size());
+  decoders_ = copies<Decoder>(decoder.streams_, chosen_, kDecoder);
+  if (decoder.marked_) checksums_ = copies<Checksum>(decoder.streams_, chosen_, kMarksChecksum);
+}
+
+Report DecodeCall::decode(DecodeJob job, Check check, ThreadTeam& team) {
+  share(job, std::span(decoders_));
+  const Report report = torchac::decode({&job, 1}, check, team);
+  if (report.ok()) std::visit([&](auto* from) { add(from, job.count, checksums_); }, job.symbols);
+  return in_stream(report, job);
+}
+
+Report DecodeCall::decode(DecodeValuesJob job, ThreadTeam& team) {
+  share(job, std::span(decoders_));
+  const Report report = torchac::decode({&job, 1}, team);
+  if (report.ok()) add(job.values, job.count, checksums_);
+  return in_stream(report, job);
+}
+
+void DecodeCall::keep() {
+  put_back(decoder_.streams_, chosen_, kDecoder, decoders_);
+  put_back(decoder_.streams_, chosen_, kMarksChecksum, checksums_);
+}
+
+}  // namespace torchac
