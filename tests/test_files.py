@@ -4,8 +4,10 @@ import copy
 import errno
 import io
 import json
+import mmap
 import os
 import pickle
+import re
 import socket
 import stat
 import subprocess
@@ -649,10 +651,12 @@ def test_a_socket() -> None:
     one, other = socket.socketpair()
     values = values_of(1_500_000, scale=1e9)
     found: list[torch.Tensor] = []
-    with one, other, other.makefile("rb", buffering=0) as source:
+    source: Any = other.makefile("rb", buffering=0)
+    file: Any = one.makefile("wb", buffering=0)
+    with one, other, source:
         thread = threading.Thread(target=lambda: found.append(torchac.Reader(source).read(MODEL)))
         thread.start()
-        with one.makefile("wb", buffering=0) as file, torchac.Writer(file) as writer:
+        with file, torchac.Writer(file) as writer:
             writer.write(torchac.Normal(0.0, 1e6), values)
         one.shutdown(socket.SHUT_WR)
         thread.join()
@@ -668,6 +672,11 @@ def test_a_file_that_gives_a_part_at_a_time(kind: type) -> None:
 
 
 # Paths to what is no regular file
+
+
+def write_to(path: Path) -> None:
+    with torchac.Writer(path) as writer:
+        writer.write(MODEL, values_of(3))
 
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
@@ -701,25 +710,27 @@ def test_a_device_at_a_path(tmp_path: Path) -> None:
         writer.write(MODEL, values_of(50))
     assert stat.S_ISCHR(path.stat().st_mode)
     data = written(values_of(50))
-    assert os.read(controller, len(data)) == data
-    os.close(controller)
+    with os.fdopen(controller, "rb") as other:
+        assert other.read(len(data)) == data
     os.close(device)
 
 
 @needs_posix
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("name", ["/dev/fd", "/proc/self/fd"])
 def test_open_files_by_name(tmp_path: Path, name: str) -> None:
     """Pipes as well as regular files are written to, and stay what they are."""
-    if not Path(name).parent.exists():
+    if not Path(name).exists():
         pytest.skip("this system has no such folder")
-    code = f"import torchac\nwith torchac.Writer({name!r}): pass"
-    command = [sys.executable, "-c", code]
-    assert subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout == written()
+    read, write = os.pipe()
+    write_to(Path(name, str(write)))
+    assert os.read(read, 1000) == written(values_of(3))
+    os.close(read)
+    os.close(write)
     with (tmp_path / "file").open("w+b") as file:
-        subprocess.run(command, check=True, stdout=file)
-        file.seek(0)
-        assert file.read() == written()
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+        (tmp_path / "link").symlink_to(f"{name}/{file.fileno()}")
+        write_to(tmp_path / "link")
+        assert file.read() == written(values_of(3))
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "link"}
 
 
 @needs_posix
@@ -733,11 +744,6 @@ def test_a_socket_at_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 # Files that are replaced
-
-
-def write_to(path: Path) -> None:
-    with torchac.Writer(path) as writer:
-        writer.write(MODEL, values_of(3))
 
 
 @needs_posix
@@ -885,53 +891,329 @@ def test_files_and_folders_are_synced(
     assert path.read_bytes() == written(values_of(3))
 
 
+# Damaged, large and growing files
+
+
+FOUR = [values_of(9), values_of(3) + 1000, torch.zeros(9), values_of(20, 30)]
+
+
+def places(data: bytes) -> list[int]:
+    """Where the segments begin and end."""
+    sizes = [segment.bytes for segment in reader(data, recover=True).segments]
+    return [sum(sizes[:i]) + len(written()) - 5 for i in range(len(sizes) + 1)]
+
+
+def test_what_precedes_the_first_damage_is_recovered() -> None:
+    data = written(*FOUR)
+    begins = places(data)
+    whole = reader(data, recover=True)
+    assert whole.damage is None
+    for i in range(len(data)):
+        changed = data[:i] + bytes([data[i] ^ 64]) + data[i + 1 :]
+        for damaged in (data[:i], changed):
+            if i < begins[0]:
+                with pytest.raises(CorruptStreamError):
+                    reader(damaged, recover=True)
+                continue
+            found = reader(damaged, recover=True)
+            count = sum(i >= end for end in begins[1:])
+            assert list(found.segments) == list(whole.segments)[:count]
+            assert all(found.read(MODEL).equal(tensor.int()) for tensor in FOUR[:count])
+            with pytest.raises(ValueError, match="all are read"):
+                found.read(MODEL)
+            with pytest.raises(CorruptStreamError) as raised:
+                reader(damaged)
+            assert str(raised.value) == found.damage
+            assert re.search(f"segment {count}|^the end of the file", found.damage or "")
+    longer = reader(data + b"abc", recover=True)
+    assert (len(longer.segments), longer.damage) == (4, "3 bytes are after the end of the file")
+
+
+def test_names_behind_the_damage_are_not_found() -> None:
+    data = sealed(*(b"\x05\x01" + name + b"\x02" for name in (b"a", b"b")))
+    found = reader(data[:20] + b"x" + data[21:], recover=True)
+    assert found.damage == "segment 1 is damaged"
+    assert found.read(MODEL, name="a") == 1
+    with pytest.raises(ValueError, match=r"no segment is named 'b': expected one of \['a'\]"):
+        found.read(MODEL, name="b")
+
+
+def test_each_segment_is_checked_when_it_is_read() -> None:
+    data = written(*FOUR)
+    begins = places(data)
+    for i in range(begins[0], begins[-1]):
+        damaged = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
+        own = sum(i >= end for end in begins[1:])
+        before = [own + 1] if i >= begins[own + 1] - 4 else []  # it goes on from that CRC
+        try:
+            found = reader(damaged, verify="read")
+        except CorruptStreamError:
+            assert i < begins[own + 1] - 4 or own == 3
+            continue
+        for number, tensor in enumerate(FOUR):
+            found._next = number
+            if number == own or number in before:
+                with pytest.raises(
+                    CorruptStreamError, match=f"segment {number} is damaged, or the"
+                ):
+                    found.read(MODEL)
+            elif begins[own] + 4 <= i:  # its size and those behind are as they were
+                assert found.read(MODEL).equal(tensor.int())
+
+
+def test_what_is_not_noticed_by_checks_when_reading() -> None:
+    """A segment in place of another one that followed the same CRC: by the next one only."""
+    first, second = written(*FOUR[:2]), written(FOUR[3], FOUR[1])
+    a, b = places(first), places(second)
+    data = first[: a[0]] + second[b[0] : b[1]] + first[a[1] :]
+    with pytest.raises(CorruptStreamError, match="segment 1 is damaged"):
+        reader(data)
+    found = reader(data, verify="read")
+    assert found.read(MODEL).equal(FOUR[3])
+    with pytest.raises(CorruptStreamError, match="segment 1 is damaged, or the CRC of what is be"):
+        found.read(MODEL)
+
+
+def test_segments_taken_out_or_swapped_are_noticed_when_they_are_read() -> None:
+    data = written(*FOUR)
+    at = places(data)
+    each = [data[at[i] : at[i + 1]] for i in range(4)]
+    for order, good in (([1, 0, 2, 3], [3]), ([0, 2, 3], [0, 2]), ([0, 0, 1, 2, 3], [0, 2, 3, 4])):
+        mixed = data[: at[0]] + b"".join(each[i] for i in order) + data[at[4] :]
+        found = reader(mixed, verify="read")
+        for number, i in enumerate(order):
+            found._next = number
+            if number in good:
+                assert found.read(MODEL).equal(FOUR[i].int())
+            else:
+                with pytest.raises(CorruptStreamError, match="is damaged"):
+                    found.read(MODEL)
+    with pytest.raises(CorruptStreamError, match="the end of the file is damaged"):
+        reader(data[: at[3]] + data[at[4] :], verify="read")
+
+
+@pytest.fixture
+def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are mapped as large ones are."""
+    monkeypatch.setattr("torchac._storage._LEAST_TO_MAP", 1)
+
+
+@pytest.mark.usefixtures("mapped")
+@pytest.mark.parametrize("verify", ["open", "read"])
+def test_mapped_files(tmp_path: Path, verify: Any) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    with pytest.raises(CorruptStreamError, match="no file of torchac"):
+        torchac.Reader(path)
+    path.write_bytes(written(*FOUR))
+    with torchac.Reader(path, verify=verify) as found:
+        assert isinstance(found._data, memoryview)
+        assert isinstance(found._data.obj, mmap.mmap)
+        assert all(found.read(MODEL).equal(tensor.int()) for tensor in FOUR)
+    assert [segment.shape for segment in found.segments] == [tuple(t.shape) for t in FOUR]
+    with pytest.raises(RuntimeError, match="the file is closed: open it with a new Reader"):
+        found.read(MODEL)
+    found.close()
+
+
+@needs_posix
+@pytest.mark.usefixtures("mapped")
+def test_a_mapped_file_that_is_cut(tmp_path: Path) -> None:
+    """Bytes that are no longer there end a process that reads them."""
+    path = tmp_path / "file"
+    path.write_bytes(written(values_of(50_000), values_of(3)))
+    found = torchac.Reader(path)
+    os.truncate(path, 100)
+    with pytest.raises(CorruptStreamError, match="segment 0 is damaged: the file was cut since"):
+        found.read(MODEL)
+
+
+def test_many_names() -> None:
+    names = [f"name {i}" for i in range(3000)]
+    data = sealed(
+        *(
+            _segments.title(_segments.Kind.CONSTANT, name, ()) + _segments.signed(i)
+            for i, name in enumerate(names)
+        )
+    )
+    found = reader(data)
+    for i in (0, 2999, *range(5, 3000, 100)):
+        assert found.read(MODEL, name=names[i]) == i
+    with pytest.raises(ValueError, match=r"expected one of \['name 0', .*'name 9'\], …"):
+        found.read(MODEL, name="name 3000")
+
+
+def test_segments_are_a_sequence() -> None:
+    found = reader(written(*FOUR[:3], name=None), max_values=100)
+    first, *_, last = found.segments
+    assert found.segments == [first, found.segments[1], found.segments[-1]]
+    assert found.segments != [first]
+    assert found.segments[1:] == list(found.segments)[1:]
+    assert repr(found.segments) == repr(list(found.segments))
+    assert pickle.loads(pickle.dumps(found.segments)) == found.segments
+    assert last == torchac.Segment(None, (9,), 7, "one value")
+    with pytest.raises(IndexError):
+        found.segments[3]
+
+
+def test_a_segment_is_a_value() -> None:
+    segment = torchac.Segment("y", (2, 3), 20, "1 stream")
+    assert segment == copy.deepcopy(segment) == pickle.loads(pickle.dumps(segment))
+    others = [
+        torchac.Segment("z", (2, 3), 20, "1 stream"),
+        torchac.Segment("y", (3, 2), 20, "1 stream"),
+        torchac.Segment("y", (2, 3), 21, "1 stream"),
+        torchac.Segment("y", (2, 3), 20, "2 streams"),
+    ]
+    assert len({segment, copy.copy(segment), *others}) == 5
+    assert segment.values == 6
+    with pytest.raises(AttributeError):
+        segment.name = "z"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("where", ["path", "object"])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda found: pickle.loads(pickle.dumps(found))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_readers_can_be_copied(tmp_path: Path, where: str, copied: Callable[[Any], Any]) -> None:
+    """They go on where the other one is, and do not move it."""
+    data = written(*FOUR, model_id=b"id")
+    path = tmp_path / "file"
+    path.write_bytes(data[:-3])
+    options: dict[str, Any] = {"model_id": b"id", "recover": True, "max_values": 10}
+    found = torchac.Reader(path if where == "path" else io.BytesIO(data[:-3]), **options)
+    found.read(MODEL)
+    other = copied(found)
+    for each in (other, found):
+        assert each.read(MODEL).equal(FOUR[1])
+        assert each.damage == found.damage
+        assert each.segments == found.segments
+        assert each.read(MODEL, name=None).equal(FOUR[2].int())
+        with pytest.raises(CorruptStreamError, match="more values than 10"):
+            each.read(MODEL)
+    other.close()
+    assert found._data is not None
+
+
+def test_a_pickled_reader_knows_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_bytes(written(*FOUR))
+    kept = pickle.dumps(torchac.Reader("file", verify="read"))
+    assert len(kept) < 1000
+    monkeypatch.chdir("/")
+    assert pickle.loads(kept).read(MODEL).equal(FOUR[0])
+    (tmp_path / "file").write_bytes(written(FOUR[0] + 1, *FOUR[1:]))
+    with pytest.raises(ValueError, match="is another one than when its Reader was pickled"):
+        pickle.loads(kept)
+
+
+def test_writers_cannot_be_copied(tmp_path: Path) -> None:
+    with torchac.Writer(tmp_path / "file") as writer:
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="a Writer cannot be copied or pickled"):
+                copied(writer)
+
+
+# How tensors are stored
+
+
+@pytest.mark.parametrize(
+    "count", [0, 1, 2**17 - 1, 2**17, 2**18 - 1, 2**18, 2**18 + 1, 3 * 2**17, 3 * 2**17 + 1, 10**9]
+)
+def test_how_many_values_a_stream_has(count: int) -> None:
+    """As docs/format.md says: ceil(n / max(1, floor(n / 2^17)))."""
+    expected = -(-count // max(1, count // 2**17))
+    assert torchac._core.values_per_stream(count) == max(1, expected)
+
+
+SKEWED = torch.tensor([0, 0.9, 1])
+
+
+def test_a_tensor_of_2_18_values_has_two_streams() -> None:
+    values = (torch.arange(2**18) % 10 == 0).int()
+    data = written(values, model=SKEWED)
+    assert reader(data).segments[0].how == "2 streams"
+    assert b"".join(torchac.encode(SKEWED, half) for half in values.view(2, -1)) in data
+
+
+def test_values_are_coded_unless_their_width_takes_fewer_bytes() -> None:
+    differences = []
+    for count in range(2, 200):
+        values = (torch.arange(count) % 12 == 0).int()
+        [segment] = reader(written(values, model=SKEWED)).segments
+        coded = 1 + 4 + len(torchac.encode(SKEWED, values))
+        fixed = 1 + 1 + -(-count // 8)
+        differences.append(coded - fixed)
+        assert ("bits each" in segment.how) == (fixed < coded)
+    assert {-1, 0, 1} <= set(differences)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["int8", "uint8", "int16", "int64", "float16", "bfloat16", "float32", "float64", "bool"],
+)
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_bytes_depend_on_the_values_alone(dtype: str, scale: float) -> None:
+    """Coded or of a fixed width, in any dtype and layout."""
+    values = values_of(300, 301, scale=scale).clamp(0, 1 if dtype == "bool" else 100)
+    typed: Any = values.to(getattr(torch, dtype))
+    expected = written(values)
+    assert written(typed) == expected
+    assert written(typed.T.contiguous().T) == expected
+    if dtype != "bfloat16":
+        assert written(np.asfortranarray(typed.numpy())) == expected
+
+
 # Forks, signal handlers, threads
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
 FORK = """
-import contextlib, os, sys, threading, time, torch, torchac
-path, where = sys.argv[1:]
-values = torch.arange(50) % 5
-opened = open(path, "wb") if where == "object" else contextlib.nullcontext(path)
-with opened as file, torchac.Writer(file) as writer:
-    writer.write(torchac.Normal(0.0, 2.0), values)
-    if os.fork() == 0:
-        {child}
-    assert os.WEXITSTATUS(os.wait()[1]) == {status}
-    {then}
-    writer.write(torchac.Normal(0.0, 2.0), values)
+import contextlib, json, os, sys, torch, torchac
+model, values = torchac.Normal(0.0, 2.0), torch.arange(50) % 5
+def refused(call):
+    try: call()
+    except RuntimeError as error:
+        os._exit(3 if "a fork of it: write and close there" in str(error) else 4)
+for name, (code, status) in json.loads(sys.argv[1]).items():
+    for where in ("path", "object"):
+        path = f"{name} {where}"
+        opened = open(path, "wb") if where == "object" else contextlib.nullcontext(path)
+        with opened as file, torchac.Writer(file) as writer:
+            writer.write(model, values)
+            if os.fork() == 0:
+                exec(code)
+                os._exit(5)
+            assert os.WEXITSTATUS(os.wait()[1]) == status, path
+            writer.write(model, values)
 """
-REFUSED = (
-    "except RuntimeError as error: os._exit(3 if 'a fork of it: write and cl' in str(error) else 4)"
-)
 CHILDREN = {
     "ends": ("sys.exit(0)", 0),
     "raises": ("raise ValueError", 1),
     "drops it": ("del writer; sys.exit(0)", 0),
     "leaves the block": ("writer.__exit__(None, None, None); sys.exit(0)", 0),
-    "writes": (f"try: writer.write(torchac.Normal(0.0, 2.0), values)\n        {REFUSED}", 3),
-    "closes": (f"try: writer.close()\n        {REFUSED}", 3),
-    "enters it": (f"try: writer.__enter__()\n        {REFUSED}", 3),
-    "forks again": ("if os.fork() > 0: os.wait()\n        sys.exit(0)", 0),
+    "fails in the block": ("writer.__exit__(ValueError, None, None); sys.exit(0)", 0),
+    "writes": ("refused(lambda: writer.write(model, values))", 3),
+    "closes": ("refused(writer.close)", 3),
+    "enters it": ("refused(writer.__enter__)", 3),
+    "forks again": ("if os.fork() > 0: os.wait()\nsys.exit(0)", 0),
 }
 
 
 @needs_fork
-@pytest.mark.parametrize("where", ["path", "object"])
-@pytest.mark.parametrize("child", CHILDREN)
-def test_a_fork_cannot_touch_the_file(tmp_path: Path, child: str, where: str) -> None:
-    code, status = CHILDREN[child]
-    path = tmp_path / "file"
-    script = FORK.format(child=code, status=status, then="pass")
+def test_a_fork_cannot_touch_the_file(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore:This process", "-c", script, path, where],
+        [sys.executable, "-W", "ignore:This process", "-c", FORK, json.dumps(CHILDREN)],
         check=True,
-        stderr=subprocess.DEVNULL if child == "raises" else None,
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
     )
     values = torch.arange(50) % 5
-    assert path.read_bytes() == written(values, values)
-    assert list(tmp_path.iterdir()) == [path]
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    expected = written(values, values)
+    assert files == {f"{n} {w}": expected for n in CHILDREN for w in ("path", "object")}
 
 
 @needs_fork
@@ -1058,6 +1340,48 @@ def test_the_command_goes_on_after_a_bad_file(tmp_path: Path) -> None:
     assert "good: 15 bytes" in result.stdout
     assert "bad: this is no file of torchac.Writer" in result.stderr
     assert "No such file" in result.stderr
+
+
+def test_the_command_shows_names_that_a_terminal_may_see(tmp_path: Path) -> None:
+    path = tmp_path / "y"
+    with torchac.Writer(path) as writer:
+        for name in ("\x1b[31mred\n", "\u202eabc", "ä b"):
+            writer.write(MODEL, torch.tensor(3), name=name)
+    result = run(str(path))
+    assert r"\x1b[31mred\n" in result.stdout
+    assert r"\u202eabc" in result.stdout
+    assert "ä b" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert len(result.stdout.splitlines()) == 5
+
+
+def test_the_command_recovers(tmp_path: Path) -> None:
+    good, bad, out = tmp_path / "good", tmp_path / "bad", tmp_path / "out"
+    data = written(*FOUR, model_id=b"id")
+    good.write_bytes(data)
+    size = len(data) - 9
+    bad.write_bytes(data[:size])
+    result = run("--recover", str(bad), str(out))
+    kept = places(written(*FOUR))[3] + len(b"id")
+    assert result.stdout == (
+        f"{out}: 3 segments of {bad}; left out are the last {size - kept} of its {size} bytes: "
+        "the file ends within segment 3: it is not complete, or damaged there\n"
+    )
+    assert result.returncode == 0
+    assert out.read_bytes() == written(*FOUR[:3], model_id=b"id")
+    again = run("--recover", str(good), str(out))
+    assert again.stderr == f"{out}: it is there already: expected a new name\n"
+    assert (again.returncode, again.stdout) == (1, "")
+    out.unlink()
+    result = run("--recover", str(good), str(out))
+    assert result.stdout == f"{out}: 4 segments of {good}, which is not damaged\n"
+    assert out.read_bytes() == data
+    bad.write_bytes(data[:5])
+    result = run("--recover", str(bad), str(tmp_path / "new"))
+    assert result.stderr == f"{bad}: the file ends within its head: it is not complete\n"
+    assert result.returncode == 1
+    assert sorted(tmp_path.iterdir()) == [bad, good, out]
+    assert run().returncode == run("--recover", str(bad)).returncode == 2
 
 
 # Fingerprints
