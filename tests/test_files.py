@@ -1363,7 +1363,7 @@ def test_the_command_recovers(tmp_path: Path) -> None:
     bad.write_bytes(data[:size])
     result = run("--recover", str(bad), str(out))
     kept = places(written(*FOUR))[3] + len(b"id")
-    assert result.stdout == (
+    assert result.stderr == (
         f"{out}: 3 segments of {bad}; left out are the last {size - kept} of its {size} bytes: "
         "the file ends within segment 3: it is not complete, or damaged there\n"
     )
@@ -1374,7 +1374,7 @@ def test_the_command_recovers(tmp_path: Path) -> None:
     assert (again.returncode, again.stdout) == (1, "")
     out.unlink()
     result = run("--recover", str(good), str(out))
-    assert result.stdout == f"{out}: 4 segments of {good}, which is not damaged\n"
+    assert result.stderr == f"{out}: 4 segments of {good}, which is not damaged\n"
     assert out.read_bytes() == data
     bad.write_bytes(data[:5])
     result = run("--recover", str(bad), str(tmp_path / "new"))

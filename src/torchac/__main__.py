@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from torchac import _segments, _storage
 from torchac.errors import CorruptStreamError
@@ -62,10 +64,10 @@ def _shown(path: Path) -> str:
     return _segments.shown(str(path))
 
 
-def _print(path: Path, text: Callable[[], str]) -> bool:
+def _print(path: Path, text: Callable[[], str], to: TextIO) -> bool:
     """Prints the text, or what is wrong with the file."""
     try:
-        print(text())
+        print(text(), file=to)
     except CorruptStreamError as error:
         print(f"{_shown(path)}: {error}", file=sys.stderr)
     except OSError as error:
@@ -77,7 +79,7 @@ def _print(path: Path, text: Callable[[], str]) -> bool:
 
 
 def main() -> None:
-    """Prints a table for each file."""
+    """Prints a table for each file, or recovers one."""
     parser = argparse.ArgumentParser(prog="python -m torchac", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("files", nargs="*", default=[], metavar="FILE", type=Path)
@@ -92,10 +94,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # of any encoding
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if arguments.recover is not None:
-        path, to = arguments.recover
-        good = [_print(path, lambda: recover(path, to))]
+        path, to = arguments.recover  # which may be /dev/stdout
+        good = [_print(path, partial(recover, path, to), sys.stderr)]
     else:
-        good = [_print(path, lambda path=path: table(path)) for path in arguments.files]  # type: ignore[misc]
+        good = [_print(path, partial(table, path), sys.stdout) for path in arguments.files]
     sys.exit(0 if all(good) else 1)
 
 
