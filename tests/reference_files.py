@@ -1,4 +1,7 @@
-"""Reads files as docs/format.md defines them. Only streams are decoded by torchac."""
+"""Reads files as docs/format.md defines them, and refuses what a reader must refuse.
+
+Only streams are decoded by torchac.
+"""
 
 import math
 import zlib
@@ -11,8 +14,13 @@ Decode = Callable[[int, int, bytes], Any]
 """The values from one number to another, from their stream."""
 
 
-def read(data: bytes, model_id: bytes, decoders: list[Decode]) -> list[tuple[str | None, Any]]:
-    """The name and the values of each segment."""
+def read(
+    data: bytes, model_id: bytes, decoders: list[Decode], max_values: int = 10**6
+) -> list[tuple[str | None, Any]]:
+    """The name and the values of each segment.
+
+    AssertionError if a reader must refuse the file, or may, as a segment is too large.
+    """
     at, before = 0, 0
 
     def take(count: int) -> bytes:
@@ -22,8 +30,12 @@ def read(data: bytes, model_id: bytes, decoders: list[Decode]) -> list[tuple[str
         return data[at - count : at]
 
     def number() -> int:
-        byte = take(1)[0]
-        return byte if byte < 128 else byte - 128 + 128 * number()
+        found = [take(1)[0]]
+        while found[-1] >= 128:
+            found.append(take(1)[0])
+        assert len(found) == 1 or found[-1] > 0
+        assert len(found) <= 9
+        return sum(byte % 128 * 128**i for i, byte in enumerate(found))
 
     def signed() -> int:
         x = number()
@@ -45,15 +57,31 @@ def read(data: bytes, model_id: bytes, decoders: list[Decode]) -> list[tuple[str
             assert at == len(data)
             return segments
         kind, named, dimensions = first % 4, first // 4 % 2, first // 8
-        name = take(take(1)[0]).decode() if named else None
+        assert kind > 0
+        name = None
+        if named:
+            encoded = take(take(1)[0])
+            assert encoded
+            name = encoded.decode("utf-8", "replace")
+            assert name.encode() == encoded
+            assert name not in [other for other, _ in segments]
         shape = [number() for _ in range(dimensions)]
+        assert math.prod(size for size in shape if size > 0) <= 2**40
         n = math.prod(shape)
+        assert n <= max_values
         if kind == 1:
-            values = [signed()] * n
+            value = signed()
+            assert -(2**31) <= value < 2**31
+            assert n > 0 or value == 0
+            values = [value] * n
         elif kind == 2:
             least, width = signed(), take(1)[0]
-            bits = "".join(f"{byte:08b}" for byte in take(math.ceil(n * width / 8)))
+            assert -(2**31) <= least < 2**31
+            assert 1 <= width <= 32
+            bits = "".join(f"{byte:08b}" for byte in take(-(-n * width // 8)))
             values = [least + int(bits[i * width : (i + 1) * width], 2) for i in range(n)]
+            assert "1" not in bits[n * width :]
+            assert all(value < 2**31 for value in values)
         else:
             size = math.ceil(n / max(1, n // 2**17))
             lengths = [number() for _ in range(0, n, size)]

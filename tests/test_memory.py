@@ -11,7 +11,7 @@ import torch, torchac
 {setup}
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line)
-{call}                                             # everything is loaded and allocated once
+{warm}                                             # everything is loaded and allocated once
 open("/proc/self/clear_refs", "w").write("5")      # the peak from here on
 before = peak()
 result = {call}
@@ -87,8 +87,54 @@ def test_categories_take_under_four_megabytes(setup: str) -> None:
     assert kilobytes(setup, "torchac.decode(model, stream)", bytes_a_value) < 4096
 
 
-def kilobytes(setup: str, call: str, result: int) -> int:
+BYTES = """
+import os
+torch.manual_seed(0)
+values = torch.randint(256, (10_000_000,), dtype=torch.uint8)
+narrow = torchac.Categorical(probs=torch.ones(256))  # 8 bits each
+wide = torchac.Tables(torch.linspace(0, 1, 513), bounds=(0, 511))  # 9 bits, so 8 bits are stored
+null = open(os.devnull, "wb", buffering=0)
+def write(model, values):
+    with torchac.Writer(null) as writer:
+        writer.write(model, values)
+"""
+
+
+@needs_peaks
+@pytest.mark.parametrize("model", ["narrow", "wide"])
+def test_writing_ten_million_bytes_takes_under_forty_megabytes(model: str) -> None:
+    warm, call = (f"write({model}, values{part})" for part in ("[:100_000]", ""))
+    assert kilobytes(BYTES, call, result=0, warm=warm) < 40_000
+
+
+SEGMENTS = r"""
+import struct, tempfile, zlib
+def file_of(count, title):
+    data, crc = bytearray(), 0
+    for part in (b"\x89tac\1\0", *(title(i) + b"\2" for i in range(count)), b"\0"):
+        crc = zlib.crc32(part, crc)
+        data += part + struct.pack("<I", crc)
+    file = tempfile.NamedTemporaryFile()
+    file.write(data)
+    file.flush()
+    return file
+few, many = (file_of(count, {title}) for count in (1000, 1_000_000))
+def count(file):
+    return len(torchac.Reader(file.name).segments)
+"""
+
+
+@needs_peaks
+@pytest.mark.parametrize(
+    "title", [r'lambda i: b"\1"', r'lambda i: b"\5\7%07d" % i'], ids=["bare", "named"]
+)
+def test_a_million_segments_take_under_a_hundred_megabytes(title: str) -> None:
+    setup = SEGMENTS.replace("{title}", title)
+    assert kilobytes(setup, "count(many)", result=0, warm="count(few)") < 100_000
+
+
+def kilobytes(setup: str, call: str, result: int, warm: str | None = None) -> int:
     """What the call takes at its peak, beside a result of so many bytes a symbol."""
-    code = CODE.format(setup=setup, call=call, result=result)
+    code = CODE.format(setup=setup, call=call, result=result, warm=warm or call)
     run = [sys.executable, "-c", code]
     return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)

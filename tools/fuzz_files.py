@@ -1,13 +1,16 @@
 """Reads mutated and invented files: python tools/fuzz_files.py [--runs 1000000] [--seed 0].
 
 Half of them have CRCs that fit, so that what is behind these is reached. A file gives what was
-written, or CorruptStreamError; any other exception, or a crash, is a finding.
+written, or CorruptStreamError, also where segments are checked one by one; what precedes damage is
+recovered as it was. Any other exception, or a crash, is a finding.
 """
 
 import argparse
+import contextlib
 import io
 from collections import Counter
 from random import Random
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -29,18 +32,20 @@ def segments(random: Random) -> list[bytes]:
             values += torch.randn(shape).mul(random.choice([0, 2, 2, 1e3, 1e8])).round()
             name = random.choice([None, None, f"name {random.random()}"])
             writer.write(MODEL, values, name=name)
-    data, at, result = file.getvalue(), len(_segments.head(b"")), []
+    data = file.getvalue()
+    parts, at = [], len(_segments.head(b"")) + _segments.CRC_BYTES
     for segment in torchac.Reader(io.BytesIO(data)).segments:
-        result.append(data[at : at + segment.bytes - _segments.CRC_BYTES])
+        parts.append(data[at : at + segment.bytes - _segments.CRC_BYTES])
         at += segment.bytes
-    return result
+    return parts
 
 
 def sealed(parts: list[bytes]) -> bytes:
     """A file of these segments, with CRCs that fit."""
-    data = _segments.head(b"")
+    data, crc = _segments.seal([_segments.head(b"")], 0)
     for part in (*parts, b"\0"):
-        data += part + _segments.crc(part, data[-_segments.CRC_BYTES :])
+        more, crc = _segments.seal([part], crc)
+        data += more
     return data
 
 
@@ -54,10 +59,18 @@ def mutated(data: bytes, random: Random) -> bytes:
     return bytes(result)
 
 
-def read(data: bytes) -> list[torch.Tensor]:
+def read(data: bytes, **options: Any) -> list[torch.Tensor]:
     """All values of a file."""
-    reader = torchac.Reader(io.BytesIO(data), max_values=MAX_VALUES)
-    return [reader.read(MODEL) for _ in reader.segments]
+    reader = torchac.Reader(io.BytesIO(data), max_values=MAX_VALUES, **options)
+    found = [reader.read(MODEL) for _ in reader.segments]
+    for number, name in enumerate(segment.name for segment in reader.segments):
+        assert name is None or reader.read(MODEL, name=name).equal(found[number]), data.hex()
+    return found
+
+
+def equal(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
+    """Whether all tensors are equal, up to the shorter end."""
+    return all(a.equal(b) for a, b in zip(some, others, strict=False))
 
 
 def one(random: Random, known: list[list[bytes]]) -> str:
@@ -71,13 +84,23 @@ def one(random: Random, known: list[list[bytes]]) -> str:
         if random.random() < 0.3:
             changed.append(random.randbytes(random.randint(0, 40)))
         data = sealed(changed)
+    with contextlib.suppress(torchac.CorruptStreamError):
+        recovered = read(data, recover=True)
+        assert expected is None or (
+            len(recovered) <= len(expected) and equal(recovered, expected)
+        ), data.hex()
+    with contextlib.suppress(torchac.CorruptStreamError):
+        read(data, verify="read")
     try:
         found = read(data)
     except torchac.CorruptStreamError:
         return "refused"
+    assert equal(found, recovered), data.hex()
+    assert equal(found, read(data, verify="read")), data.hex()
     if expected is None:
         return "read, with CRCs that fit"
-    assert all(a.equal(b) for a, b in zip(found, expected, strict=True)), data.hex()
+    assert len(found) == len(expected), data.hex()
+    assert equal(found, expected), data.hex()
     return "read as it was written"
 
 

@@ -41,41 +41,38 @@ inline void poll_signals() {
 
 // NOLINTEND(misc-include-cleaner)
 
-// Holds an object's lock while it lives. Waits without the GIL, which whoever has the lock may
-// need.
-class Exclusive {
- public:
-  explicit Exclusive(ObjectLock& lock) : lock_(lock) {
-    while (!taken()) {
-      {
+// Takes an object's lock. Waits without the GIL, which whoever has the lock may need.
+inline void take(ObjectLock& lock) {
+  while (true) {
+    switch (lock.try_lock()) {
+      case ObjectLock::Result::kTaken:
+        return;
+      case ObjectLock::Result::kBusy: {
         const py::gil_scoped_release release;
         std::this_thread::sleep_for(std::chrono::microseconds(50));
+        break;
       }
-      run_signal_handlers();
-    }
-  }
-  Exclusive(const Exclusive&) = delete;
-  Exclusive& operator=(const Exclusive&) = delete;
-  ~Exclusive() { lock_.unlock(); }
-
- private:
-  bool taken() {
-    switch (lock_.try_lock()) {
-      case ObjectLock::Result::kTaken:
-        return true;
-      case ObjectLock::Result::kBusy:
-        return false;
       case ObjectLock::Result::kReentered:
         throw std::runtime_error(
             "this object is at work in the call that the signal handler interrupted: "
             "use it when that is over");
       case ObjectLock::Result::kForked:
-        break;
+        throw std::runtime_error(
+            "this object was at work in another thread when the process forked: use a new one");
     }
-    throw std::runtime_error(
-        "this object was at work in another thread when the process forked: use a new one");
+    run_signal_handlers();
   }
+}
 
+// Holds an object's lock while it lives.
+class Exclusive {
+ public:
+  explicit Exclusive(ObjectLock& lock) : lock_(lock) { take(lock_); }
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+  ~Exclusive() { lock_.unlock(); }
+
+ private:
   ObjectLock& lock_;
 };
 

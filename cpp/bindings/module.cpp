@@ -24,6 +24,7 @@
 #include "arrays.hpp"
 #include "calls.hpp"
 #include "coders.hpp"
+#include "files.hpp"
 #include "jobs.hpp"
 #include "models.hpp"
 #include "packed.hpp"
@@ -379,6 +380,37 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def(py::init<Uint8s, Int64s>(), py::arg("data").noconvert(), py::arg("lengths").noconvert())
       .def_property_readonly("data", &Packed::data)
       .def_property_readonly("lengths", &Packed::lengths);
+
+  // The lock of Encoder and Decoder, for objects in Python: `with lock:`.
+  py::class_<ObjectLock>(m, "Lock")
+      .def(py::init<>())
+      .def("__enter__", &take)
+      .def("__exit__", [](ObjectLock& lock, const py::args&) { lock.unlock(); });
+
+  py::class_<SegmentHeader>(m, "SegmentHeader")
+      .def_readonly("kind", &SegmentHeader::kind)
+      .def_readonly("name", &SegmentHeader::name)
+      .def_readonly("shape", &SegmentHeader::shape)
+      .def_readonly("least", &SegmentHeader::least)
+      .def_readonly("width", &SegmentHeader::width)
+      .def_readonly("lengths", &SegmentHeader::lengths)
+      .def_readonly("checksum", &SegmentHeader::checksum)
+      .def_readonly("payload", &SegmentHeader::payload);
+
+  py::class_<SegmentIndex>(m, "SegmentIndex")
+      .def(py::init<const py::buffer&, std::size_t>(), py::arg("data"), py::arg("begin"))
+      .def("__len__", &SegmentIndex::size)
+      .def_property_readonly("begins",
+                             [](const py::object& self) {
+                               const auto& begins = self.cast<const SegmentIndex&>().begins();
+                               return Int64s(static_cast<py::ssize_t>(begins.size()), begins.data(),
+                                             self);
+                             })
+      .def_property_readonly("problem", &SegmentIndex::problem)
+      .def("header", &SegmentIndex::header, py::arg("number"))
+      .def("find", &SegmentIndex::find, py::arg("name"));
+
+  m.def("values_per_stream", &values_per_stream, py::arg("values"));
 
   m.def(
       "encode_items",

@@ -1,28 +1,30 @@
-"""Lists what files of `torchac.Writer` have in them: `python -m torchac FILE …`."""
+"""Lists what files of `torchac.Writer` have in them, or saves what is whole in a damaged one."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
-from torchac import _segments
+from torchac import _segments, _storage
 from torchac.errors import CorruptStreamError
 
 
 def table(path: Path) -> str:
     """What a file has in it, without decoding it."""
-    data = memoryview(path.read_bytes())
-    model_id, segments = _segments.parse(data)
+    data, _ = _storage.read(path)
+    contents = _segments.Contents(data)
     rows = [("", "name", "shape", "bytes", "bits per value", "stored as")]
-    for number, segment in enumerate(segments):
+    for number, segment in enumerate(contents.segments):
         each = f"{8 * segment.bytes / segment.values:.3f}" if segment.values else "-"
+        name = "-" if segment.name is None else _segments.shown(segment.name)
         shape = " x ".join(map(str, segment.shape)) or "one value"
-        rows.append(
-            (str(number), segment.name or "-", shape, f"{segment.bytes:,}", each, segment.how)
-        )
+        rows.append((str(number), name, shape, f"{segment.bytes:,}", each, segment.how))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{path}: {len(data):,} bytes, model_id {model_id!r}"]
+    lines = [f"{_shown(path)}: {len(data):,} bytes, model_id {contents.model_id!r}"]
     for row in rows:
         cells = (
             cell.rjust(width) if column in _NUMBERS else cell.ljust(width)
@@ -35,21 +37,68 @@ def table(path: Path) -> str:
 _NUMBERS = (0, 3, 4)  # columns
 
 
-def _list(path: Path) -> bool:
+def recover(path: Path, to: Path) -> str:
+    """Writes a file of the segments before the first damage, and says which these are."""
+    if to.is_file():
+        raise FileExistsError(0, "it is there already: expected a new name", str(to))
+    data, _ = _storage.read(path)
+    contents = _segments.Contents(data, recover=True)
+    segments, end = contents.recovered(data)
+    output = _storage.Output(to)
     try:
-        print(table(path))
-    except (OSError, CorruptStreamError) as error:
-        print(f"{path}: {error}", file=sys.stderr)
-        return False
-    return True
+        output.write(segments)
+        output.write(end)
+        output.commit()
+    except BaseException:
+        output.abandon()
+        raise
+    kept = len(contents.segments)
+    what = f"{_shown(to)}: {kept} segment{'' if kept == 1 else 's'} of {_shown(path)}"
+    if contents.damage is None:
+        return f"{what}, which is not damaged"
+    lost = len(data) - len(segments)
+    return f"{what}; left out are the last {lost:,} of its {len(data):,} bytes: {contents.damage}"
+
+
+def _shown(path: Path) -> str:
+    return _segments.shown(str(path))
+
+
+def _print(path: Path, text: Callable[[], str], to: TextIO) -> bool:
+    """Prints the text, or what is wrong with the file."""
+    try:
+        print(text(), file=to)
+    except CorruptStreamError as error:
+        print(f"{_shown(path)}: {error}", file=sys.stderr)
+    except OSError as error:
+        place = path if error.filename is None else Path(error.filename)
+        print(f"{_shown(place)}: {error.strerror or error}", file=sys.stderr)
+    else:
+        return True
+    return False
 
 
 def main() -> None:
-    """Prints a table for each file."""
+    """Prints a table for each file, or recovers one."""
     parser = argparse.ArgumentParser(prog="python -m torchac", description=__doc__)
-    parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
-    listed = [_list(path) for path in parser.parse_args().files]
-    sys.exit(0 if all(listed) else 1)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("files", nargs="*", default=[], metavar="FILE", type=Path)
+    what.add_argument(
+        "--recover",
+        nargs=2,
+        metavar=("FILE", "OUT"),
+        type=Path,
+        help="write the segments of FILE before its first damage to OUT, which is a new file",
+    )
+    arguments = parser.parse_args()
+    for stream in (sys.stdout, sys.stderr):  # of any encoding
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if arguments.recover is not None:
+        path, to = arguments.recover  # which may be /dev/stdout
+        good = [_print(path, partial(recover, path, to), sys.stderr)]
+    else:
+        good = [_print(path, partial(table, path), sys.stdout) for path in arguments.files]
+    sys.exit(0 if all(good) else 1)
 
 
 if __name__ == "__main__":

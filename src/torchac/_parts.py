@@ -13,15 +13,6 @@ from torchac._tensors import Array, NDArray, as_tensor, like
 from torchac.codec import rows_for
 from torchac.models import Model
 
-# A stream has 2^17 to 2^18 values, so that its length and its end, 5 bytes, are less than a
-# thousandth of it from 0.3 bits a value on.
-LOG2_OF_VALUES = 17
-
-
-def size_of_part(values: int) -> int:
-    """How many values of so many each stream has, but for the last one."""
-    return max(1, -(-values // max(1, values >> LOG2_OF_VALUES)))
-
 
 def encode(model: Model | Array, values: Array, index: Any, threads: int) -> _core.Packed:
     """The streams of values that were checked, but for whether the model can code them."""
@@ -80,4 +71,4 @@ def check_shape(model: Model | Array, shape: tuple[int, ...], index: Any) -> Non
 
 
 def _size(shape: tuple[int, ...]) -> int:
-    return size_of_part(math.prod(shape))
+    return _core.values_per_stream(math.prod(shape))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any, overload
 
 import numpy as np
 
-from torchac._parts import size_of_part
+from torchac import _core
 from torchac._tensors import INT32_MAX, NDArray
 from torchac.errors import CorruptStreamError
 
@@ -18,6 +20,7 @@ VERSION = 1
 MAX_ID = 255  # bytes, as its length has one
 MAX_NAME = 255
 MAX_NDIM = 31  # which has five bits
+LIMIT = 1 << 62  # of values, also where a shape has none
 CRC_BYTES = 4
 CHECKSUM_BYTES = 4
 
@@ -31,7 +34,7 @@ class Kind(IntEnum):
     CODED = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """What a file says of one of its tensors.
 
@@ -39,48 +42,28 @@ class Segment:
         name: Its name, if it was given one.
         shape: The shape of its values.
         bytes: How many of the file it takes.
+        how: How its values are stored, in words.
     """
 
     name: str | None
     shape: tuple[int, ...]
     bytes: int
-    _kind: Kind = field(repr=False, compare=False)
-    _least: int = field(repr=False, compare=False)
-    """Of the values, unless they are coded."""
-    _width: int = field(repr=False, compare=False)
-    """Bits of each, if they have a fixed width."""
-    _lengths: NDArray = field(repr=False, compare=False)
-    """Of the streams, in bytes, if they are coded."""
-    _checksum: int = field(repr=False, compare=False)
-    """Of the values, if they are coded."""
-    _payload: memoryview = field(repr=False, compare=False)
+    how: str
 
     @property
     def values(self) -> int:
         """How many values it has."""
         return math.prod(self.shape)
 
-    @property
-    def how(self) -> str:
-        """How they are stored, in words."""
-        if not self.values:
-            return "nothing"
-        if self._kind is Kind.CONSTANT:
-            return "one value"
-        if self._kind is Kind.FIXED:
-            return f"{self._width} bits each"
-        streams = len(self._lengths)
-        return f"{streams} stream{'s' if streams > 1 else ''}"
 
-    def stored(self) -> NDArray:
-        """Values that are not coded."""
-        if self._kind is Kind.CONSTANT:
-            return np.full(self.shape, self._least, np.int32)
-        above = unpack_bits(np.frombuffer(self._payload, np.uint8), self.values, self._width)
-        if self._least + int(above.max(initial=0)) > INT32_MAX:
-            raise CorruptStreamError("there are values above 2^31 - 1: no encoder writes them")
-        above += np.uint32(self._least % (1 << 32))  # wraps to what is meant
-        return above.view(np.int32).reshape(self.shape)
+def extent(shape: Sequence[int]) -> int:
+    """How many values a shape would have if none of its sizes were 0."""
+    return math.prod(size for size in shape if size)
+
+
+def shown(text: str) -> str:
+    """A name or a path as a terminal may show it."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def checksum(sums: tuple[int, int]) -> int:
@@ -89,19 +72,30 @@ def checksum(sums: tuple[int, int]) -> int:
     return ((both ^ both >> 31) * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 32
 
 
-def crc(data: bytes | memoryview, before: bytes = bytes(CRC_BYTES)) -> bytes:
+def crc(data: Any, before: int = 0) -> int:
     """The CRC-32 of these bytes, continued from the CRC before."""
-    start = int.from_bytes(before, "little")
-    return zlib.crc32(data, start).to_bytes(CRC_BYTES, "little")
+    view = memoryview(data)
+    for start in range(0, len(view), _CRC_AT_ONCE):
+        before = zlib.crc32(view[start : start + _CRC_AT_ONCE], before)
+    return before
+
+
+_CRC_AT_ONCE = 1 << 24  # bytes, so that signals are seen in between
 
 
 # Writing
 
 
 def head(model_id: bytes) -> bytes:
-    """What a file begins with."""
-    data = MAGIC + bytes([VERSION, len(model_id)]) + model_id
-    return data + crc(data)
+    """What a file begins with, except its CRC."""
+    return MAGIC + bytes([VERSION, len(model_id)]) + model_id
+
+
+def seal(parts: Sequence[bytes | memoryview], before: int) -> tuple[bytes, int]:
+    """The head, a segment or the end, of such parts, with its CRC; and that."""
+    for part in parts:
+        before = crc(part, before)
+    return b"".join((*parts, before.to_bytes(CRC_BYTES, "little"))), before
 
 
 def number(value: int) -> bytes:
@@ -130,137 +124,199 @@ def title(kind: Kind, name: str | None, shape: tuple[int, ...]) -> bytes:
 
 def pack_bits(values: NDArray, width: int) -> bytes:
     """The lowest bits of each, highest first, and zeros up to whole bytes."""
-    parts = []
-    for start in range(0, len(values), _AT_ONCE):
-        columns = values[start : start + _AT_ONCE].astype(">u4").view(np.uint8).reshape(-1, 4)
-        parts.append(np.packbits(np.unpackbits(columns, axis=1)[:, 32 - width :]).tobytes())
-    return b"".join(parts)
+    columns = values.astype(">u4").view(np.uint8).reshape(-1, 4)
+    return np.packbits(np.unpackbits(columns, axis=1)[:, 32 - width :]).tobytes()
 
 
-_AT_ONCE = 1 << 16  # values, so that bits of whole bytes are packed, in little memory
+AT_ONCE = 1 << 16
+"""Values, so that bits of whole bytes are packed, in little memory; or segments."""
 
 
 # Reading
 
 
-def unpack_bits(data: NDArray, count: int, width: int) -> NDArray:
+class Contents:
+    """What is in a file, and what is wrong with it.
+
+    Args:
+        data: All bytes of it.
+        verify: Whether every byte is checked against its CRC; otherwise that the file has a head,
+            an end, and what looks like segments in between.
+        recover: Whether segments before a damage are of use.
+
+    Attributes:
+        model_id: The one in its head.
+        segments: What is in it, up to the damage.
+        damage: What follows the segments in place of an end, in words.
+        identity: What other files have otherwise: CRCs, the last of which depend on all segments.
+
+    Raises:
+        CorruptStreamError: The head is damaged; or something else is, unless it may `recover`.
+    """
+
+    def __init__(self, data: memoryview, *, verify: bool = True, recover: bool = False) -> None:
+        self.model_id, begin = _head(data)
+        self._index = _core.SegmentIndex(data, begin)
+        damaged = self._first_damaged(data) if verify else None
+        if damaged is None:
+            self.damage = self._unless_ended(data)
+        else:
+            self.damage = f"segment {damaged} is damaged"
+        if self.damage is not None and not recover:
+            raise CorruptStreamError(self.damage)
+        self.segments = Segments(self._index, len(self._index) if damaged is None else damaged)
+        self._end = int(self._index.begins[len(self.segments)])
+        self._crc = _crc_before(data, self._end)
+        self.identity = len(data), _crc_before(data, len(data)), self._crc
+
+    def recovered(self, data: memoryview) -> tuple[memoryview, bytes]:
+        """The segments, with what is before them, and an end."""
+        return data[: self._end], seal([bytes([Kind.END])], self._crc)[0]
+
+    def find(self, name: str) -> int | None:
+        """The number of the segment of that name."""
+        number = self._index.find(name)
+        return number if number is not None and number < len(self.segments) else None
+
+    def header(self, number: int) -> _core.SegmentHeader:
+        """What a segment says of its values."""
+        return self._index.header(number)
+
+    def payload(self, data: memoryview, number: int, header: _core.SegmentHeader) -> memoryview:
+        """What follows the header of a segment."""
+        end = int(self._index.begins[number + 1]) - CRC_BYTES
+        return data[end - header.payload : end]
+
+    def is_damaged(self, data: memoryview, number: int) -> bool:
+        """Whether a segment has another CRC than it should have after the one before."""
+        begin, end = self._index.begins[number : number + 2].tolist()
+        found = crc(data[begin : end - CRC_BYTES], _crc_before(data, begin))
+        return found != _crc_before(data, end)
+
+    def _first_damaged(self, data: memoryview) -> int | None:
+        all_bytes = np.frombuffer(data, np.uint8)
+        for first in range(0, len(self._index), AT_ONCE):
+            begins = self._index.begins[first : first + AT_ONCE + 1]
+            stored = (
+                all_bytes[begins[:, None] + np.arange(-CRC_BYTES, 0)].view("<u4")[:, 0].tolist()
+            )
+            places = begins.tolist()
+            crc_of = crc if np.diff(begins).max() > _CRC_AT_ONCE else zlib.crc32  # which is quicker
+            for i in range(len(places) - 1):
+                segment = data[places[i] : places[i + 1] - CRC_BYTES]
+                if crc_of(segment, stored[i]) != stored[i + 1]:
+                    return first + i
+        return None
+
+    def _unless_ended(self, data: memoryview) -> str | None:
+        """What follows the last segment, unless it is the end."""
+        number, at, problem = len(self._index), int(self._index.begins[-1]), self._index.problem
+        if problem is None:
+            end = at + 1 + CRC_BYTES
+            if _crc_before(data, end) != crc(b"\0", _crc_before(data, at)):
+                return "the end of the file is damaged"
+            more = len(data) - end
+            return f"{more} bytes are after the end of the file" if more else None
+        if problem:
+            return f"segment {number} is damaged: {problem}"
+        if at == len(data):
+            return f"the file ends before segment {number} or its end: it is not complete"
+        return f"the file ends within segment {number}: it is not complete, or damaged there"
+
+
+class Segments(Sequence[Segment]):
+    """The segments of a file, each of which is made when it is asked for."""
+
+    def __init__(self, index: _core.SegmentIndex, count: int) -> None:
+        self._index, self._count = index, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, number: int) -> Segment: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Segment]: ...
+    def __getitem__(self, number: int | slice) -> Segment | list[Segment]:
+        chosen = range(self._count)[number]
+        if isinstance(chosen, range):
+            return [self._segment(k) for k in chosen]
+        return self._segment(chosen)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def _segment(self, number: int) -> Segment:
+        header = self._index.header(number)
+        begin, end = self._index.begins[number : number + 2].tolist()
+        return Segment(header.name, tuple(header.shape), end - begin, _how(header))
+
+
+def _how(header: _core.SegmentHeader) -> str:
+    if not math.prod(header.shape):
+        return "nothing"
+    if header.kind == Kind.CONSTANT:
+        return "one value"
+    if header.kind == Kind.FIXED:
+        return f"{header.width} bits each"
+    streams = len(header.lengths)
+    return f"{streams} stream{'s' if streams > 1 else ''}"
+
+
+def stored(header: _core.SegmentHeader, payload: memoryview) -> NDArray:
+    """Values that are not coded. Raises CorruptStreamError where no encoder writes so."""
+    if header.kind == Kind.CONSTANT:
+        return np.full(header.shape, header.least, np.int32)
+    count = math.prod(header.shape)
+    if count * header.width % 8 and payload[-1] & 0xFF >> count * header.width % 8:
+        raise CorruptStreamError("bits after the last value are not 0")
+    above = np.empty(count, np.uint32)
+    for start in range(0, count, AT_ONCE):
+        stop = min(start + AT_ONCE, count)
+        packed = payload[start * header.width // 8 : -(-stop * header.width // 8)]
+        above[start:stop] = _unpack_bits(packed, stop - start, header.width)
+    if header.least + int(above.max(initial=0)) > INT32_MAX:
+        raise CorruptStreamError("there are values above 2^31 - 1")
+    above += np.uint32(header.least % (1 << 32))  # wraps to what is meant
+    return above.view(np.int32).reshape(header.shape)
+
+
+def _unpack_bits(packed: memoryview, count: int, width: int) -> NDArray:
     """So many values, as `pack_bits` packed them."""
-    result = np.empty(count, np.uint32)
-    for start in range(0, count, _AT_ONCE):
-        stop = min(start + _AT_ONCE, count)
-        packed = data[start * width // 8 : -(-stop * width // 8)]
-        bits = np.zeros((stop - start, 32), np.uint8)
-        bits[:, 32 - width :] = np.unpackbits(packed, count=(stop - start) * width).reshape(
-            -1, width
-        )
-        result[start:stop] = np.packbits(bits, axis=1).view(">u4")[:, 0]
+    bits = np.zeros((count, 32), np.uint8)
+    unpacked = np.unpackbits(np.frombuffer(packed, np.uint8), count=count * width)
+    bits[:, 32 - width :] = unpacked.reshape(-1, width)
+    result: NDArray = np.packbits(bits, axis=1).view(">u4")[:, 0]
     return result
 
 
-class _Cursor:
-    """A place in a file, from where it is read on. What is missing raises EOFError."""
-
-    def __init__(self, data: memoryview, at: int) -> None:
-        self.data, self.at = data, at
-
-    def take(self, count: int) -> memoryview:
-        if count > len(self.data) - self.at:
-            raise EOFError
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def number(self) -> int:
-        result = 0
-        for shift in range(0, 63, 7):
-            byte = self.byte()
-            result |= (byte & 127) << shift
-            if byte < 128:
-                return result
-        raise ValueError("a number of more than 63 bits")
-
-    def signed(self) -> int:
-        doubled = self.number()
-        return -(doubled >> 1) - 1 if doubled & 1 else doubled >> 1
+def _crc_before(data: memoryview, at: int) -> int:
+    """The CRC that ends at a place."""
+    return int.from_bytes(data[at - CRC_BYTES : at], "little")
 
 
-def parse(data: memoryview) -> tuple[bytes, list[Segment]]:
-    """The model's id and the segments of a file, all of which is checked against its CRCs."""
-    cursor = _Cursor(data, 0)
+def _head(data: memoryview) -> tuple[bytes, int]:
+    """The model's id, and where the head ends."""
     if data[: len(MAGIC)] != MAGIC:
         start = bytes(data[: len(MAGIC)])
         raise CorruptStreamError(f"this is no file of torchac.Writer: it begins with {start!r}")
-    try:
-        cursor.take(len(MAGIC))
-        version = cursor.byte()
-        if version != VERSION:
-            raise CorruptStreamError(
-                f"the file has version {version}, this release of torchac reads {VERSION}: "
-                "a later release wrote it, or it is damaged"
-            )
-        model_id = bytes(cursor.take(cursor.byte()))
-        head_end = cursor.at
-        before = bytes(cursor.take(CRC_BYTES))
-    except EOFError:
-        raise CorruptStreamError("the file ends within its head: it is not complete") from None
-    if before != crc(data[:head_end]):
+    begin = len(MAGIC) + 2
+    if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
+        raise CorruptStreamError(
+            f"the file has version {data[len(MAGIC)]}, this release of torchac reads {VERSION}: "
+            "a later release wrote it, or it is damaged"
+        )
+    end = begin + data[begin - 1] if len(data) >= begin else begin
+    if len(data) < end + CRC_BYTES:
+        raise CorruptStreamError("the file ends within its head: it is not complete")
+    if crc(data[:end]) != _crc_before(data, end + CRC_BYTES):
         raise CorruptStreamError("the head of the file is damaged")
-    segments: list[Segment] = []
-    while True:
-        begin = cursor.at
-        what = f"segment {len(segments)}"
-        try:
-            segment = _segment(cursor)
-            end = cursor.at
-            found = bytes(cursor.take(CRC_BYTES))
-        except EOFError:
-            raise CorruptStreamError(
-                f"the file ends within {what}: it is not complete, or damaged there"
-            ) from None
-        except ValueError as error:  # no encoder writes so
-            raise CorruptStreamError(f"{what} is damaged: {error}") from None
-        if found != crc(data[begin:end], before):
-            raise CorruptStreamError(f"{what} is damaged")
-        before = found
-        if segment is None:
-            break
-        segments.append(segment)
-    if cursor.at < len(data):
-        raise CorruptStreamError(f"{len(data) - cursor.at} bytes are behind the end of the file")
-    return model_id, segments
-
-
-def _segment(cursor: _Cursor) -> Segment | None:
-    """The segment that begins here, but for its CRC; None at the end of the file."""
-    start, first = cursor.at, cursor.byte()
-    if first == Kind.END:
-        return None
-    kind, named, ndim = Kind(first & 3), first >> 2 & 1, first >> 3
-    name = bytes(cursor.take(cursor.byte())).decode() if named else None
-    shape = tuple(cursor.number() for _ in range(ndim))
-    values, width, least, check = math.prod(shape), 0, 0, 0
-    if math.prod(size for size in shape if size) >= 1 << 62:  # no tensor has it, empty or not
-        raise ValueError("a shape of 2^62 values or more")
-    lengths = np.zeros(0, np.int64)
-    if kind is Kind.END:
-        raise ValueError("an end with a shape or a name")
-    if kind is Kind.CODED:
-        streams = -(-values // size_of_part(values))
-        if streams > len(cursor.data) - cursor.at:  # before there is memory for them
-            raise EOFError
-        lengths = np.array([cursor.number() for _ in range(streams)], np.int64)
-        check = int.from_bytes(cursor.take(CHECKSUM_BYTES), "little")
-        payload = cursor.take(sum(lengths.tolist()))
-    else:
-        least = cursor.signed()
-        if not -INT32_MAX - 1 <= least <= INT32_MAX:
-            raise ValueError("a value of more than 32 bits")
-        if kind is Kind.FIXED:
-            width = cursor.byte()
-            if not 1 <= width <= 32:
-                raise ValueError(f"values of {width} bits")
-        payload = cursor.take(-(-values * width // 8))
-    size = cursor.at - start + CRC_BYTES
-    return Segment(name, shape, size, kind, least, width, lengths, check, payload)
+    return bytes(data[begin:end]), end + CRC_BYTES

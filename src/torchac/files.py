@@ -6,36 +6,38 @@ decoded values. So a damaged byte and a model that differs are noticed, and told
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import secrets
-import threading
-from pathlib import Path
+import copy
+import io
+import math
+import operator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from torchac import _checks, _core, _parts, _segments, _tensors, _values
+from torchac import _checks, _core, _parts, _segments, _storage, _tensors, _values
 from torchac._as_model import as_decoded, model_or_cdf
 from torchac._segments import Kind, Segment
-from torchac._tensors import Array
+from torchac._storage import File
+from torchac._tensors import Array, NDArray
 from torchac.errors import CorruptStreamError
 from torchac.models import Model
 from torchac.threads import check_threads
 
 __all__ = ["Reader", "Segment", "Writer"]
 
-File: TypeAlias = str | os.PathLike[str] | BinaryIO
-
 
 class Writer:
     """Writes tensors into a file, each with a model of its own.
 
     A file at a path is there when all of it is: it is written under another name beside it, which
-    changes in the end. If the `with` block raises, what was at the path before still is. Into a
-    file object, each call of `write` writes its segment at once, or nothing if it raises.
+    changes in the end. If the `with` block raises, what was at the path before still is. What is at
+    the path and no regular file, such as a pipe, is opened and written to. Into a file object, each
+    call of `write` writes its segment at once, or nothing if it raises.
+
+    A writer belongs to the process that made it. In a fork of that, `write` and `close` raise
+    `RuntimeError`, and the end of a `with` block does nothing.
 
     Args:
         file: A path, or a file object to write bytes to.
@@ -43,9 +45,9 @@ class Writer:
             version, or `torchac.fingerprint(model.state_dict())`.
 
     Raises:
-        TypeError: `file` is neither, or `model_id` is no bytes.
+        TypeError: `file` is neither, or `model_id` is not bytes.
         ValueError: `model_id` is too long.
-        OSError: The file cannot be written.
+        OSError: The file cannot be written, or not be replaced.
 
     Example:
         >>> import io, torch, torchac
@@ -57,30 +59,21 @@ class Writer:
         >>> with torchac.Reader(file, model_id=b"my codec 3") as reader:
         ...     print(reader.segments)
         ...     reader.read(torchac.Laplace(0.0, 1.5))
-        [Segment(name='y', shape=(2, 3), bytes=14)]
+        [Segment(name='y', shape=(2, 3), bytes=14, how='1 stream')]
         tensor([[ 0,  3, -1],
                 [ 2,  0,  0]], dtype=torch.int32)
     """
 
     def __init__(self, file: File, *, model_id: bytes = b"") -> None:
         head = _segments.head(_check_model_id(model_id))
-        self._lock = threading.RLock()  # segments come one after the other
-        self._at_work = False
+        self._lock = _core.Lock()  # segments come one after the other
         self._names: set[str] = set()
-        self._path = self._temporary = None
         self._count = 0
-        self._file: BinaryIO | None = None
-        if isinstance(file, (str, os.PathLike)):
-            self._path = Path(os.path.realpath(file))  # a link goes on leading there
-            self._temporary = self._path.with_name(f".{secrets.token_hex(8)}.tmp")
-            self._file = _open_for(self._path, self._temporary)
-        elif callable(getattr(file, "write", None)):
-            self._file = file
-        else:
-            raise TypeError(f"file is of type {type(file).__name__}: expected a path or a file")
+        self._crc = 0
         self._failed = False
-        self._put(head)
-        self._crc = head[-_segments.CRC_BYTES :]
+        self._output: _storage.Output | None = _storage.Output(file)
+        self._where = str(self._output)
+        self._put([head])
 
     def write(
         self,
@@ -106,24 +99,22 @@ class Writer:
         Raises:
             TypeError: As `torchac.encode`.
             ValueError: As `torchac.encode`; or a name that is too long, or there already.
-            RuntimeError: The file is closed, or writing to it failed before.
+            RuntimeError: The file is closed, or writing to it failed before, or another process
+                made the writer.
             OSError: The file cannot be written. Then it is closed, as what of the segment was
                 written is not known.
         """
+        self._check_process()
         threads = check_threads(num_threads)
         _check_name(name)
         values = _values.check_values(values)
-        shape = tuple(values.shape)
-        if len(shape) > _segments.MAX_NDIM:
-            raise ValueError(
-                f"values has {len(shape)} dimensions: expected {_segments.MAX_NDIM} or fewer"
-            )
+        _check_shape(tuple(values.shape))
         segment = _encode(model_or_cdf(model), values, index, name, threads)
         with self._lock:
             self._check_open()
             if name in self._names:
                 raise ValueError(f"a segment named {name!r} is there already")
-            self._append(segment)
+            self._put(segment)
             if name is not None:
                 self._names.add(name)
             self._count += 1
@@ -133,124 +124,162 @@ class Writer:
 
         Raises:
             OSError: The file cannot be written, or not be given its name.
-            RuntimeError: Writing failed before, so that there is no file to end.
+            RuntimeError: Writing failed before, so that there is no file to end; or another process
+                made the writer.
         """
+        self._check_process()
         with self._lock:
             if self._failed:
                 raise RuntimeError("writing to the file failed before: write all of it again")
-            if self._file is None:
+            if self._output is None:
                 return
-            self._append(bytes([Kind.END]))
-            if self._temporary is None:
-                self._file = None
-                return
+            self._put([bytes([Kind.END])])
             try:
-                self._file.close()
-                assert self._path is not None
-                self._temporary.replace(self._path)
+                self._output.commit()
             except BaseException:
                 self._abandon()
                 raise
-            self._file = self._temporary = None
+            self._output = None
 
-    def _append(self, segment: bytes) -> None:
-        if self._at_work:
-            raise RuntimeError(
-                "the writer is at work in the call that the signal handler interrupted: "
-                "use it when that is over"
-            )
-        self._at_work = True
-        crc = _segments.crc(segment, self._crc)
+    def _put(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Writes the head, a segment or the end, with its CRC."""
+        assert self._output is not None
+        data, crc = _segments.seal(parts, self._crc)
         try:
-            self._put(segment + crc)
-        finally:
-            self._at_work = False
-        self._crc = crc
-
-    def _put(self, data: bytes) -> None:
-        assert self._file is not None
-        try:
-            taken: Any = self._file.write(data)  # some files return nothing
-            if isinstance(taken, int) and taken < len(data):  # as files without a buffer may
-                raise OSError(f"the file took {taken} of {len(data)} bytes")
+            self._output.write(data)
         except BaseException:
             self._abandon()
             raise
+        self._crc = crc
 
     def _check_open(self) -> None:
-        if self._file is None:
+        if self._output is None:
             raise RuntimeError("the file is closed: write into a new Writer")
+
+    def _check_process(self) -> None:
+        output = self._output
+        if output is not None:
+            output.check_process()
 
     def _abandon(self) -> None:
         """Leaves no file that is not complete."""
         self._failed = True
-        file, self._file = self._file, None
-        temporary, self._temporary = self._temporary, None
-        if temporary is not None and file is not None:
-            with contextlib.suppress(OSError):  # of what it had still to write
-                file.close()
-            temporary.unlink(missing_ok=True)
+        output, self._output = self._output, None
+        if output is not None:
+            output.abandon()
 
     def __enter__(self) -> Writer:
+        self._check_process()
         self._check_open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        output = self._output
+        if output is not None and output.inherited:
+            return
         if kind is None:
             self.close()
-        else:
+            return
+        with self._lock:
             self._abandon()
 
     def __del__(self) -> None:
-        if getattr(self, "_file", None) is not None:
+        if getattr(self, "_output", None) is not None:
             self._abandon()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Writer cannot be copied or pickled, as there is one file that it writes")
+
     def __repr__(self) -> str:
-        where = "a file object" if self._path is None else str(self._path)
-        return f"Writer({where!r}, {self._count} segments)"
+        return f"Writer({self._where!r}, {self._count} segments)"
 
 
 class Reader:
     """Reads what `Writer` wrote.
 
-    The file is read into memory as a whole and checked: that it is complete, that no byte is
-    damaged, and that its model is the one expected.
+    A file at a path is mapped, one in a file object is read into memory as a whole. It is checked:
+    that it is complete, that no byte is damaged, and that its model is the one expected.
+
+    A reader can be copied and pickled: one of a path opens it again, and raises `ValueError` if
+    another file is there; any other takes its bytes along.
 
     Args:
         file: A path, or a file object to read bytes from, up to its end.
         model_id: The one that the file was written with.
         max_values: The most values that a segment may have, so that nobody's file makes a machine
-            ask for more memory than it has: all equal ones take a few bytes in the file.
+            ask for more memory than it has: all equal ones take a few bytes in the file. At
+            most 2^40.
+        recover: Whether a file that is damaged or not complete is opened, with the segments before
+            the damage.
+        verify: "open" checks all bytes when the file is opened; "read" checks those of a segment
+            when it is read, so that a few of a large file take no longer than they are. Damage in
+            other segments is not noticed then, nor that `segments` or a name tells of one.
 
     Attributes:
-        segments: What is in the file: name, shape, and size in bytes of each segment.
+        segments: What is in the file: name, shape, size in bytes of each segment, and how it is
+            stored.
+        damage: What is wrong behind the segments, in words; None if the file is as it was written.
 
     Raises:
-        TypeError: `file` is neither, or `model_id` is no bytes.
+        TypeError: `file` is neither, or `model_id` is not bytes.
         CorruptStreamError: The file is none of `Writer`, not complete, or damaged. The message
             names the segment.
-        ValueError: The file was written with another `model_id`.
+        ValueError: The file was written with another `model_id`; or `verify` is neither of both, or
+            `recover` goes with "read".
         OSError: The file cannot be read.
 
     Example:
-        See `Writer`.
+        See `Writer`. A file that was cut:
+
+        >>> import io, torch, torchac
+        >>> file = io.BytesIO()
+        >>> with torchac.Writer(file) as writer:
+        ...     for _ in range(3):
+        ...         writer.write(torchac.Normal(0.0, 2.0), torch.arange(4))
+        >>> reader = torchac.Reader(io.BytesIO(file.getvalue()[:40]), recover=True)
+        >>> len(reader.segments), reader.damage
+        (2, 'the file ends within segment 2: it is not complete, or damaged there')
     """
 
-    segments: list[Segment]
+    segments: Sequence[Segment]
+    damage: str | None
 
-    def __init__(self, file: File, *, model_id: bytes = b"", max_values: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        file: File,
+        *,
+        model_id: bytes = b"",
+        max_values: int = 1 << 30,
+        recover: bool = False,
+        verify: Literal["open", "read"] = "open",
+    ) -> None:
         expected = _check_model_id(model_id)
-        self._max_values = _checks.check_integer("max_values", max_values)
-        found, self.segments = _segments.parse(_read(file))
-        if found != expected:
+        self._max_values = _check_max_values(max_values)
+        recover = _checks.check_flag("recover", recover)
+        if verify not in ("open", "read"):
+            raise ValueError(f"verify is {verify!r}: expected 'open' or 'read'")
+        if recover and verify == "read":
+            raise ValueError("recover=True looks for damage at once: expected verify='open'")
+        self._options = {
+            "model_id": expected,
+            "max_values": self._max_values,
+            "recover": recover,
+            "verify": verify,
+        }
+        self._verified = verify == "open"
+        data, self._path = _storage.read(file)
+        self._data: memoryview | None = data
+        self._contents = _segments.Contents(data, verify=self._verified, recover=recover)
+        if self._contents.model_id != expected:
             raise ValueError(
-                f"the file was written with model_id {found!r}, and model_id is {expected!r}: "
-                "another model cannot read it"
+                f"the file was written with model_id {self._contents.model_id!r}, and model_id is "
+                f"{expected!r}: another model cannot read it"
             )
+        self.segments, self.damage = self._contents.segments, self._contents.damage
         self._next = 0
-        self._lock = threading.RLock()
+        self._lock = _core.Lock()
 
     def read(
         self,
@@ -275,108 +304,170 @@ class Reader:
         Raises:
             TypeError: The model is of a type that cannot be.
             CorruptStreamError: The values are others than those written, so the model differs; or
-                they are more than `max_values`. The reader stays where it is.
+                they are more than `max_values`; or the segment is damaged, if that was not checked
+                before. The reader stays where it is.
             ValueError: The model's shape does not broadcast to that of the segment, its parameters
                 are not allowed, or there is no such segment.
+            RuntimeError: The reader is closed.
         """
         threads = check_threads(num_threads)
         _check_name(name)
         with self._lock:
+            data = self._check_open()
             number = self._number(name)
-            segment = self.segments[number]
-            where = f"segment {number}" + (f" ({segment.name!r})" if segment.name else "")
-            if segment.values > self._max_values:
+            header = self._contents.header(number)
+            where = f"segment {number}" + (f" ({header.name!r})" if header.name else "")
+            shape = tuple(header.shape)
+            if math.prod(shape) > self._max_values:
                 raise CorruptStreamError(
-                    f"{where} has shape {segment.shape}, more values than {self._max_values}: "
+                    f"{where} has shape {shape}, more values than {self._max_values}: "
                     "if that is right, open the file with a larger max_values"
                 )
-            try:
-                result = _decode(model_or_cdf(model), segment, index, threads)
-            except CorruptStreamError:
+            if _segments.extent(shape) > _MOST_VALUES:  # without a value, and yet
+                raise CorruptStreamError(f"{where} has shape {shape}, which no array can have")
+            if _storage.was_cut(data):
                 raise CorruptStreamError(
-                    f"{where} decodes to other values than were encoded: the model differs (other "
-                    "weights, another GPU, library or batch size, one float)"
-                ) from None
+                    f"{where} is damaged: the file was cut since it was opened"
+                )
+            if not self._verified and self._contents.is_damaged(data, number):
+                raise CorruptStreamError(f"{where} is damaged, or the CRC of what is before it")
+            payload = self._contents.payload(data, number, header)
+            try:
+                result = _decode(model_or_cdf(model), header, payload, index, threads)
+            except CorruptStreamError as error:
+                raise CorruptStreamError(f"{where} {error}") from None
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
             self._next = number + 1
         return result
+
+    def close(self) -> None:
+        """Lets go of the file. `segments` stays. Nothing happens if it is closed already."""
+        with self._lock:
+            self._data = None
 
     def _number(self, name: str | None) -> int:
         if name is None:
             if self._next == len(self.segments):
                 raise ValueError(f"the file has {len(self.segments)} segments: all are read")
             return self._next
-        for number, segment in enumerate(self.segments):
-            if segment.name == name:
-                return number
-        names = [segment.name for segment in self.segments if segment.name]
-        raise ValueError(f"no segment is named {name!r}: expected one of {names}")
+        number = self._contents.find(name)
+        if number is None:
+            named = [segment.name for segment in self.segments[:1000] if segment.name]
+            more = ", …" if len(named) > 10 else ""
+            raise ValueError(
+                f"no segment is named {name!r}: expected one of {named[:10] or 'none'}{more}"
+            )
+        return number
+
+    def _check_open(self) -> memoryview:
+        if self._data is None:
+            raise RuntimeError("the file is closed: open it with a new Reader")
+        return self._data
 
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass  # the file was closed when it was read
+        self.close()
+
+    def __copy__(self) -> Reader:
+        with self._lock:
+            self._check_open()
+            result = object.__new__(type(self))
+            result.__dict__.update(self.__dict__)
+            result._lock = _core.Lock()
+        return result
+
+    def __deepcopy__(self, _: object) -> Reader:
+        return copy.copy(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        with self._lock:
+            data = self._check_open()
+            file = bytes(data) if self._path is None else self._path
+            state = self._options, self._next, self._contents.identity
+        return _reopened, (type(self), file, *state)
 
     def __repr__(self) -> str:
         return f"Reader({len(self.segments)} segments, the next one is {self._next})"
 
 
+def _reopened(
+    kind: type[Reader],
+    file: str | bytes,
+    options: dict[str, Any],
+    position: int,
+    identity: tuple[int, ...],
+) -> Reader:
+    """A reader that was pickled."""
+    reader = kind(io.BytesIO(file) if isinstance(file, bytes) else file, **options)
+    if reader._contents.identity != identity:
+        raise ValueError(f"the file at {file!r} is another one than when its Reader was pickled")
+    reader._next = position
+    return reader
+
+
 def _encode(
     model: Model | Array, values: Array, index: Array | None, name: str | None, threads: int
-) -> bytes:
-    """A segment, but for its CRC."""
+) -> list[bytes | memoryview]:
+    """The parts of a segment, except its CRC."""
     shape = tuple(values.shape)
     streams = _parts.encode(model, values, index, threads)
-    whole = _tensors.as_int32(values)
-    least, most = (int(whole.min()), int(whole.max())) if whole.size else (0, 0)
+    if not isinstance(values, np.ndarray):
+        values = values.detach().to(_tensors.CPU)
+    extremes = [(int(run.min()), int(run.max())) for run in _runs(values)] or [(0, 0)]
+    least, most = min(low for low, _ in extremes), max(high for _, high in extremes)
     if least == most:
-        return _segments.title(Kind.CONSTANT, name, shape) + _segments.signed(least)
+        return [_segments.title(Kind.CONSTANT, name, shape), _segments.signed(least)]
     width = (most - least).bit_length()
     fixed = _segments.signed(least) + bytes([width])
-    check = _segments.checksum(_core.checksum(_tensors.numbers(whole)))
+    check = _segments.checksum(_core.checksum(_tensors.numbers(values)))
     coded = b"".join(map(_segments.number, streams.lengths.tolist()))
     coded += check.to_bytes(_segments.CHECKSUM_BYTES, "little")
-    if len(fixed) + -(-whole.size * width // 8) < len(coded) + len(streams.data):
-        above = whole.ravel().view(np.uint32) - np.uint32(least % (1 << 32))
-        packed = _segments.pack_bits(above, width)
-        return _segments.title(Kind.FIXED, name, shape) + fixed + packed
-    return b"".join((_segments.title(Kind.CODED, name, shape), coded, streams.data.data))
+    if len(fixed) + -(-math.prod(shape) * width // 8) >= len(coded) + len(streams.data):
+        return [_segments.title(Kind.CODED, name, shape), coded, streams.data.data]
+    del streams  # as much memory as the values may take
+    offset = np.uint32(least % (1 << 32))
+    packed = (_segments.pack_bits(run.view(np.uint32) - offset, width) for run in _runs(values))
+    return [_segments.title(Kind.FIXED, name, shape), fixed, *packed]
 
 
-def _decode(model: Model | Array, segment: Segment, index: Array | None, threads: int) -> Any:
-    """The values of a segment. Raises CorruptStreamError if they are others than were encoded."""
-    if segment._kind is not Kind.CODED:
-        _parts.check_shape(model, segment.shape, index)
-        return as_decoded(model, segment.stored())
-    packed = _core.Packed(np.frombuffer(segment._payload, np.uint8), segment._lengths)
-    values = _parts.decode(model, segment.shape, index, packed, threads)
-    found = _segments.checksum(_core.checksum(_tensors.numbers(values)))
-    if found != segment._checksum:
-        raise CorruptStreamError
-    return as_decoded(model, values)
+def _runs(values: Array) -> Iterator[NDArray]:
+    """The values as int32, some at a time."""
+    flat = values.reshape(-1)
+    for start in range(0, len(flat), _segments.AT_ONCE):
+        yield _tensors.as_int32(flat[start : start + _segments.AT_ONCE])
 
 
-def _open_for(path: Path, temporary: Path) -> BinaryIO:
-    """The temporary file; what is wrong with it is said of the path that it is for."""
+def _decode(
+    model: Model | Array,
+    header: _core.SegmentHeader,
+    payload: memoryview,
+    index: Array | None,
+    threads: int,
+) -> Any:
+    """The values of a segment. Raises CorruptStreamError, with what it does, unless it has them."""
+    shape = tuple(header.shape)
+    if header.kind != Kind.CODED:
+        _parts.check_shape(model, shape, index)
+        try:
+            return as_decoded(model, _segments.stored(header, payload))
+        except CorruptStreamError as error:
+            raise CorruptStreamError(f"is damaged: {error}") from None
+    lengths = np.array(header.lengths, np.int64)
+    packed = _core.Packed(np.frombuffer(payload, np.uint8), lengths)
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        return temporary.open("xb")
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from None
-
-
-def _read(file: File) -> memoryview:
-    if isinstance(file, (str, os.PathLike)):
-        return memoryview(Path(file).read_bytes())
-    if not callable(getattr(file, "read", None)):
-        raise TypeError(f"file is of type {type(file).__name__}: expected a path or a file")
-    data = file.read()
-    if not isinstance(data, bytes):
-        raise TypeError(f"file gives {type(data).__name__}: expected one that is opened for bytes")
-    return memoryview(data)
+        values = _parts.decode(model, shape, index, packed, threads)
+        found = _segments.checksum(_core.checksum(_tensors.numbers(values)))
+    except CorruptStreamError:
+        found = None
+    if found != header.checksum:
+        raise CorruptStreamError(
+            "decodes to other values than were encoded: the model differs (other weights, another "
+            "GPU, library or batch size, one float)"
+        )
+    return as_decoded(model, values)
 
 
 def _check_model_id(model_id: Any) -> bytes:
@@ -395,6 +486,33 @@ def _check_name(name: Any) -> None:
         return
     if not isinstance(name, str):
         raise TypeError(f"name is of type {type(name).__name__}: expected a str")
-    size = len(name.encode())
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"name is {name!r}, which has no UTF-8: expected no surrogates") from None
     if not 1 <= size <= _segments.MAX_NAME:
         raise ValueError(f"name has {size} bytes: expected 1 to {_segments.MAX_NAME}")
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) > _segments.MAX_NDIM:
+        raise ValueError(
+            f"values has {len(shape)} dimensions: expected {_segments.MAX_NDIM} or fewer"
+        )
+    if _segments.extent(shape) >= _segments.LIMIT:
+        raise ValueError(f"values has shape {shape}: expected sizes whose product is below 2^62")
+
+
+def _check_max_values(max_values: int) -> int:
+    try:
+        result = operator.index(max_values)
+    except TypeError:
+        raise TypeError(
+            f"max_values is of type {type(max_values).__name__}: expected an int"
+        ) from None
+    if not 0 <= result <= _MOST_VALUES:
+        raise ValueError(f"max_values is {result}: expected an integer from 0 to {_MOST_VALUES}")
+    return result
+
+
+_MOST_VALUES = 1 << 40  # of which NumPy can have arrays, also with a row for each value
