@@ -230,6 +230,14 @@ EVERY: dict[str, tuple[Any, str | None]] = {
         D.MixtureSameFamily(D.Categorical(TWO), Truncated(TWO, 1.0)),
         TABULATE.format("distribution"),
     ),
+    "MixtureSameFamily of masks": (
+        D.MixtureSameFamily(D.Categorical(TWO), D.Bernoulli(TWO / 2)),
+        TABULATE.format("distribution"),
+    ),
+    "MixtureSameFamily by weights of a subclass": (
+        D.MixtureSameFamily(type("Others", (D.Categorical,), {})(TWO), D.Normal(TWO, 1.0)),
+        TABULATE.format("distribution"),
+    ),
     "MixtureSameFamily of what has no cdf": (
         D.MixtureSameFamily(D.Categorical(TWO), D.StudentT(TWO)),
         OWN,
@@ -389,6 +397,14 @@ def test_counts_far_from_the_least(far: int) -> None:
     assert torch.exp2(-bits).tolist() == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize(("count", "high"), [(30000, 30000), (20000, 10400)])
+def test_counts_whose_sum_is_not_exact(count: int, high: int) -> None:
+    """In float32 these sum to 0.997 and 1.009."""
+    p = torch.tensor(0.5)
+    tables, exact = (torchac.tabulate(D.Binomial(count, q), 0, high) for q in (p, p.double()))
+    assert (integers(tables) - integers(exact)).abs().max() <= 2
+
+
 class Even(torch.distributions.Distribution):
     """Of even numbers, from the least integer to the largest."""
 
@@ -479,6 +495,19 @@ def test_no_probability_in_the_range() -> None:
     message = rf"^the largest log_prob of Poisson from {far} to {far} is -inf at index \(1,\)"
     with pytest.raises(ValueError, match=message):
         torchac.tabulate(D.Poisson(TENSOR([float(far), 0.0])), far, far)
+
+
+class Shifted(D.MixtureSameFamily):  # type: ignore[misc]
+    """A mixture that says itself what it is."""
+
+    def cdf(self, x: torch.Tensor) -> torch.Tensor:
+        moved: torch.Tensor = super().cdf(x - 2)
+        return moved
+
+
+def test_a_subclass_of_mixtures_is_taken_by_its_own_cdf() -> None:
+    tables = torchac.tabulate(Shifted(D.Categorical(TWO), D.Normal(0 * TWO, 1.0)), 0, 4)
+    check(tables, [normal_cdf(k - 1.5) for k in range(4)], 0, 4)
 
 
 def test_no_distribution() -> None:

@@ -162,7 +162,7 @@ def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
     if known:
         sums = below + logs.exp().cumsum(0)
         # The sum of all is 1. That of many may be above it, as all of them are rounded.
-        total = sums[-1].where((upper <= high) & (sums[-1] > 0), sums[-1].clamp(min=1))
+        total = sums[-1].where(upper <= high, sums[-1].clamp(min=1))
     else:
         most = logs.amax(0)
         check_values(
