@@ -11,7 +11,7 @@ import torch
 
 from torchac import _checks, _coding, _core, _tensors, _values, errors
 from torchac._as_model import as_decoded, as_model
-from torchac._rows import Rows, check_cdf, check_symbols
+from torchac._rows import Rows, check_cdf, check_whole
 from torchac._tensors import BOOLS, CPU, Array, NDArray, Stream, as_tensor, like
 from torchac.codec import rows_for
 from torchac.models import Model, take
@@ -81,7 +81,7 @@ class BatchEncoder:
         its_model = as_model(model)
         if its_model is None:
             rows = part.rows(rows_for(model, tuple(values.shape), index))
-            its = check_symbols(part.array(like(as_tensor(values), rows.cdf)), rows)
+            its = check_whole(part.array(like(as_tensor(values), rows.cdf)), rows)
             with_report = _coding.attempt(self._core, rows, its, False, False, part.chosen)
             part.check(with_report, lambda report, name: errors.explain(report, rows, its, name))
             return
