@@ -46,14 +46,29 @@ ZEROS = torchac.encode_int16_normalized_cdf(rows(DECODED), zeros(DECODED))
 
 
 def interrupted(call: Callable[[], object]) -> None:
-    """Ctrl-C while the call is under way ends it, long before it would end by itself."""
+    """Ctrl-C while the call is under way ends it, long before it would end by itself.
+
+    A shell has it ignored in what it runs in the background.
+    """
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.05, _thread.interrupt_main)
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        call()
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call()
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["", "ignored before"])
+def ctrl_c(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_encode_can_be_interrupted() -> None:
     encoder = begun()
     fork = copy.copy(encoder)
