@@ -1,6 +1,6 @@
 // Any values, encoded with any parameters, rows or categories, come back as they were; any bytes
 // are decoded to values within the bounds, or refused; and the rows of a model code the same
-// streams.
+// streams. In lockstep, with marks and in pieces, all of it is as the definition says.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -17,6 +17,7 @@
 #include "coding.hpp"
 #include "harness.hpp"
 #include "input.hpp"
+#include "lockstep.hpp"
 #include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
@@ -379,7 +380,10 @@ void check_categories(Input& input) {
 }  // namespace
 
 void run(Input input) {
-  switch (input.below(4)) {
+  switch (input.below(6)) {
+    case 5:
+    case 4:
+      return check_lockstep(input);
     case 3:
       return check_rows(input);
     case 2:

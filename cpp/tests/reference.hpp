@@ -145,9 +145,10 @@ class Decoder {
     for (int i = 0; i < 32; ++i) value_ = 2 * value_ + next_bit();
   }
 
-  [[nodiscard]] std::size_t symbol(const Row& row) const {
-    return search(row, ((value_ - window_.low + 1) * 65536 - 1) / window_.span());
+  [[nodiscard]] std::uint64_t quantile() const {
+    return ((value_ - window_.low + 1) * 65536 - 1) / window_.span();
   }
+  [[nodiscard]] std::size_t symbol(const Row& row) const { return search(row, quantile()); }
 
   // False if the state would not hold the value.
   bool consume(std::int64_t c_low, std::int64_t c_high) {
@@ -208,11 +209,9 @@ inline void encode_mark(Encoder& encoder, Sums& sums) {
 
 // Problem::kNone if the mark is there.
 inline Problem decode_mark(Decoder& decoder, Sums& sums) {
-  Row uniform;
-  for (std::int64_t j = 0; j <= 256; ++j) uniform.push_back(256 * j);
   for (const std::uint32_t expected : sums.mark()) {
-    const auto j = static_cast<std::int64_t>(decoder.symbol(uniform));
-    decoder.consume(256 * j, 256 * j + 256);
+    const auto j = static_cast<std::int64_t>(decoder.quantile() / 256);
+    if (!decoder.truncated()) decoder.consume(256 * j, 256 * j + 256);
     if (decoder.truncated() || !decoder.determined()) return Problem::kTruncated;
     if (j != expected) return Problem::kContradicted;
   }
