@@ -753,9 +753,12 @@ def test_a_file_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     path.touch()
     path.chmod(mode)
     made, real = [], os.fchmod
-    monkeypatch.setattr(
-        os, "fchmod", lambda d, m: (made.append(os.fstat(d).st_mode & 0o777), real(d, m))
-    )
+
+    def fchmod(descriptor: int, new: int) -> None:
+        made.append(os.fstat(descriptor).st_mode & 0o777)
+        real(descriptor, new)
+
+    monkeypatch.setattr(os, "fchmod", fchmod)
     with torchac.Writer(path):
         modes = {other.stat().st_mode & 0o777 for other in tmp_path.iterdir()}
         assert modes == {mode}  # while it is written, too
