@@ -748,14 +748,22 @@ def test_a_socket_at_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @needs_posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755, 0o200])
-def test_a_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+def test_a_file_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
     path = tmp_path / "file"
     path.touch()
     path.chmod(mode)
+    made, real = [], os.fchmod
+
+    def fchmod(descriptor: int, new: int) -> None:
+        made.append(os.fstat(descriptor).st_mode & 0o777)
+        real(descriptor, new)
+
+    monkeypatch.setattr(os, "fchmod", fchmod)
     with torchac.Writer(path):
         modes = {other.stat().st_mode & 0o777 for other in tmp_path.iterdir()}
         assert modes == {mode}  # while it is written, too
     assert path.stat().st_mode & 0o777 == mode
+    assert not made[0] & ~mode  # nobody could open it before
 
 
 @needs_posix
@@ -931,7 +939,7 @@ def test_what_precedes_the_first_damage_is_recovered() -> None:
 
 def test_names_behind_the_damage_are_not_found() -> None:
     data = sealed(*(b"\x05\x01" + name + b"\x02" for name in (b"a", b"b")))
-    found = reader(data[:20] + b"x" + data[21:], recover=True)
+    found = reader(data[:21] + b"x" + data[22:], recover=True)
     assert found.damage == "segment 1 is damaged"
     assert found.read(MODEL, name="a") == 1
     with pytest.raises(ValueError, match=r"no segment is named 'b': expected one of \['a'\]"):
@@ -1221,9 +1229,12 @@ def test_a_fork_in_the_middle_of_a_write(tmp_path: Path) -> None:
     """By what runs then, such as a signal handler."""
     code = """
 import os, sys, torch, torchac
+forks = 0
 class File:
     def write(self, data):
-        if data[:1] == b"\\x0b" and len(data) > 5:
+        global forks
+        forks += 1
+        if forks == 2:  # a segment
             child = os.fork()
             if child == 0: return 5
             os.waitpid(child, 0)

@@ -59,7 +59,7 @@ class Writer:
         >>> with torchac.Reader(file, model_id=b"my codec 3") as reader:
         ...     print(reader.segments)
         ...     reader.read(torchac.Laplace(0.0, 1.5))
-        [Segment(name='y', shape=(2, 3), bytes=14, how='1 stream')]
+        [Segment(name='y', shape=(2, 3), bytes=14, how='3 bits each')]
         tensor([[ 0,  3, -1],
                 [ 2,  0,  0]], dtype=torch.int32)
     """
@@ -220,7 +220,7 @@ class Reader:
     Attributes:
         segments: What is in the file: name, shape, size in bytes of each segment, and how it is
             stored.
-        damage: What is wrong behind the segments, in words; None if the file is as it was written.
+        damage: What is wrong after the segments, in words; None if the file is as it was written.
 
     Raises:
         TypeError: `file` is neither, or `model_id` is not bytes.
@@ -238,7 +238,7 @@ class Reader:
         >>> with torchac.Writer(file) as writer:
         ...     for _ in range(3):
         ...         writer.write(torchac.Normal(0.0, 2.0), torch.arange(4))
-        >>> reader = torchac.Reader(io.BytesIO(file.getvalue()[:40]), recover=True)
+        >>> reader = torchac.Reader(io.BytesIO(file.getvalue()[:33]), recover=True)
         >>> len(reader.segments), reader.damage
         (2, 'the file ends within segment 2: it is not complete, or damaged there')
     """
