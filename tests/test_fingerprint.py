@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from test_hostile import HOSTILE, check_error, outcome
 
 import torchac
 
@@ -72,9 +73,10 @@ def test_fingerprint_of_quantized_tensors() -> None:
         for dtype in (torch.quint8, torch.qint8, torch.quint4x2)
         for changed in ((), (X + 1,), (X / 2, SCALES / 2), (X[:, :2],))
     ]
-    one = torch.ones(1)
+    one, zero_point = torch.ones(1), torch.zeros(1)
     packed = [
-        torch.quantize_per_channel(torch.zeros(1, n), one, one, 0, torch.quint4x2) for n in (7, 8)
+        torch.quantize_per_channel(torch.zeros(1, n), one, zero_point, 0, torch.quint4x2)
+        for n in (7, 8)
     ]
     assert distinct([*per_tensor, *per_channel, *packed, X])
 
@@ -277,6 +279,15 @@ def test_fingerprint_of_a_large_view_takes_little_memory() -> None:
         tracemalloc.stop()
         assert peak < 8e6
         assert torchac.fingerprint({"a": torch.from_numpy(np.ascontiguousarray(array))}) == known
+
+
+def test_hostile_values() -> None:
+    results = [outcome(torchac.fingerprint, state_dict={"a": v}) for v in HOSTILE.values()]
+    for result in results:
+        if isinstance(result, Exception):
+            check_error(result)
+        else:
+            assert len(result) == 8
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,10 @@ def _parts(tensor: torch.Tensor) -> list[Any] | None:
     """What a tensor consists of that is not numbers in a row."""
     if tensor.is_nested:
         return list(tensor.unbind())
-    shape, layout = tuple(tensor.shape), tensor.layout
+    layout = tensor.layout
+    if layout is torch.strided and not tensor.is_quantized:
+        return None
+    shape = tuple(tensor.shape)
     if tensor.is_quantized:
         if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
             scale: list[Any] = [tensor.q_scale(), tensor.q_zero_point()]
@@ -181,7 +184,7 @@ def _parts(tensor: torch.Tensor) -> list[Any] | None:
         return [shape, layout, tensor.crow_indices(), tensor.col_indices(), tensor.values()]
     if layout in (torch.sparse_csc, torch.sparse_bsc):
         return [shape, layout, tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
-    return [shape, layout, tensor.to_dense()] if tensor.is_mkldnn else None
+    return [shape, layout, tensor.to_dense()]
 
 
 _OF_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
