@@ -83,7 +83,7 @@ def read(
             assert "1" not in bits[n * width :]
             assert all(value < 2**31 for value in values)
         else:
-            size = math.ceil(n / max(1, n // 2**17))
+            size = max(1, math.ceil(n / max(1, n // 2**17)))
             lengths = [number() for _ in range(0, n, size)]
             checksum = int.from_bytes(take(4), "little")
             values = []
