@@ -150,7 +150,7 @@ def test_however_it_is_coded_the_bytes_are_the_same(name: str) -> None:
 
     order = torch.randperm(600, generator=torch.Generator().manual_seed(2)).view(15, 40)
     each = [torchac.encode(model, values[i], index=i) for i in order]
-    its = model._of(model._arrays[0][order])
+    its = model._map(lambda array: array[order])
     ways: list[tuple[Any, dict[str, Any]]] = [(model, {"index": order}), (its, {})]
     for batch, how in ways:
         for threads in (1, 2):
@@ -619,7 +619,7 @@ def test_numbers_on_another_device(device: str, name: str) -> None:
     """They travel, and results are where they came from."""
     model = MODELS[name]
     values = some_values(model)
-    there = model._of(model._arrays[0].to(device))
+    there = model._map(lambda array: array.to(device))
     stream = torchac.encode(model, values)
     assert torchac.encode(there, values.to(device)) == stream
     decoded = torchac.decode(there, stream)

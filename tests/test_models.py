@@ -518,7 +518,7 @@ BAD = {
     ),
     "index beyond": (
         lambda: torchac.encode(ONE, torch.zeros(3), index=torch.tensor([0, 1, 2])),
-        r"^index is 2 at index \(2,\): expected numbers of elements, 0 to 1$",
+        r"^index 2 at index \(2,\) is out of range: expected 0 to 1$",
     ),
     "index beyond tables": (
         lambda: torchac.encode(ONE, torch.zeros(64), index=torch.full((64,), -1)),

@@ -98,6 +98,7 @@ inline Integers integers(const ArraySlice& slice, bool clamp) {
 
 using Symbols = py::array_t<std::int16_t, py::array::c_style>;
 using Int32s = py::array_t<std::int32_t, py::array::c_style>;
+using Uint32s = py::array_t<std::uint32_t, py::array::c_style>;
 using Uint8s = py::array_t<std::uint8_t, py::array::c_style>;
 
 // Numbers as Python passes them.
@@ -117,6 +118,7 @@ class NumberArray {
     return slice_.array().shape(0);
   }
   [[nodiscard]] const std::byte* first() const { return slice_.first(); }
+  [[nodiscard]] NumberType type() const { return type_; }
   [[nodiscard]] Numbers numbers() const {
     return {type_, StridedWalk(slice_.first(), slice_.dimensions())};
   }

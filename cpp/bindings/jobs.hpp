@@ -18,14 +18,14 @@ inline EncodeValuesJob encode_values_job(const ValueModel& model, const NumberAr
                                          Streams<EncodedStream> streams) {
   const auto shape = model.shape();
   require(same_shape(shape, values.shape()), "shapes do not match");
-  return {{model.model(), size(shape)}, values.numbers(), streams};
+  return {{model.model(), size(shape), model.shared()}, values.numbers(), streams};
 }
 
 inline DecodeValuesJob decode_values_job(const ValueModel& model, ArraySlice values,
                                          Streams<Decoder> streams) {
   const auto shape = model.shape();
   require(same_shape(shape, values.dimensions()), "shapes do not match");
-  return {{model.model(), size(shape)},
+  return {{model.model(), size(shape), model.shared()},
           reinterpret_cast<std::int32_t*>(values.mutable_first()),
           streams};
 }

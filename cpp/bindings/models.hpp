@@ -5,9 +5,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -91,7 +94,7 @@ class ValueModel {
                                   const std::vector<NumberArray>& locs,
                                   const std::vector<NumberArray>& scales,
                                   const std::vector<NumberArray>& weights, std::int32_t low,
-                                  std::int32_t high) {
+                                  std::int32_t high, const std::optional<py::array>& index) {
     const std::size_t count = kinds.size();
     require(count >= 1 && locs.size() == count && scales.size() == count &&
                 (weights.empty() ? count == 1 : weights.size() == count),
@@ -104,23 +107,37 @@ class ValueModel {
       model.arrays_.insert(model.arrays_.end(), arrays->begin(), arrays->end());
     for (const NumberArray& array : model.arrays_)
       require(same_shape(array.shape(), locs[0].shape()), "shapes do not match");
+    if (index) model.index_ = ArraySlice(*index);
+    require(!index || locs[0].shape().size() == 1, "shared parameters must have one dimension");
+    std::vector<std::vector<Dimension>> arrays;
+    for (const NumberArray& array : model.arrays_) arrays.push_back(array.shape());
+    model.share(arrays, [&](const auto& elements) -> Elements {
+      return model.parameters([&](std::size_t k) {
+        return Numbers{model.arrays_[k].type(), StridedWalk(model.arrays_[k].first(), elements[k])};
+      });
+    });
     return model;
   }
 
   static ValueModel of_rows(const Symbols& rows, const Int32s& first, const Int32s& symbols,
                             const Uint8s& shifts, std::int32_t low, std::int32_t high,
+                            const std::optional<Uint32s>& places,
                             const std::optional<py::array>& index,
                             const std::vector<py::ssize_t>& shape) {
     require(rows.ndim() == 2 && rows.shape(1) >= 2 && rows.shape(1) <= kMaxSymbols + 1,
             "rows in two dimensions expected");
-    const py::ssize_t count = rows.shape(0);
+    const py::ssize_t count = places ? places->size() : rows.shape(0);
+    require(!places || std::ranges::all_of(
+                           std::span(places->data(), static_cast<std::size_t>(count)),
+                           [&](std::uint32_t row) { return std::cmp_less(row, rows.shape(0)); }),
+            "numbers of rows expected");
     require(first.size() == count && symbols.size() == count && shifts.size() == count &&
                 count <= UINT32_MAX,
             "one window for each row expected");
     require(low <= high, "low <= high expected");
     ValueModel model;
     model.bounds_ = {low, high};
-    model.rows_ = Stored{rows, first, symbols, shifts};
+    model.rows_ = Stored{rows, first, symbols, shifts, places};
     if (index) model.index_ = ArraySlice(*index);
     model.count_ = count;
     for (const py::ssize_t size : shape) model.shape_.push_back({size, 0});
@@ -139,6 +156,9 @@ class ValueModel {
     require(layout.count >= 1 && layout.count <= kMaxCategories, "1 to 2^20 categories expected");
     require(!index || model.numbers_->dimensions().size() == 1,
             "shared rows must have two dimensions");
+    model.share({model.numbers_->dimensions()}, [&](const auto& elements) -> Elements {
+      return Categories{layout, Rows(StridedWalk(model.numbers_->array.first(), elements[0]))};
+    });
     return model;
   }
 
@@ -149,28 +169,34 @@ class ValueModel {
     return rows_ ? shape_ : arrays_.front().shape();
   }
 
-  [[nodiscard]] std::uint32_t kind() const { return kind_of(model()); }
-
   [[nodiscard]] AnyModel model() const {
     if (numbers_) return Categories{layout(), category_rows()};
-    if (!rows_) return parameters();
+    if (!rows_) {
+      Parameters result = parameters([&](std::size_t k) { return arrays_[k].numbers(); });
+      if (index_) result.index = integers(*index_, false);
+      return result;
+    }
     const auto* first_row = reinterpret_cast<const std::byte*>(rows_->rows.data());
-    WindowRows result{{first_row + first_ * rows_->rows.strides(0), rows_->rows.strides(0), count_,
-                       rows_->rows.shape(1) - 1, rows_->first.data() + first_,
-                       rows_->symbols.data() + first_, rows_->shifts.data() + first_, bounds_},
-                      std::nullopt};
+    WindowRowsView view{first_row,
+                        rows_->rows.strides(0),
+                        rows_->first.size(),
+                        rows_->rows.shape(1) - 1,
+                        rows_->first.data(),
+                        rows_->symbols.data(),
+                        rows_->shifts.data(),
+                        bounds_,
+                        rows_->places ? rows_->places->data() : nullptr};
+    view.skip(first_);
+    view.count = count_;
+    WindowRows result{view, std::nullopt};
     if (index_) result.index = integers(*index_, false);
     return result;
   }
 
-  [[nodiscard]] Parameters parameters() const {
-    Parameters result{{}, bounds_};
-    const std::size_t count = kinds_.size();
-    for (std::size_t k = 0; k < count; ++k) {
-      Component component{kinds_[k], arrays_[k].numbers(), arrays_[count + k].numbers(), {}};
-      if (arrays_.size() > 2 * count) component.weight = arrays_[2 * count + k].numbers();
-      result.components.push_back(std::move(component));
-    }
+  // What the values share, but for stored rows, whose index says it.
+  [[nodiscard]] std::optional<SharedElements> shared() const {
+    std::optional<SharedElements> result = shared_;
+    if (result && index_) result->index = integers(*index_, false);
     return result;
   }
 
@@ -181,8 +207,14 @@ class ValueModel {
     std::vector<ValueModel> result(static_cast<std::size_t>(count), *this);
     for (py::ssize_t i = 0; i < count; ++i) {
       ValueModel& item = result[static_cast<std::size_t>(i)];
-      for (NumberArray& array : item.arrays_) array = NumberArray(array, i);
+      if (!index_) {
+        for (NumberArray& array : item.arrays_) array = NumberArray(array, i);
+      }
       if (numbers_ && !index_) item.numbers_->array = NumberArray(numbers_->array, i);
+      if (shared_ && !index_) {
+        item.shared_->first += i * shared_->steps.front().stride;
+        item.shared_->steps.erase(item.shared_->steps.begin());
+      }
       if (index_) {
         item.index_ = ArraySlice(index_->array(), i);
       } else if (rows_) {
@@ -211,6 +243,45 @@ class ValueModel {
     }
   };
 
+  // Parameters of which `numbers(k)` are those of array k.
+  template <class NumbersOf>
+  [[nodiscard]] Parameters parameters(const NumbersOf& numbers) const {
+    Parameters result{{}, bounds_};
+    const std::size_t count = kinds_.size();
+    for (std::size_t k = 0; k < count; ++k) {
+      Component component{kinds_[k], numbers(k), numbers(count + k), {}};
+      if (arrays_.size() > 2 * count) component.weight = numbers(2 * count + k);
+      result.components.push_back(std::move(component));
+    }
+    return result;
+  }
+
+  // Notes what values share if there is an index, or else if arrays of these dimensions are all
+  // expanded along one. `elements_of(dimensions)` are the elements, with the dimensions of each
+  // array as they were before.
+  template <class ElementsOf>
+  void share(std::vector<std::vector<Dimension>> arrays, const ElementsOf& elements_of) {
+    const std::vector<Dimension> whole = arrays.front();
+    std::vector<Dimension> steps = whole;
+    std::int64_t count = 1;
+    for (std::size_t d = whole.size(); d-- > 0;) {
+      const bool expanded = !index_ && whole[d].size > 1 &&
+                            std::ranges::all_of(arrays, [&](const std::vector<Dimension>& array) {
+                              return array[d].stride == 0;
+                            });
+      steps[d].stride = expanded ? 0 : count;
+      if (expanded) {
+        for (std::vector<Dimension>& array : arrays) array[d].size = 1;
+      } else {
+        count *= whole[d].size;
+      }
+    }
+    const bool expanded = count < size(whole);
+    if ((index_ || expanded) && count > 0 && count < UINT32_MAX)
+      shared_ = SharedElements{std::make_shared<const Elements>(elements_of(arrays)), count,
+                               std::nullopt, std::move(steps)};
+  }
+
   [[nodiscard]] CategoryLayout layout() const {
     const Numbers numbers = numbers_->array.numbers();
     if (numbers_->bernoulli()) return {numbers_->kind, numbers.type, 1, 0};
@@ -233,6 +304,7 @@ class ValueModel {
     Int32s first;
     Int32s symbols;
     Uint8s shifts;
+    std::optional<Uint32s> places;
   };
 
   Bounds bounds_;
@@ -241,6 +313,7 @@ class ValueModel {
   std::optional<CategoryNumbers> numbers_;
   std::optional<Stored> rows_;
   std::optional<ArraySlice> index_;
+  std::optional<SharedElements> shared_;
   py::ssize_t first_ = 0;  // of the rows, and how many
   py::ssize_t count_ = 0;
   std::vector<Dimension> shape_;

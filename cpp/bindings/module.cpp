@@ -226,7 +226,8 @@ std::optional<Report> measure_values(const ValueModel& model, const NumberArray&
   const auto shape = model.shape();
   require(same_shape(shape, values.shape()) && same_shape(shape, ArraySlice(bits).dimensions()),
           "shapes do not match");
-  const MeasureValuesJob job{{model.model(), size(shape)}, values.numbers(), bits.mutable_data()};
+  const MeasureValuesJob job{
+      {model.model(), size(shape), model.shared()}, values.numbers(), bits.mutable_data()};
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
   return unless_ok(torchac::measure(job, poll));
@@ -328,14 +329,14 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   py::class_<ValueModel>(m, "ValueModel")
       .def_static("of_parameters", &ValueModel::of_parameters, py::arg("kinds"), py::arg("locs"),
-                  py::arg("scales"), py::arg("weights"), py::arg("low"), py::arg("high"))
-      .def_property_readonly("kind", &ValueModel::kind)
+                  py::arg("scales"), py::arg("weights"), py::arg("low"), py::arg("high"),
+                  py::arg("index"))
       .def_static("of_categories", &ValueModel::of_categories, py::arg("kind"), py::arg("numbers"),
                   py::arg("index"))
       .def_static("of_rows", &ValueModel::of_rows, py::arg("rows").noconvert(),
                   py::arg("first").noconvert(), py::arg("symbols").noconvert(),
-                  py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("index"),
-                  py::arg("shape"));
+                  py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("places"),
+                  py::arg("index"), py::arg("shape"));
 
   py::class_<PyEncoder>(m, "Encoder")
       .def(py::init<std::size_t, bool>(), py::arg("streams") = 1, py::arg("marked") = false)

@@ -49,15 +49,8 @@ Report check_rows(std::span<const Job> jobs, Check check, Poll& poll) {
   return jobs.empty() ? Report{} : kernels().check(CdfJobs(jobs), check, poll);
 }
 
-template <class Job>
-void require_one_kind(std::span<const Job> jobs) {
-  const auto kind = [](const Job& job) { return kind_of(job.model); };
-  const auto same = [&](const Job& job) { return kind(job) == kind(jobs.front()); };
-  if (!std::ranges::all_of(jobs, same)) throw std::invalid_argument("models of different kinds");
-}
-
 // Looks at the ends of the streams that were decoded: all, or those before the one that `report` is
-// on. Their last symbols may have been decoded with bits behind the end, of which nobody knows.
+// on. Their last symbols may have been decoded with bits after the end, of which nobody knows.
 template <class Job>
 Report check_ends(std::span<const Job> jobs, const Report& report) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -140,12 +133,10 @@ Report measure(const MeasureJob& job, Check check, Poll& poll) {
 Report quantize(const QuantizeJob& job, Poll& poll) { return kernels().quantize(job, poll); }
 
 Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team) {
-  require_one_kind(jobs);
   return jobs.empty() ? Report{} : kernels().encode_values(jobs, team);
 }
 
 Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team) {
-  require_one_kind(jobs);
   if (jobs.empty()) return {};
   return check_ends(jobs, kernels().decode_values(jobs, team));
 }

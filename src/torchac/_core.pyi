@@ -65,8 +65,6 @@ class Numbers:
     def __init__(self, array: npt.NDArray[Any], bfloat16: bool) -> None: ...
 
 class ValueModel:
-    @property
-    def kind(self) -> int: ...
     @staticmethod
     def of_categories(
         kind: CategoryKind, numbers: Numbers, index: npt.NDArray[Any] | None
@@ -79,6 +77,7 @@ class ValueModel:
         weights: Sequence[Numbers],
         low: int,
         high: int,
+        index: npt.NDArray[Any] | None,
     ) -> ValueModel: ...
     @staticmethod
     def of_rows(
@@ -88,6 +87,7 @@ class ValueModel:
         shifts: npt.NDArray[np.uint8],
         low: int,
         high: int,
+        places: npt.NDArray[np.uint32] | None,
         index: npt.NDArray[Any] | None,
         shape: Sequence[int],
     ) -> ValueModel: ...

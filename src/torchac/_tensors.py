@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
@@ -73,8 +74,21 @@ def view(array: Array) -> NDArray:
     except (RuntimeError, TypeError):  # it is in a graph, elsewhere, or negated lazily
         if on_host(array):
             return array.numpy(force=True)
-    once = array[tuple(slice(1) if step == 0 else slice(None) for step in array.stride())]
-    return np.broadcast_to(once.numpy(force=True), array.shape)
+    return np.broadcast_to(once(array).numpy(force=True), array.shape)
+
+
+def once(array: Any) -> Any:
+    """The elements without those that are there again, as it is expanded."""
+    return array[slices_once([array], array.ndim)]
+
+
+def slices_once(arrays: Sequence[Array], dimensions: int) -> tuple[Any, ...]:
+    """An index that leaves one element where all arrays are expanded along a dimension."""
+    steps = [a.strides if isinstance(a, np.ndarray) else a.stride() for a in arrays]
+    slices = (
+        slice(None) if any(step[d] for step in steps) else slice(1) for d in range(dimensions)
+    )
+    return *slices, ...  # a view, also of an array without dimensions
 
 
 def numbers(array: Array) -> _core.Numbers:

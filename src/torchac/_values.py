@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torchac.models import Model
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+Item: TypeAlias = tuple[Model, Array | None]
+"""A model, and an index if its elements are chosen."""
 
 _NUMBERS_AND_BOOLS = NUMBERS | BOOLS
 
@@ -90,105 +93,62 @@ def measure(model: Model, values: Any, index: Any) -> NDArray:
 
 
 def encode_batch(
-    model: Any, values: Any, index: Any, packed: bool, threads: int
+    model: Model, values: Any, index: Any, packed: bool, threads: int
 ) -> list[bytes] | _core.Packed:
-    """Codes items, each into a stream of its own."""
-    if not isinstance(model, Sequence) and not isinstance(values, Sequence):
-        values, index = check_values(values), check_index(index)
-        if not values.ndim:
-            raise ValueError("values has shape (): expected (B, …), the items of a batch")
-        its, numbered = model._for_values(tuple(values.shape), index)
-        numbers = _tensors.numbers(values)
-        streams = _core.encode_value_batch(its._view(numbered), numbers, packed, threads)
-        if isinstance(streams, _core.Report):
-            raise explain(streams, its, numbered, values, batch=True)
-        return streams
-    each = [check_values(v) for v in values]
-    items = _items(model, index, [tuple(v.shape) for v in each])
-    views = [m._view(i) for m, i in items]
-    if not _alike(views):
-        alone = [codec_encode(m, v, i) for (m, i), v in zip(items, each, strict=True)]
-        return pack(alone) if packed else alone
-    numbers_of_each = [_tensors.numbers(v) for v in each]
-    streams = _core.encode_value_items(views, numbers_of_each, packed, threads)
+    """Codes the items of one array, each into a stream of its own."""
+    values, index = check_values(values), check_index(index)
+    if not values.ndim:
+        raise ValueError("values has shape (): expected (B, …), the items of a batch")
+    its, numbered = model._for_values(tuple(values.shape), index)
+    numbers = _tensors.numbers(values)
+    streams = _core.encode_value_batch(its._view(numbered), numbers, packed, threads)
     if isinstance(streams, _core.Report):
-        item = streams.item
-        raise explain(streams, *items[item], each[item], item=f"item {item}: ")
+        raise explain(streams, its, numbered, values, batch=True)
     return streams
 
 
-def codec_encode(model: Model, values: Array, index: Array | None) -> bytes:
-    """One item alone."""
-    encoder = _core.Encoder()
-    encode(encoder, model, values, index)
-    [stream] = encoder.finish()
-    return stream
-
-
-def pack(streams: Sequence[bytes]) -> _core.Packed:
-    """Streams in one array."""
-    lengths = np.array([len(stream) for stream in streams], np.int64)
-    return _core.Packed(np.frombuffer(bytearray().join(streams), np.uint8), lengths)
-
-
-def unpack(packed: _core.Packed) -> list[Buffer]:
-    """Each stream in place."""
-    ends = packed.lengths.cumsum()
-    return [
-        packed.data[end - length : end].data
-        for end, length in zip(ends.tolist(), packed.lengths.tolist(), strict=True)
-    ]
+def encode_items(
+    items: list[Item], values: list[Any], packed: bool, threads: int
+) -> list[bytes] | _core.Packed:
+    """The same of items that differ in their shapes or models."""
+    with errors.with_item_name(values) as each_value:
+        each = [check_values(v) for v in each_value]
+    with errors.with_item_name(zip(items, each, strict=True)) as pairs:
+        items = [m._for_values(tuple(v.shape), i) for (m, i), v in pairs]
+    views, numbers = [m._view(i) for m, i in items], [_tensors.numbers(v) for v in each]
+    streams = _core.encode_value_items(views, numbers, packed, threads)
+    if isinstance(streams, _core.Report):
+        item = streams.item
+        raise explain(streams, *items[item], each[item], item=errors.item_name(item))
+    return streams
 
 
 def decode_batch(
-    model: Any, streams: Sequence[Buffer] | _core.Packed, index: Any, threads: int
+    model: Model, streams: Sequence[Buffer] | _core.Packed, index: Array | None, threads: int
 ) -> Any:
-    """Decodes items: an array for all, or a list where the model or the index is one."""
-    if not isinstance(model, Sequence) and not isinstance(index, Sequence):
-        index = check_index(index)
-        result = np.empty(decoded_shape(model, index), np.int32)
-        its, numbered = model._for_values(result.shape, index)
-        report = _core.decode_value_batch(its._view(numbered), streams, result, threads)
-        if report is not None:
-            raise explain(report, its, numbered, None, result.shape, batch=True)
-        return model._like(result)
-    models = model if isinstance(model, Sequence) else [model] * len(index)
-    indices = [None] * len(models) if index is None else [check_index(i) for i in index]
-    pairs = zip(models, indices, strict=True)
-    results = [np.empty(decoded_shape(m, i), np.int32) for m, i in pairs]
-    items = _items(model, index, [tuple(r.shape) for r in results])
-    views = [m._view(i) for m, i in items]
-    if _alike(views):
-        report = _core.decode_value_items(views, streams, results, threads)
-        if report is not None:
-            item = report.item
-            shape = results[item].shape
-            raise explain(report, *items[item], None, shape, item=f"item {item}: ")
-    else:
-        each = unpack(streams) if isinstance(streams, _core.Packed) else streams
-        for (m, i), stream, result in zip(items, each, results, strict=True):
-            result[...] = decode(_core.Decoder([stream]), m, i)
-    return [m._like(r) for r, m in zip(results, models, strict=True)]
+    """Decodes items to one array."""
+    result = np.empty(decoded_shape(model, index), np.int32)
+    its, numbered = model._for_values(result.shape, index)
+    report = _core.decode_value_batch(its._view(numbered), streams, result, threads)
+    if report is not None:
+        raise explain(report, its, numbered, None, result.shape, batch=True)
+    return model._like(result)
 
 
-def _items(
-    model: Any, index: Any, shapes: list[tuple[int, ...]]
-) -> list[tuple[Model, Array | None]]:
-    """The model of each item, and its index."""
-    models = model if isinstance(model, Sequence) else [model] * len(shapes)
-    indices = [None] * len(shapes) if index is None else [check_index(i) for i in index]
-    if not len(models) == len(indices) == len(shapes):
-        raise ValueError(
-            f"{len(models)} models, {len(indices)} indices and {len(shapes)} items of values: "
-            "expected as many of each"
-        )
-    triples = zip(models, shapes, indices, strict=True)
-    return [m._for_values(shape, i) for m, shape, i in triples]
-
-
-def _alike(views: list[_core.ValueModel]) -> bool:
-    """Whether the core can code them together."""
-    return len({view.kind for view in views}) == 1
+def decode_items(
+    items: list[Item], streams: Sequence[Buffer] | _core.Packed, threads: int
+) -> list[Any]:
+    """Decodes items to arrays of their own."""
+    results = [np.empty(decoded_shape(m, i), np.int32) for m, i in items]
+    with errors.with_item_name(zip(items, results, strict=True)) as pairs:
+        coded = [m._for_values(result.shape, i) for (m, i), result in pairs]
+    views = [m._view(i) for m, i in coded]
+    report = _core.decode_value_items(views, streams, results, threads)
+    if report is not None:
+        item = report.item
+        name = errors.item_name(item)
+        raise explain(report, *coded[item], None, results[item].shape, item=name)
+    return [m._like(result) for (m, _), result in zip(items, results, strict=True)]
 
 
 def explain(
@@ -231,4 +191,8 @@ def explain(
             f"{model.shape[0] - 1}"
         )
     element = whole if index is None else (int(index[whole].item()),)
-    return ValueError(item + model._blame(problem, element, report.column))
+    try:
+        sentence = model._blame(problem, element, report.column)
+    except IndexError:  # what was wrong is no longer there
+        sentence = "the model, the values or their index were changed while they were coded"
+    return ValueError(item + sentence)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -21,7 +20,6 @@ from torchac.threads import check_threads
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-T = TypeVar("T")
 Streams: TypeAlias = list[bytes] | _core.Packed
 
 
@@ -117,6 +115,10 @@ def encode_batch(
     model = _as_models(cdf)
     if model is not None:
         _values.check_no_clamp(clamp)
+        if isinstance(model, list) or isinstance(sym, Sequence):
+            values = _items("sym", sym)
+            its_items = _model_items(model, index, len(values))
+            return _unpacked(_values.encode_items(its_items, values, *how[2:]), model)
         return _unpacked(_values.encode_batch(model, sym, index, *how[2:]), model)
     batch = _batch_rows(cdf, index, needs_normalization)
     if batch and not isinstance(sym, Sequence):
@@ -136,7 +138,7 @@ def encode_batch(
         item = streams.item
         rows = _item_rows(cdf, index, needs_normalization)[item]
         its_symbols = check_whole(_items("sym", sym)[item], rows)
-        raise errors.explain(streams, rows, its_symbols, _name(item))
+        raise errors.explain(streams, rows, its_symbols, errors.item_name(item))
     return _unpacked(streams, cdf)
 
 
@@ -201,7 +203,7 @@ def _checked_items(
     """Rows and symbols, item by item."""
     rows = _item_rows(cdf, index, normalize)
     symbols = _items("sym", sym, len(rows))
-    with _with_item_name(zip(rows, symbols, strict=True)) as each:
+    with errors.with_item_name(zip(rows, symbols, strict=True)) as each:
         return [(r, check_whole(s, r)) for r, s in each]
 
 
@@ -296,7 +298,7 @@ def decode_batch(
         report = _core.decode_items(views(rows), streams, symbols, threads)
     if report is not None:
         rows = rows or _item_rows(cdf, index, needs_normalization)
-        raise errors.explain(report, rows[report.item], item=_name(report.item))
+        raise errors.explain(report, rows[report.item], item=errors.item_name(report.item))
     if batch:
         return _tensors.like(whole, batch.cdf)
     return [_tensors.like(s, r.cdf) for s, r in zip(symbols, rows, strict=True)]
@@ -311,7 +313,7 @@ def _as_models(model: Any) -> Model | list[Model] | None:
     if not any(isinstance(one, (Model, Distribution)) for one in model):
         return None
     models = []
-    with _with_item_name(model) as each:
+    with errors.with_item_name(model) as each:
         for one in each:
             its_model = as_model(one)
             if its_model is None:
@@ -326,16 +328,26 @@ def _decode_values(
     index: Array | Sequence[Array] | None,
     threads: int,
 ) -> Any:
-    if isinstance(model, list):
-        shapes = [its.shape for its in model]
-    elif isinstance(index, Sequence):
-        shapes = [tuple(its.shape) for its in index]
-    else:
-        whole = model.shape if index is None else tuple(index.shape)
-        if not whole:
-            raise ValueError("the model has shape (): expected (B, …), the items of a batch")
-        shapes = [whole[1:]] * whole[0]
-    return _values.decode_batch(model, _check_streams(byte_streams, shapes), index, threads)
+    if isinstance(model, list) or isinstance(index, Sequence):
+        items = _model_items(model, index, len(model if isinstance(model, list) else index or ()))
+        shapes = [_values.decoded_shape(its, numbers) for its, numbers in items]
+        return _values.decode_items(items, _check_streams(byte_streams, shapes), threads)
+    index = _values.check_index(index)
+    whole = _values.decoded_shape(model, index)
+    if not whole:
+        raise ValueError("the model has shape (): expected (B, …), the items of a batch")
+    streams = _check_streams(byte_streams, [whole[1:]] * whole[0])
+    return _values.decode_batch(model, streams, index, threads)
+
+
+def _model_items(
+    model: Model | list[Model], index: Array | Sequence[Array] | None, count: int
+) -> list[_values.Item]:
+    """The model of each item, and its index."""
+    models = _items("cdf", model, count) if isinstance(model, list) else [model] * count
+    indices = [None] * count if index is None else _items("index", index, count)
+    with errors.with_item_name(zip(models, indices, strict=True)) as each:
+        return [(its, _values.check_index(numbers)) for its, numbers in each]
 
 
 def _check_streams(
@@ -345,7 +357,7 @@ def _check_streams(
     if _is_packed(byte_streams):
         return _check_packed(byte_streams, len(shapes))
     items = _items("byte_streams", byte_streams, len(shapes))
-    with _with_item_name(zip(items, shapes, strict=True)) as each:
+    with errors.with_item_name(zip(items, shapes, strict=True)) as each:
         return [_checks.check_stream(stream, shape) for stream, shape in each]
 
 
@@ -379,7 +391,7 @@ def _item_rows(
             _items("cdf", cdf, len(indices)) if isinstance(cdf, Sequence) else [cdf] * len(indices)
         )
     rows: list[Rows] = []
-    with _with_item_name(zip(cdfs, indices, strict=True)) as each:
+    with errors.with_item_name(zip(cdfs, indices, strict=True)) as each:
         for its_cdf, its_index in each:
             rows.append(check_cdf(its_cdf, normalize, its_index))
             if rows[-1].row_type is not rows[0].row_type:
@@ -409,24 +421,3 @@ def _check_batch(name: str, batch: Any, count: int | None) -> None:
         raise TypeError(f"{name} is of type {type(batch).__name__}: expected the items of a batch")
     if count is not None and len(batch) != count:
         raise ValueError(f"{name} has {len(batch)} items: expected {count}, as many as the others")
-
-
-def _name(item: int) -> str:
-    return f"item {item}: "
-
-
-@contextmanager
-def _with_item_name(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """Gives the items one by one, and names the one that something is raised about."""
-    number = -1
-
-    def each() -> Iterator[T]:
-        nonlocal number
-        for item in items:
-            number += 1
-            yield item
-
-    try:
-        yield each()
-    except (TypeError, ValueError) as error:
-        raise type(error)(_name(number) + str(error)) from None

@@ -18,16 +18,14 @@ another machine may round differently: streams that travel need these models.
 
 from __future__ import annotations
 
-import math
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
-import torch
 
 from torchac import _core, _tensors
 from torchac._core import CategoryKind
 from torchac._tensors import FLOAT_ROWS, Array, like
-from torchac.models import Model, Tables, as_array, broadcast, pay, sizes_of, take
+from torchac.models import Model, Tables, as_array
 
 __all__ = ["Bernoulli", "Categorical"]
 
@@ -79,29 +77,15 @@ class _Categories(Model):
     def _arrays(self) -> list[Array]:
         return [self._numbers]
 
-    def _of(self, numbers: Array) -> _Categories:
+    @property
+    def _parts(self) -> list[Array]:
+        return [self._numbers]
+
+    def _of_parts(self: C, parts: list[Array]) -> C:
         other = object.__new__(type(self))
         other._name = self._name
-        other._set(numbers)
+        other._set(parts[0])
         return other
-
-    @property
-    def _own_shape(self) -> tuple[int, ...]:
-        return tuple(self._numbers.shape[len(self.shape) :])
-
-    def expand(self, *shape: int) -> _Categories:
-        """As `Model.expand`."""
-        sizes = sizes_of(shape)
-        numbers: Any = self._numbers
-        first = numbers[(..., *[0] * self._own_dimensions)]
-        broadcast("the model", first, sizes)  # so that an error names the model's own shape
-        return self._of(broadcast("the model", self._numbers, (*sizes, *self._own_shape)))
-
-    def _flat(self) -> _Categories:
-        return self._of(self._numbers.reshape(-1, *self._own_shape))
-
-    def _take(self, numbers: torch.Tensor) -> _Categories:
-        return self._of(take(self._numbers, numbers))
 
     def _view(self, index: Array | None = None) -> _core.ValueModel:
         return _core.ValueModel.of_categories(
@@ -109,11 +93,6 @@ class _Categories(Model):
             _tensors.numbers(self._numbers),
             None if index is None else _tensors.view(index),
         )
-
-    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
-        if self._categories <= ONE_ROW and pay(self.shape[0], math.prod(index.shape)):
-            return self.tabulate(), index
-        return self, index
 
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
         name, expected = self._name, self._expected[self._name]
@@ -128,6 +107,7 @@ class _Categories(Model):
         return f"{type(self).__name__}(shape={self.shape})"
 
 
+C = TypeVar("C", bound=_Categories)
 _LOGITS = "numbers below 3.4e38, or -inf"
 
 

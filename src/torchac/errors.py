@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 
 from torchac._core import Problem, Report
 from torchac._model import Model, Row
 from torchac._tensors import Array
+
+T = TypeVar("T")
 
 
 class CorruptStreamError(ValueError):
@@ -42,6 +47,28 @@ def clamped(report: Report, model: Model, sym: Array) -> str:
         f"{nearest}, and so are others like it: decoding gives that. "
         "Without check_input_bounds=False it is refused"
     )
+
+
+def item_name(item: int) -> str:
+    """How a message on an item of a batch begins."""
+    return f"item {item}: "
+
+
+@contextmanager
+def with_item_name(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Gives the items one by one, and names the one that something is raised about."""
+    number = -1
+
+    def each() -> Iterator[T]:
+        nonlocal number
+        for item in items:
+            number += 1
+            yield item
+
+    try:
+        yield each()
+    except (TypeError, ValueError) as error:
+        raise type(error)(item_name(number) + str(error)) from None
 
 
 def wrong_mark(report: Report, stream: str = "") -> CorruptStreamError:

@@ -42,6 +42,7 @@ from torchac._tensors import (
     INTEGERS,
     NUMBERS,
     Array,
+    NDArray,
     as_tensor,
     like,
 )
@@ -64,17 +65,18 @@ class Model(ABC):
     shape: tuple[int, ...]
     bounds: tuple[int, int]
 
-    @abstractmethod
-    def expand(self: M, *shape: int) -> M:
+    def expand(self: M, *shape: int | Sequence[int]) -> M:
         """The same model for values of another shape.
 
         Args:
-            shape: Sizes that the model's shape broadcasts to. Nothing is copied.
+            shape: Sizes that the model's shape broadcasts to, one by one or together; -1 keeps one.
+                Nothing is copied, and coding costs what it does with `index`.
 
         Returns:
             The model for values of that shape.
 
         Raises:
+            TypeError: `shape` has something else than integers.
             ValueError: The model's shape does not broadcast to it.
 
         Example:
@@ -82,6 +84,8 @@ class Model(ABC):
             >>> torchac.Normal(0.0, 1.0).expand(2, 3).shape
             (2, 3)
         """
+        sizes, own = _sizes_of(shape, self.shape), len(self.shape)
+        return self._map(lambda array: broadcast("the model", array, (*sizes, *array.shape[own:])))
 
     def tabulate(self) -> Tables:
         """The rows of the model, in integers: one for each element.
@@ -99,6 +103,9 @@ class Model(ABC):
             >>> tables.cdf
             tensor([ 0,  1,  2, -3, -2,  0], dtype=torch.int16)
         """
+        once = self._once()
+        if once.shape != self.shape:
+            return once.tabulate().expand(self.shape)
         model, count = self._view(), math.prod(self.shape)
         first, symbols = np.empty(count, np.int32), np.empty(count, np.int32)
         shifts = np.empty(count, np.uint8)
@@ -116,6 +123,28 @@ class Model(ABC):
 
     @property
     @abstractmethod
+    def _parts(self) -> list[Array]:
+        """All that the model is made of: arrays whose first dimensions are the model's."""
+
+    @abstractmethod
+    def _of_parts(self: M, parts: list[Array]) -> M:
+        """The same model of other arrays."""
+
+    def _map(self: M, of: Callable[[Array], Array]) -> M:
+        """The same model of arrays that are made of its own."""
+        return self._of_parts([of(array) for array in self._parts])
+
+    def _once(self: M) -> M:
+        """The elements without those that are there again, as the model is expanded."""
+        slices = _tensors.slices_once(self._parts, len(self.shape))
+        return self._map(lambda array: array[slices])
+
+    def _take(self: M, numbers: torch.Tensor) -> M:
+        """Some elements of the first dimension."""
+        return self._map(lambda array: take(array, numbers))
+
+    @property
+    @abstractmethod
     def _arrays(self) -> list[Array]:
         """Arrays that say where results go, and whether they are arrays."""
 
@@ -127,10 +156,6 @@ class Model(ABC):
     @abstractmethod
     def _view(self, index: Array | None = None) -> _core.ValueModel:
         """What the core codes with: an element for each value, or those of an index."""
-
-    @abstractmethod
-    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
-        """The model of values that have the elements `index`, of one dimension; and an index."""
 
     @abstractmethod
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
@@ -145,32 +170,16 @@ class Model(ABC):
                 raise ValueError(
                     f"the model has shape {self.shape}: expected (K,), K elements, with index"
                 )
-            return self._indexed(broadcast("index", index, shape))
-        if self.shape == shape:
-            return self, None
-        count, elements = math.prod(shape), math.prod(self.shape)
-        if pay(elements, count):
-            numbers = torch.arange(elements, dtype=torch.int32, device=CPU).view(self.shape)
-            return self._flat()._indexed(broadcast("the model", numbers, shape))
-        return self.expand(*shape), None
-
-    @abstractmethod
-    def _flat(self) -> Model:
-        """The same elements in one dimension."""
-
-    @abstractmethod
-    def _take(self, numbers: torch.Tensor) -> Model:
-        """Some elements of the first dimension."""
+            return self, broadcast("index", index, shape)
+        return (self if self.shape == shape else self.expand(shape)), None
 
 
 def take(array: Array, numbers: torch.Tensor) -> Array:
-    """Some elements of the first dimension."""
-    return like(as_tensor(array)[numbers.to(_tensors.device_of(array))], array)
-
-
-def pay(elements: int, values: int) -> bool:
-    """Whether rows and lookup tables of elements that so many values share are worth making."""
-    return 0 < elements <= 4096 and values >= 16 * elements
+    """Some elements of the first dimension, which stay expanded where they are."""
+    its = _tensors.once(array)
+    if len(its) == len(array):
+        its = like(as_tensor(its)[numbers.to(_tensors.device_of(array))], array)
+    return broadcast("the elements", its, (len(numbers), *array.shape[1:]))
 
 
 def broadcast(name: str, array: Array, shape: tuple[int, ...]) -> Array:
@@ -216,14 +225,15 @@ def as_array(name: str, value: Any, others: Sequence[Any]) -> Array:
     _checks.check_dtype(name, value, NUMBERS)
     wide = _tensors.widest_float(_tensors.device_of(value)) is torch.float64
     if value.dtype not in FLOAT_ROWS and wide:
-        value = like(as_tensor(value).double(), value)
+        floats = like(as_tensor(_tensors.once(value)).double(), value)
+        value = broadcast(name, floats, tuple(value.shape))
     plain: Array = _tensors.plain(value.detach() if isinstance(value, torch.Tensor) else value)
     return plain
 
 
 def _check_range(name: str, array: Array, low: float, high: float, expected: str) -> float:
     """Raises if a number is not from low to high; NaN is not. Returns the least."""
-    tensor = _comparable(array)
+    tensor = _comparable(_tensors.once(array))
     if tensor.numel() == 0:
         return math.inf
     least, most = tensor.aminmax()
@@ -264,19 +274,11 @@ class _Parametric(Model):
     def _weights(self) -> list[Array]:
         return []
 
-    @abstractmethod
-    def _map(self: M, of: Callable[[Array], Array]) -> M:
-        """The same model of parameters that are made of its own."""
-
-    def expand(self: M, *shape: int) -> M:
-        return self._map(lambda array: broadcast("the model", array, sizes_of(shape)))  # type: ignore[attr-defined, no-any-return]
-
     @property
     def _arrays(self) -> list[Array]:
         return [array for _, *arrays in self._components for array in arrays] + self._weights
 
     def _view(self, index: Array | None = None) -> _core.ValueModel:
-        assert index is None
         kinds, locs, scales = zip(*self._components, strict=True)
         return _core.ValueModel.of_parameters(
             kinds,
@@ -284,27 +286,8 @@ class _Parametric(Model):
             [_tensors.numbers(array) for array in scales],
             [_tensors.numbers(array) for array in self._weights],
             *self.bounds,
+            None if index is None else _tensors.view(index),
         )
-
-    def _flat(self) -> Model:
-        return self._map(lambda array: array.reshape(-1))
-
-    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
-        elements = self.shape[0]
-        if pay(elements, math.prod(index.shape)):
-            return self.tabulate(), index
-        numbers = as_tensor(index).long()
-        _checks.check_values(
-            "index",
-            numbers,
-            (numbers >= 0) & (numbers < elements),
-            f"numbers of elements, 0 to {elements - 1}",
-        )
-
-        return self._take(numbers), None
-
-    def _take(self, numbers: torch.Tensor) -> Model:
-        return self._map(lambda array: take(array, numbers))
 
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
         if problem is _core.Problem.WEIGHT:
@@ -328,9 +311,26 @@ _SCALE = f"numbers from 0 to {MAX_SCALE}"
 _WEIGHT = "finite numbers that are not negative"
 
 
-def sizes_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    """Sizes, given one by one or together."""
-    return tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+def _sizes_of(shape: tuple[Any, ...], own: tuple[int, ...]) -> tuple[int, ...]:
+    """Sizes, given one by one or together, that a model's own shape broadcasts to."""
+    if len(shape) == 1 and isinstance(shape[0], Sequence):
+        shape = tuple(shape[0])
+    try:
+        sizes = [operator.index(size) for size in shape]
+    except TypeError:
+        raise TypeError(f"the shape to expand to is {shape}: expected integers") from None
+    before = len(sizes) - len(own)
+    for d, size in enumerate(own, before):
+        if d >= 0 and sizes[d] == -1:
+            sizes[d] = size
+    if before < 0 or any(
+        size < 0 or (d >= before and own[d - before] not in (1, size))
+        for d, size in enumerate(sizes)
+    ):
+        raise ValueError(
+            f"the model has shape {own}: expected one that broadcasts to {tuple(sizes)}"
+        )
+    return tuple(sizes)
 
 
 class _LocationScale(_Parametric):
@@ -357,9 +357,13 @@ class _LocationScale(_Parametric):
     def _components(self) -> list[tuple[Kind, Array, Array]]:
         return [(self._kind, self.loc, self.scale)]
 
-    def _map(self: L, of: Callable[[Array], Array]) -> L:
+    @property
+    def _parts(self) -> list[Array]:
+        return [self.loc, self.scale]
+
+    def _of_parts(self: L, parts: list[Array]) -> L:
         other = object.__new__(type(self))
-        other.loc, other.scale = of(self.loc), of(self.scale)
+        other.loc, other.scale = parts
         other.bounds, other.shape = self.bounds, tuple(other.loc.shape)
         return other
 
@@ -505,21 +509,16 @@ class Mixture(_Parametric):
     def _weights(self) -> list[Array]:
         return [self.weights[..., k] for k in range(self.weights.shape[-1])]
 
-    def _map(self, of: Callable[[Array], Array]) -> Mixture:
-        other = object.__new__(type(self))
-        other.components = [part._map(of) for part in self.components]
-        weights = [as_tensor(of(array)) for array in self._weights]
-        other.weights = like(torch.stack(weights, -1), self.weights)
-        other.bounds, other.shape = self.bounds, other.components[0].shape
-        return other
+    @property
+    def _parts(self) -> list[Array]:
+        return [self.weights, *(array for part in self.components for array in part._parts)]
 
-    def expand(self, *shape: int) -> Mixture:
-        """As `Model.expand`."""
+    def _of_parts(self, parts: list[Array]) -> Mixture:
         other = object.__new__(type(self))
-        sizes = sizes_of(shape)
-        other.components = [part.expand(*sizes) for part in self.components]
-        other.weights = broadcast("the model", self.weights, (*sizes, self.weights.shape[-1]))
-        other.bounds, other.shape = self.bounds, sizes
+        other.weights = parts[0]
+        pairs = zip(self.components, parts[1::2], parts[2::2], strict=True)
+        other.components = [part._of_parts([loc, scale]) for part, loc, scale in pairs]
+        other.bounds, other.shape = self.bounds, other.components[0].shape
         return other
 
     def __repr__(self) -> str:
@@ -528,7 +527,7 @@ class Mixture(_Parametric):
 
 def _check_largest(weights: Array) -> None:
     """Raises if all weights of an element count as 0."""
-    good = _comparable(weights).amax(-1) >= _MIN_WEIGHT
+    good = _comparable(_tensors.once(weights)).amax(-1) >= _MIN_WEIGHT
     if not good.all():
         where = tuple(torch.nonzero(~good)[0].tolist())
         raise ValueError(f"weights are all 0 at index {where}: expected one above 0")
@@ -614,18 +613,21 @@ class Tables(Model):
         self.low = self._each("low", low, INT32_MIN, INT32_MAX, cdf)
         self.shift = self._each("shift", shift, 0, _MAX_SHIFT, cdf)
         self.lengths = self._each("lengths", most if lengths is None else lengths, 1, most, cdf)
-        if not rows.is_float:
-            self.cdf = rows.cdf
-        elif lengths is None:
-            self.cdf = like(quantize_cdf(as_tensor(rows.cdf)), cdf)
-        else:
-            self.cdf = like(_quantize_each(as_tensor(rows.cdf), as_tensor(self.lengths)), cdf)
-        _check_rows(self.cdf, self.lengths)
+        once = _tensors.slices_once([rows.cdf, self.lengths], len(self.shape))
+        its, its_lengths = rows.cdf[once], as_tensor(self.lengths[once])
+        if rows.is_float and lengths is None:
+            its = like(quantize_cdf(as_tensor(its)), cdf)
+        elif rows.is_float:
+            its = like(_quantize_each(as_tensor(its), its_lengths), cdf)
+        _check_rows(its, its_lengths)
+        self.cdf = broadcast("cdf", its, tuple(rows.cdf.shape))
         self._check_windows()
 
     def _check_windows(self) -> None:
         """Raises if a row has symbols outside of the bounds."""
-        low, length, shift = (as_tensor(a).long() for a in (self.low, self.lengths, self.shift))
+        arrays = [self.low, self.lengths, self.shift]
+        once = _tensors.slices_once(arrays, len(self.shape))
+        low, length, shift = (as_tensor(array[once]).long() for array in arrays)
         high = low + length - 1
         least, most = (torch.full_like(shift, bound) >> shift for bound in self.bounds)
         bad = (low < least) | (high > most)
@@ -656,12 +658,12 @@ class Tables(Model):
         tables.bounds, tables.shape = bounds, tuple(low.shape)
         return tables
 
-    def expand(self, *shape: int) -> Tables:
-        """As `Model.expand`."""
-        sizes = sizes_of(shape)
-        cdf = broadcast("the model", self.cdf, (*sizes, self.cdf.shape[-1]))
-        each = [broadcast("the model", a, sizes) for a in (self.low, self.lengths, self.shift)]
-        return Tables._of(cdf, *each, bounds=self.bounds)
+    @property
+    def _parts(self) -> list[Array]:
+        return [self.cdf, self.low, self.lengths, self.shift]
+
+    def _of_parts(self, parts: list[Array]) -> Tables:
+        return Tables._of(*parts, bounds=self.bounds)
 
     def tabulate(self) -> Tables:
         """These tables."""
@@ -671,25 +673,18 @@ class Tables(Model):
     def _arrays(self) -> list[Array]:
         return [self.cdf]
 
-    def _flat(self) -> Tables:
-        each: list[Array] = [a.reshape(-1) for a in (self.low, self.lengths, self.shift)]
-        return Tables._of(self.cdf.reshape(-1, self.cdf.shape[-1]), *each, bounds=self.bounds)
-
-    def _take(self, numbers: torch.Tensor) -> Tables:
-        each = [take(a, numbers) for a in (self.cdf, self.low, self.lengths, self.shift)]
-        return Tables._of(*each, bounds=self.bounds)
-
-    def _indexed(self, index: Array) -> tuple[Model, Array | None]:
-        return self, index
-
     def _view(self, index: Array | None = None) -> _core.ValueModel:
-        flat = self._flat()
+        its = self if index is not None else self._once()
+        rows = _tensors.view(its.cdf[_tensors.slices_once([its.cdf], len(self.shape))])
+        if its.shape != self.shape:
+            index = _numbers_of(its.shape, self.shape)
         return _core.ValueModel.of_rows(
-            np.ascontiguousarray(_tensors.view(flat.cdf)).view(np.int16),
-            np.ascontiguousarray(_tensors.view(flat.low), np.int32),
-            np.ascontiguousarray(_tensors.view(flat.lengths), np.int32),
-            np.ascontiguousarray(_tensors.view(flat.shift), np.uint8),
+            np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])).view(np.int16),
+            np.ascontiguousarray(_tensors.view(its.low), np.int32).reshape(-1),
+            np.ascontiguousarray(_tensors.view(its.lengths), np.int32).reshape(-1),
+            np.ascontiguousarray(_tensors.view(its.shift), np.uint8).reshape(-1),
             *self.bounds,
+            None if rows.shape[:-1] == its.shape else _numbers_of(rows.shape[:-1], its.shape),
             None if index is None else _tensors.view(index),
             list(self.shape),
         )
@@ -707,11 +702,16 @@ class Tables(Model):
 _MAX_SHIFT = 24
 
 
-def _check_rows(cdf: Array, lengths: Array) -> None:
+def _numbers_of(own: tuple[int, ...], shape: tuple[int, ...]) -> NDArray:
+    """The number of each element of what was expanded from one shape to another."""
+    return np.broadcast_to(np.arange(math.prod(own), dtype=np.uint32).reshape(own), shape)
+
+
+def _check_rows(cdf: Array, lengths: torch.Tensor) -> None:
     """Raises if a row of integers decreases before its end."""
     values = as_tensor(cdf)
     unsigned = (values if values.element_size() != 2 else values.view(torch.int16)) ^ -(1 << 15)
-    end = as_tensor(lengths)[..., None]
+    end = lengths[..., None]
     columns = torch.arange(1, values.shape[-1], device=values.device)
     bad = (unsigned[..., 1:] < unsigned[..., :-1]) & (columns < end.to(columns))
     if bad.any():

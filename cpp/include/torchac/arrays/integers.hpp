@@ -28,6 +28,8 @@ struct Integers {
   IntegerType type;
   StridedWalk walk;
   bool clamp = false;  // to 0, what is negative; whoever knows the other limit clamps to that
+
+  bool operator==(const Integers&) const = default;
 };
 
 }  // namespace torchac

@@ -40,6 +40,8 @@ static_assert(static_cast<int>(NumberType::kUint64) == static_cast<int>(IntegerT
 struct Numbers {
   NumberType type;
   StridedWalk walk;
+
+  bool operator==(const Numbers&) const = default;
 };
 
 }  // namespace torchac
@@ -107,6 +109,17 @@ TORCHAC_INLINE void read_numbers_as(Numbers& from, std::size_t count, const Put&
 inline void read_doubles(Numbers& from, std::size_t count, double* to) {
   with_number_type(from.type, [&]<class T>(const T*) {
     read_numbers_as<T>(from, count, [&](std::size_t i, T x) { to[i] = static_cast<double>(x); });
+  });
+}
+
+// Reads those at the places `which` in an array of one dimension.
+inline void gather_doubles(const Numbers& from, const std::uint32_t* which, std::size_t count,
+                           double* to) {
+  const std::byte* const first = from.walk.at();
+  const auto stride = static_cast<std::ptrdiff_t>(from.walk.stride());
+  with_number_type(from.type, [&]<class T>(const T*) {
+    for (std::size_t i = 0; i < count; ++i)
+      to[i] = static_cast<double>(load<T>(first + static_cast<std::ptrdiff_t>(which[i]) * stride));
   });
 }
 

@@ -34,6 +34,8 @@ class Rows {
   explicit Rows(StridedWalk walk) : walk_(std::move(walk)) {}
   Rows(TableView tables, Integers index) : tables_(tables), index_(std::move(index)) {}
 
+  bool operator==(const Rows&) const = default;
+
   [[nodiscard]] const std::optional<TableView>& tables() const { return tables_; }
 
   // Where each symbol has its own row, if there are no tables.

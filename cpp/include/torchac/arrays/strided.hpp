@@ -12,6 +12,8 @@ namespace torchac {
 struct Dimension {
   std::int64_t size;
   std::int64_t stride;  // in bytes; zero where a tensor is expanded, negative where it is reversed
+
+  bool operator==(const Dimension&) const = default;
 };
 
 // Visits the elements of an array in row-major order.
@@ -25,6 +27,8 @@ class StridedWalk {
     }
     left_ = inner_.size;
   }
+
+  bool operator==(const StridedWalk&) const = default;
 
   // The element, which must not be asked for when all have been visited.
   [[nodiscard]] const std::byte* at() const { return at_; }
@@ -86,6 +90,8 @@ class StridedWalk {
   struct Counter {
     Dimension dimension;
     std::int64_t index;
+
+    bool operator==(const Counter&) const = default;
   };
 
   static std::int64_t distinct(const Dimension& d) { return d.stride == 0 ? 1 : d.size; }

@@ -14,6 +14,7 @@
 namespace torchac {
 
 inline void skip(Parameters& parameters, std::int64_t count) {
+  if (parameters.index) return parameters.index->walk.skip(count);
   for (Component& component : parameters.components) {
     component.loc.walk.skip(count);
     component.scale.walk.skip(count);
@@ -40,12 +41,16 @@ inline void skip(DecodeJob& job, std::int64_t count) {
   job.rows.skip(count);
   std::visit([&](auto*& to) { to += count; }, job.symbols);
 }
-inline void skip(EncodeValuesJob& job, std::int64_t count) {
+inline void skip(ValueJob& job, std::int64_t count) {
   std::visit([&](auto& model) { skip(model, count); }, job.model);
+  if (job.shared) job.shared->skip(count);
+}
+inline void skip(EncodeValuesJob& job, std::int64_t count) {
+  skip(static_cast<ValueJob&>(job), count);
   job.values.walk.skip(count);
 }
 inline void skip(DecodeValuesJob& job, std::int64_t count) {
-  std::visit([&](auto& model) { skip(model, count); }, job.model);
+  skip(static_cast<ValueJob&>(job), count);
   job.values += count;
 }
 

@@ -81,8 +81,8 @@ class ValueLutSource {
  public:
   using Model = DecodeLut;
 
-  ValueLutSource(const WindowDecodeTables& tables, WindowRows rows)
-      : lut_(tables.model()), of_rows_(tables.locators()), block_(std::move(rows)) {}
+  explicit ValueLutSource(WindowRows rows)
+      : lut_(rows.luts.tables), of_rows_(rows.luts.locators), block_(std::move(rows)) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     const ReadableBlock readable = block_.read(count);

@@ -1,10 +1,18 @@
 // Jobs on values: integers of any size, whose rows have windows.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
 #include <variant>
+#include <vector>
 
+#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
+#include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/engine/streams.hpp"
@@ -15,22 +23,63 @@
 namespace torchac {
 
 using AnyModel = std::variant<Parameters, WindowRows, Categories>;
+using Elements = std::variant<Parameters, Categories>;
 
-// Which kind of model it is: models of one kind are coded by one type of task.
+// Which kind of model it is: models of one kind are coded together, by one type of task.
 [[nodiscard]] inline std::uint32_t kind_of(const AnyModel& model) {
   if (const auto* parameters = std::get_if<Parameters>(&model))
     return parameters->mixture() ? 1 : 0;
-  if (std::holds_alternative<WindowRows>(model)) return 2;
+  if (const auto* rows = std::get_if<WindowRows>(&model))
+    return rows->luts.tables == nullptr ? 2 : 9;
   const CategoryLayout& layout = std::get<Categories>(model).layout;
   const std::uint32_t kind = layout.logits() ? 3 : 4;
   if (layout.categories() <= kFew) return kind;
   return layout.categories() <= kOneRow ? kind + 2 : kind + 4;
 }
 
-// The model of so many values. What is coded together has one kind of model.
+// The elements of a model that values share, and which of them each value has: those of an index,
+// or those that lie where the model was expanded to the values.
+struct SharedElements {
+  std::shared_ptr<const Elements> elements;  // one after the other
+  std::int64_t count;
+  std::optional<Integers> index{};
+  // Without an index, the steps from element to element along the dimensions of the values, the
+  // element of the first one, and how many of them were skipped.
+  std::vector<Dimension> steps{};
+  std::int64_t first = 0;
+  std::int64_t skipped = 0;
+
+  void skip(std::int64_t values) {
+    if (index) {
+      index->walk.skip(values);
+    } else {
+      skipped += values;
+    }
+  }
+
+  // The number of each value's element, read from the numbers 0, 1, … of all, if they are needed.
+  [[nodiscard]] Integers numbers(std::vector<std::uint32_t>& all) const {
+    if (index) return *index;
+    if (all.empty()) {
+      all.resize(static_cast<std::size_t>(count));
+      std::iota(all.begin(), all.end(), 0u);
+    }
+    std::vector<Dimension> dimensions = steps;
+    for (Dimension& dimension : dimensions) dimension.stride *= std::int64_t{sizeof all[0]};
+    Integers result{IntegerType::kUint32,
+                    StridedWalk(std::as_bytes(std::span(all)).data() +
+                                    static_cast<std::size_t>(first) * sizeof all[0],
+                                dimensions)};
+    result.walk.skip(skipped);
+    return result;
+  }
+};
+
+// The model of so many values, and what of it they share, if they do.
 struct ValueJob {
   AnyModel model;
   std::int64_t count;
+  std::optional<SharedElements> shared{};
 };
 
 struct EncodeValuesJob : ValueJob {

@@ -28,6 +28,8 @@ struct CategoryLayout {
   std::uint32_t count;  // of numbers
   std::int64_t stride;  // bytes from one number to the next
 
+  bool operator==(const CategoryLayout&) const = default;
+
   [[nodiscard]] bool bernoulli() const { return kind >= CategoryKind::kBernoulliProbabilities; }
   [[nodiscard]] std::uint32_t categories() const { return bernoulli() ? 2 : count; }
   [[nodiscard]] bool logits() const {
@@ -38,6 +40,8 @@ struct CategoryLayout {
 struct Categories {
   CategoryLayout layout;
   Rows rows;
+
+  bool operator==(const Categories&) const = default;
 };
 
 inline constexpr std::uint32_t kMaxCategories = 1u << 20;

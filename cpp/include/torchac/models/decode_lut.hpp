@@ -106,25 +106,28 @@ class WindowDecodeTables {
  public:
   static std::optional<WindowDecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
     WindowDecodeTables tables;
-    for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k) {
-      if (!view.valid(k)) return std::nullopt;
-      const auto symbols = static_cast<std::uint32_t>(view.symbols[k]);
-      poll.after(symbols);
-      const LutLayout layout = LutLayout::of(symbols);
-      const std::size_t offset = tables.bytes_.size();
-      if (offset > LutLocator<std::uint64_t>::kMaxBytes) return std::nullopt;
-      tables.locators_.push_back(layout.locator(offset));
-      tables.bytes_.resize(offset + layout.size(symbols));
-      std::byte* const table = &tables.bytes_[offset];
-      std::memcpy(table + layout.row_offset(), view.row(k), symbols * sizeof(std::uint16_t));
-      if (!layout.fill(table, symbols)) return std::nullopt;
+    std::vector<std::uint32_t> lengths;  // as others may write to those of the view meanwhile
+    std::size_t bytes = 0;
+    for (std::int64_t k = 0; k < view.count; ++k) {
+      const std::int32_t symbols = view.symbols[k];
+      if (symbols < 1 || symbols > view.columns) return std::nullopt;
+      lengths.push_back(static_cast<std::uint32_t>(symbols));
+      if (bytes > LutLocator<std::uint64_t>::kMaxBytes) return std::nullopt;
+      tables.locators_.push_back(LutLayout::of(lengths.back()).locator(bytes));
+      bytes += size(lengths.back());
+    }
+    tables.bytes_.resize(bytes);
+    std::byte* table = tables.bytes_.data();
+    for (std::uint32_t k = 0; k < lengths.size(); table += size(lengths[k++])) {
+      poll.after(lengths[k]);
+      const LutLayout layout = LutLayout::of(lengths[k]);
+      std::memcpy(table + layout.row_offset(), view.row(k), lengths[k] * sizeof(std::uint16_t));
+      if (!layout.fill(table, lengths[k])) return std::nullopt;
     }
     return tables;
   }
 
-  [[nodiscard]] DecodeLut model() const { return DecodeLut(bytes_.data()); }
-  // Of each table.
-  [[nodiscard]] const std::uint32_t* locators() const { return locators_.data(); }
+  [[nodiscard]] LutsView view() const { return {bytes_.data(), locators_.data()}; }
 
  private:
   std::vector<std::uint32_t> locators_;

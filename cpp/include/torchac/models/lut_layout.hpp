@@ -87,6 +87,8 @@ class LutLayout {
     return LutLayout(kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets)));
   }
 
+  [[nodiscard]] std::uint32_t buckets() const { return kTotalFrequency >> shift_; }
+
   // Bytes of a table of so many symbols.
   [[nodiscard]] std::size_t size(std::uint32_t symbols) const {
     const std::size_t bytes = row_offset() + (symbols + kRowEnd) * sizeof(std::uint16_t);
@@ -124,7 +126,7 @@ class LutLayout {
     if (!searchable(table, symbols)) return false;
     const std::uint32_t last = symbols - 1;
     std::memcpy(table + last_offset(), &last, sizeof last);
-    const std::uint32_t buckets = kTotalFrequency >> shift_;
+    const std::uint32_t buckets = this->buckets();
     put_entry(table, 0, entry_from(table, 0));  // also for quantiles before it
     for (std::uint32_t symbol = 1; symbol < symbols; ++symbol) {
       const std::uint32_t bucket = (at(table, symbol) + (1u << shift_) - 1) >> shift_;
@@ -151,7 +153,7 @@ class LutLayout {
   explicit LutLayout(std::uint32_t shift) : shift_(shift) {}
 
   [[nodiscard]] std::size_t last_offset() const {
-    return (std::size_t{kTotalFrequency} >> shift_) * sizeof(std::uint64_t);
+    return std::size_t{buckets()} * sizeof(std::uint64_t);
   }
 
   [[nodiscard]] std::uint32_t at(const std::byte* table, std::uint64_t j) const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "torchac/arrays/block.hpp"
+#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
@@ -28,12 +29,18 @@ struct Component {
   Numbers loc;
   Numbers scale;
   std::optional<Numbers> weight;  // of a mixture
+
+  bool operator==(const Component&) const = default;
 };
 
-// One distribution for each value. A mixture's weights are all there, else there is one component.
+// One distribution for each value, or those that an index chooses from arrays of one dimension. A
+// mixture's weights are all there, else there is one component.
 struct Parameters {
   std::vector<Component> components;
   Bounds bounds;
+  std::optional<Integers> index{};
+
+  bool operator==(const Parameters&) const = default;
 
   [[nodiscard]] bool mixture() const { return components.front().weight.has_value(); }
 };
@@ -98,12 +105,45 @@ struct ComponentBlock {
   }
 };
 
+#ifdef TORCHAC_TARGET_OPTIONS
+// The sums of so many components of row i at the lower edges of eight symbols.
+template <bool kMixture>
+TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components,
+                                           const std::uint32_t* const* tables, std::size_t count,
+                                           std::size_t i, const Vec8<std::uint32_t>& symbols) {
+  const auto places = __builtin_bit_cast(Vec8<std::int32_t>, symbols);
+  Vec8<std::uint32_t> sum{};
+  for (std::size_t k = 0; k < count; ++k) {
+    const ComponentBlock& c = components[k];
+    const auto at = __builtin_convertvector(places + c.offset[i], Vec8<float>);
+    const Vec8<std::uint32_t> cdf = evaluate(tables[k], (at - c.edge[i]) * c.reciprocal[i]);
+    sum += part_of_sum<kMixture>(cdf, Vec8<std::uint32_t>{} + c.weight[i]);
+  }
+  return sum;
+}
+#endif
+
+// The row's value where its components have the sum `sum`, at the lower edge of symbol j: numbers,
+// or vectors of them. The end of the row goes on for ever.
+template <class Number>
+TORCHAC_INLINE Number bound(const Number& sum, const Number& j, std::uint32_t last) {
+  const std::uint32_t symbols = last + 1;
+  // The upper half of a product of 32 and 16 bits, in 32 bits, which vectors have.
+  const std::uint32_t whole = kTotalFrequency - symbols;
+  const Number part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
+  const Number inside = j == 0 ? Number{} : part + j;
+  return j >= symbols ? Number{} + kTotalFrequency : inside;
+}
+
 // Reads parameters, a block at a time, and prepares the rows' windows. The loops over a block have
 // numbers of one size, of which compilers make vector code.
 class ParameterBlock {
  public:
   explicit ParameterBlock(Parameters parameters)
-      : parameters_(std::move(parameters)), blocks_(parameters_.components.size()) {
+      : parameters_(std::move(parameters)),
+        elements_(static_cast<std::uint32_t>(
+            std::min<std::int64_t>(parameters_.components.front().loc.walk.run(), UINT32_MAX))),
+        blocks_(parameters_.components.size()) {
     for (const Component& component : parameters_.components)
       tables_.push_back(standard_tables() + standard_cdf(component.kind).table);
   }
@@ -124,7 +164,12 @@ class ParameterBlock {
     const std::size_t rows = std::max(kComponents / size() / 8 * 8, std::size_t{32});
     const std::size_t count = std::min({most, rows, kRows});
     ReadableBlock readable{count};
-    for (std::size_t k = 0; k < size(); ++k) read_component(k, count, readable);
+    if (parameters_.index) {
+      read_integers(*parameters_.index, count, which_.data());
+      const auto limit = [&](std::size_t) { return elements_; };
+      readable.truncate(count_below(which_.data(), count, limit), {Problem::kIndex});
+    }
+    for (std::size_t k = 0; k < size(); ++k) read_component(k, readable.count, readable);
     if (mixture()) {
       weigh(readable);
     } else {
@@ -146,9 +191,9 @@ class ParameterBlock {
     }
   }
 
-  // The same of row i alone, at the lower edge.
-  [[nodiscard]] std::uint32_t sum_at(std::size_t i, std::uint32_t j) const {
-    return mixture() ? sum_at<true>(i, j) : sum_at<false>(i, j);
+  // Writes the values of row i, without the last one.
+  void write_row(std::size_t i, std::uint16_t* to) const {
+    mixture() ? write_row_as<true>(i, to) : write_row_as<false>(i, to);
   }
 
  private:
@@ -156,8 +201,8 @@ class ParameterBlock {
     Component& from = parameters_.components[k];
     ComponentBlock& block = blocks_[k];
     std::array<double, kRows> scales;
-    read_doubles(from.loc, count, block.loc.data());
-    read_doubles(from.scale, count, scales.data());
+    read_column(from.loc, count, block.loc.data());
+    read_column(from.scale, count, scales.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
       bad = is_finite(block.loc[i]) ? bad : 1;
@@ -173,6 +218,12 @@ class ParameterBlock {
       const double above = loc < -0x1p31 ? -0x1p31 : loc;
       block.loc[i] = above > 0x1p31 - 128 ? 0x1p31 - 128 : above;
     }
+  }
+
+  // The next numbers, or those of the elements that the index chooses.
+  void read_column(Numbers& from, std::size_t count, double* to) const {
+    if (parameters_.index) return gather_doubles(from, which_.data(), count, to);
+    read_doubles(from, count, to);
   }
 
   static bool is_finite(double x) { return std::abs(x) <= std::numeric_limits<double>::max(); }
@@ -213,7 +264,7 @@ class ParameterBlock {
   // Adds a component's weights to the sums of those before it.
   void add_weights(std::size_t k, std::size_t count, double* sum, ReadableBlock& readable) {
     std::array<double, kRows> weights;
-    read_doubles(*parameters_.components[k].weight, count, weights.data());
+    read_column(*parameters_.components[k].weight, count, weights.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const double weight = weights[i];
@@ -353,7 +404,27 @@ class ParameterBlock {
     }
   }
 
+  template <bool kMixture>
+  TORCHAC_NOINLINE void write_row_as(std::size_t i, std::uint16_t* to) const {
+    const std::uint32_t last = window(i).last();
+    std::uint32_t j = 0;
+#ifdef TORCHAC_TARGET_OPTIONS
+    for (; j + 8 <= last + 1; j += 8) {
+      const Vec8<std::uint32_t> symbols = Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} + j;
+      const Vec8<std::uint32_t> values =
+          bound(sums_at<kMixture>(blocks_.data(), tables(), size(), i, symbols), symbols, last);
+      std::array<std::uint32_t, 8> each;
+      store_vec8(values, each.data());
+      for (std::size_t p = 0; p < each.size(); ++p) to[j + p] = static_cast<std::uint16_t>(each[p]);
+    }
+#endif
+    for (; j <= last; ++j)
+      to[j] = static_cast<std::uint16_t>(bound(sum_at<kMixture>(i, j), j, last));
+  }
+
   Parameters parameters_;
+  std::uint32_t elements_;                  // that an index may choose
+  std::array<std::uint32_t, kRows> which_;  // of them it does
   std::vector<ComponentBlock> blocks_;
   std::vector<const std::uint32_t*> tables_;  // of each component
   std::array<std::int32_t, kRows> shifts_;
@@ -361,17 +432,5 @@ class ParameterBlock {
   std::array<std::int32_t, kRows> first_;  // of each window
   std::array<Window, kRows> windows_;
 };
-
-// The row's value where its components have the sum `sum`, at the lower edge of symbol j: numbers,
-// or vectors of them. The end of the row goes on for ever.
-template <class Number>
-TORCHAC_INLINE Number bound(const Number& sum, const Number& j, std::uint32_t last) {
-  const std::uint32_t symbols = last + 1;
-  // The upper half of a product of 32 and 16 bits, in 32 bits, which vectors have.
-  const std::uint32_t whole = kTotalFrequency - symbols;
-  const Number part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
-  const Number inside = j == 0 ? Number{} : part + j;
-  return j >= symbols ? Number{} + kTotalFrequency : inside;
-}
 
 TORCHAC_END_TARGET

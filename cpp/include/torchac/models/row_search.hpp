@@ -176,16 +176,8 @@ class MixtureSearch {
 #ifdef TORCHAC_TARGET_OPTIONS
       const Vec8<std::uint32_t> symbols =
           (Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} * step >> 3) + start;
-      const auto places = __builtin_bit_cast(Vec8<std::int32_t>, symbols);
-      Vec8<std::uint32_t> sum{};
-      for (std::size_t k = 0; k < size; ++k) {
-        const ComponentBlock& c = components[k];
-        const auto at = __builtin_convertvector(places + c.offset[first + i], Vec8<float>);
-        const Vec8<float> argument = (at - c.edge[first + i]) * c.reciprocal[first + i];
-        const Vec8<std::uint32_t> cdf = evaluate(tables[k], argument);
-        sum += part_of_sum<true>(cdf, Vec8<std::uint32_t>{} + c.weight[first + i]);
-      }
-      store_vec8(bound(sum, symbols, last), result.data());
+      const auto sums = sums_at<true>(components, tables, size, first + i, symbols);
+      store_vec8(bound(sums, symbols, last), result.data());
 #else
       for (std::uint32_t p = 0; p < kValues; ++p) {
         const std::uint32_t symbol = start + p * step / kValues;

@@ -30,16 +30,23 @@ struct WindowRowsView {
   const std::int32_t* symbols;
   const std::uint8_t* shifts;
   Bounds bounds;
+  const std::uint32_t* places = nullptr;  // of the rows, in strides, unless one follows another
 
   bool operator==(const WindowRowsView&) const = default;
 
-  [[nodiscard]] const std::byte* row(std::uint32_t k) const { return first_row + k * stride; }
+  [[nodiscard]] const std::byte* row(std::uint32_t k) const {
+    return first_row + (places == nullptr ? k : places[k]) * stride;
+  }
   [[nodiscard]] TORCHAC_INLINE Window window(std::uint32_t k) const {
     return Window::of(first[k], static_cast<std::uint32_t>(symbols[k]) - 1, shifts[k], bounds);
   }
   // Goes on behind the first so many rows.
   void skip(std::int64_t rows) {
-    first_row += rows * stride;
+    if (places == nullptr) {
+      first_row += rows * stride;
+    } else {
+      places += rows;
+    }
     first += rows;
     symbols += rows;
     shifts += rows;
@@ -54,10 +61,17 @@ struct WindowRowsView {
   }
 };
 
+// Where lookup tables of rows are, if there are any: a locator for each row.
+struct LutsView {
+  const std::byte* tables = nullptr;
+  const std::uint32_t* locators = nullptr;
+};
+
 // Rows of values, one after the other, or those that an index chooses.
 struct WindowRows {
   WindowRowsView view;
   std::optional<Integers> index;
+  LutsView luts{};
 };
 
 // A value of a row, as coding takes it.

@@ -1,0 +1,123 @@
+// What values share: rows are computed and lookup tables made where that costs less than it saves.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "torchac/engine/element_rows.hpp"
+#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/way.hpp"
+#include "torchac/models/categories.hpp"
+#include "torchac/models/decode_lut.hpp"
+#include "torchac/models/parameters.hpp"
+#include "torchac/models/window_rows.hpp"
+#include "torchac/support/paths.hpp"
+#include "torchac/support/poll.hpp"
+#include "torchac/support/target.hpp"
+
+TORCHAC_BEGIN_TARGET
+
+// Jobs as they are coded: by the rows and lookup tables of what they share, where these pay.
+template <class Job>
+class SharedJobs {
+ public:
+  SharedJobs(std::span<const Job> jobs, bool decode, std::size_t threads, Poll& poll)
+      : jobs_(jobs) {
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      if (is_shared(jobs[i])) group(i);
+    }
+    for (Group& group : groups_) {
+      const auto values = static_cast<double>(group.values);
+      const auto shares = static_cast<double>(std::min(threads, group.jobs.size()));
+      const Way way = WayFinder(decode, values / shares, poll).find(jobs[group.jobs.front()]);
+      if (way != Way::kPlain && prepare(group, way, poll)) use(group);
+    }
+  }
+
+  [[nodiscard]] std::span<const Job> jobs() const { return changed_.empty() ? jobs_ : changed_; }
+
+ private:
+  // The jobs that share elements, and what is made of these.
+  struct Group {
+    std::vector<std::size_t> jobs;
+    std::int64_t values = 0;
+    std::optional<ElementRows> rows{};
+    std::vector<std::uint32_t> numbers{};
+    std::optional<WindowDecodeTables> luts{};
+  };
+
+  static bool is_shared(const Job& job) {
+    const auto* stored = std::get_if<WindowRows>(&job.model);
+    return stored == nullptr ? job.shared.has_value() : stored->index.has_value();
+  }
+
+  static bool same_elements(const Job& a, const Job& b) {
+    const auto* rows = std::get_if<WindowRows>(&a.model);
+    const auto* other = std::get_if<WindowRows>(&b.model);
+    if (rows != nullptr || other != nullptr)
+      return rows != nullptr && other != nullptr && rows->view == other->view;
+    const auto& elements = a.shared->elements;
+    return a.shared->count == b.shared->count &&
+           (elements == b.shared->elements || *elements == *b.shared->elements);
+  }
+
+  // Where the first element lies: jobs with the same ones have the same address.
+  static const std::byte* address(const Job& job) {
+    if (const auto* stored = std::get_if<WindowRows>(&job.model)) return stored->view.first_row;
+    if (const auto* parameters = std::get_if<Parameters>(job.shared->elements.get()))
+      return parameters->components.front().loc.walk.at();
+    return std::get<Categories>(*job.shared->elements).rows.walk().at();
+  }
+
+  void group(std::size_t i) {
+    const auto [found, is_new] = groups_at_.try_emplace(address(jobs_[i]), groups_.size());
+    if (!is_new && same_elements(jobs_[groups_[found->second].jobs.front()], jobs_[i])) {
+      groups_[found->second].jobs.push_back(i);
+    } else {
+      found->second = groups_.size();
+      groups_.push_back({{i}});
+    }
+    groups_[found->second].values += jobs_[i].count;
+  }
+
+  // Makes rows and lookup tables. False if there are none, as something is wrong with them.
+  bool prepare(Group& group, Way way, Poll& poll) const {
+    const Job& job = jobs_[group.jobs.front()];
+    const auto* stored = std::get_if<WindowRows>(&job.model);
+    if (stored == nullptr) {
+      group.rows = ElementRows::of(*job.shared->elements, job.shared->count, poll);
+      if (!group.rows) return false;
+      count(Path::kSharedRows);
+    }
+    if (way == Way::kLuts) {
+      group.luts =
+          WindowDecodeTables::prepare(stored == nullptr ? group.rows->view() : stored->view, poll);
+      if (group.luts) count(Path::kDecodeLut);
+    }
+    return group.rows || group.luts;
+  }
+
+  void use(Group& group) {
+    if (changed_.empty()) changed_.assign(jobs_.begin(), jobs_.end());
+    for (const std::size_t i : group.jobs) {
+      Job& job = changed_[i];
+      if (group.rows)
+        job.model = WindowRows{group.rows->view(), job.shared->numbers(group.numbers)};
+      if (group.luts) std::get<WindowRows>(job.model).luts = group.luts->view();
+    }
+  }
+
+  std::span<const Job> jobs_;
+  std::vector<Group> groups_;
+  std::unordered_map<const std::byte*, std::size_t> groups_at_;  // by the address of elements
+  std::vector<Job> changed_;
+};
+
+TORCHAC_END_TARGET
