@@ -48,6 +48,24 @@ def test_code_on_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert text is None or printed.getvalue() == text
 
 
+NAMED_FILE = re.compile(r"[\w./-]+\.(?:cpp|hpp|json|md|npz|py|sh|toml|txt|yml)\b")
+FOLDERS = (".ci", ".github", "benchmarks", "cpp", "docs", "examples", "src", "tests", "tools")
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="only a checkout of the repository has all files")
+def test_files_that_pages_name() -> None:
+    """By their path, or by its end."""
+    there = [path.name for path in ROOT.iterdir()]
+    there += [
+        path.relative_to(ROOT).as_posix() for name in FOLDERS for path in (ROOT / name).rglob("*")
+    ]
+    for page in [*PAGES, *ROOT.glob("*.md")]:
+        text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for span in re.findall(r"`([^`]+)`", text):
+            for name in NAMED_FILE.findall(span):
+                assert any(f"/{path}".endswith(f"/{name}") for path in there), (page.name, name)
+
+
 @pytest.mark.skipif(not RESULTS.exists(), reason="only a checkout of the repository has them")
 def test_results_of_processors() -> None:
     command = [sys.executable, str(RESULTS)]
