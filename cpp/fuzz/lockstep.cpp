@@ -18,8 +18,6 @@
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
-#include "torchac/coder/decoder.hpp"
-#include "torchac/coder/mark.hpp"
 #include "torchac/core.hpp"
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/error.hpp"
@@ -138,16 +136,18 @@ struct SlowEncoder {
 
 Report encode_slowly(std::vector<SlowEncoder>& streams, const Call& call) {
   std::vector<SlowEncoder> coded = streams;
-  for (std::size_t i = 0; i < call.values.size(); ++i) {
-    SlowEncoder& stream = coded[call.taking_part[i / call.each]];
-    const std::int64_t value = call.values[i];
-    const reference::ValueRow* row = call.row(i);
-    if (row == nullptr) return at(Problem::kIndex, i / call.each, i);
-    if (value < row->low || value > row->high) return at(Problem::kValue, i / call.each, i);
-    const std::vector<reference::Step> steps = reference::steps_of(*row, value);
-    if (steps[0].first >= steps[0].second) return at(Problem::kInterval, i / call.each, i);
-    for (const auto& [low, high] : steps) stream.encoder.encode(low, high);
-    stream.sums.add(value);
+  for (std::size_t item = 0; item < call.taking_part.size(); ++item) {
+    SlowEncoder& stream = coded[call.taking_part[item]];
+    for (std::size_t i = item * call.each; i < (item + 1) * call.each; ++i) {
+      const std::int64_t value = call.values[i];
+      const reference::ValueRow* row = call.row(i);
+      if (row == nullptr) return at(Problem::kIndex, item, i);
+      if (value < row->low || value > row->high) return at(Problem::kValue, item, i);
+      const std::vector<reference::Step> steps = reference::steps_of(*row, value);
+      if (steps[0].first >= steps[0].second) return at(Problem::kInterval, item, i);
+      for (const auto& [low, high] : steps) stream.encoder.encode(low, high);
+      stream.sums.add(value);
+    }
   }
   if (call.mark) {
     for (const std::uint32_t k : call.taking_part)

@@ -2,7 +2,6 @@
 // are decoded to values within the bounds, or refused; and the rows of a model code the same
 // streams. In lockstep, with marks and in pieces, all of it is as the definition says.
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "coding.hpp"
+#include "expected.hpp"
 #include "harness.hpp"
 #include "input.hpp"
 #include "lockstep.hpp"
@@ -26,6 +26,7 @@
 #include "torchac/coder/decoder.hpp"
 #include "torchac/core.hpp"
 #include "torchac/engine/value_job.hpp"
+#include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/standard_cdf.hpp"
@@ -264,7 +265,7 @@ struct CategoryCase {
     const double scale =
         layout.bernoulli() ? 1 : std::ldexp(1, static_cast<int>(input.between(-20, 10)));
     for (std::int64_t i = 0; i < row.size; ++i) {
-      for (std::int64_t j = 0; j < layout.count; ++j) {
+      for (std::int64_t j = 0; std::cmp_less(j, layout.count); ++j) {
         std::byte* to = &memory[static_cast<std::size_t>(i * row.stride + j * layout.stride)];
         double number = scale * static_cast<double>(input.between(-1000, 1000)) / 1000;
         if (input.one_in(16))

@@ -18,7 +18,6 @@
 #include "torchac/coder/range.hpp"
 #include "torchac/core.hpp"
 #include "torchac/engine/fed_bytes.hpp"
-#include "torchac/engine/streams.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/thread_team.hpp"
 
@@ -29,12 +28,15 @@ void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-const Chosen& require_numbers(const Chosen& chosen, std::size_t streams) {
-  if (!chosen) return chosen;
+void require_numbers(const Chosen& chosen, std::size_t streams) {
+  if (!chosen) return;
   const auto bad = [](std::uint32_t a, std::uint32_t b) { return a >= b; };
   require(std::ranges::adjacent_find(*chosen, bad) == chosen->end() &&
               (chosen->empty() || chosen->back() < streams),
           "numbers of streams, in order, expected");
+}
+Chosen with_numbers(Chosen chosen, std::size_t streams) {
+  require_numbers(chosen, streams);
   return chosen;
 }
 
@@ -108,8 +110,8 @@ void LockstepEncoder::mark(const Chosen& chosen) {
 
 EncodeCall::EncodeCall(LockstepEncoder& encoder, Chosen chosen)
     : encoder_(encoder),
-      chosen_(std::move(chosen)),
-      selection_(encoder.streams_, require_numbers(chosen_, encoder.streams_.size())),
+      chosen_(with_numbers(std::move(chosen), encoder.streams_.size())),
+      selection_(encoder.streams_, chosen_),
       undo_(selection_.streams()) {
   if (encoder.marked_) checksums_ = copies<Checksum>(encoder.marks_, chosen_, kChecksum);
 }
@@ -164,9 +166,9 @@ void LockstepDecoder::feed(std::size_t k, std::span<const std::uint8_t> more) {
 }
 
 DecodeCall::DecodeCall(LockstepDecoder& decoder, Chosen chosen)
-    : decoder_(decoder), chosen_(std::move(chosen)) {
-  require_numbers(chosen_, decoder.streams_.size());
-  decoders_ = copies<Decoder>(decoder.streams_, chosen_, kDecoder);
+    : decoder_(decoder),
+      chosen_(with_numbers(std::move(chosen), decoder.streams_.size())),
+      decoders_(copies<Decoder>(decoder.streams_, chosen_, kDecoder)) {
   if (decoder.marked_) checksums_ = copies<Checksum>(decoder.streams_, chosen_, kMarksChecksum);
 }
 

@@ -45,6 +45,18 @@ std::vector<Interval> deferred(std::size_t count, const std::vector<Interval>& e
   return intervals;
 }
 
+// Takes out bytes after each part, and tells the whole stream.
+Bytes drained(const std::vector<std::vector<Interval>>& parts) {
+  EncodedStream stream;
+  Bytes bytes;
+  for (const auto& part : parts) {
+    code(stream, part);
+    for (const std::uint8_t byte : stream.drain()) bytes.push_back(byte);
+  }
+  for (const std::uint8_t byte : finished(stream)) bytes.push_back(byte);
+  return bytes;
+}
+
 }  // namespace
 
 // 61 bits that the last symbol decides, the 15 others of its own, and 01, the end.
@@ -87,18 +99,6 @@ TEST_CASE("a carry can be undone") {
     code(stream, {kDown});
     CHECK(finished(stream) == coded_by_reference(deferred(count, {kDown})));
   }
-}
-
-// Takes out bytes after each part, and tells the whole stream.
-Bytes drained(const std::vector<std::vector<Interval>>& parts) {
-  EncodedStream stream;
-  Bytes bytes;
-  for (const auto& part : parts) {
-    code(stream, part);
-    for (const std::uint8_t byte : stream.drain()) bytes.push_back(byte);
-  }
-  for (const std::uint8_t byte : finished(stream)) bytes.push_back(byte);
-  return bytes;
 }
 
 TEST_CASE("no carry comes to bytes that were drained") {

@@ -213,7 +213,7 @@ inline Problem decode_mark(Decoder& decoder, Sums& sums) {
     const auto j = static_cast<std::int64_t>(decoder.quantile() / 256);
     if (!decoder.truncated()) decoder.consume(256 * j, 256 * j + 256);
     if (decoder.truncated() || !decoder.determined()) return Problem::kTruncated;
-    if (j != expected) return Problem::kContradicted;
+    if (std::cmp_not_equal(j, expected)) return Problem::kContradicted;
   }
   sums = {};
   return Problem::kNone;

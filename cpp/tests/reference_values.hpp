@@ -29,13 +29,15 @@ struct ValueRow {
   }
 };
 
+// At most 16 bits.
+inline Step uniform_step(std::int64_t number, int bits) {
+  return {number << (16 - bits), (number + 1) << (16 - bits)};
+}
+
 inline void add_uniform(std::vector<Step>& steps, std::int64_t number, int bits) {
-  if (bits > 16) {
-    add_uniform(steps, number >> 16, bits - 16);
-    add_uniform(steps, number & 65535, 16);
-  } else if (bits > 0) {
-    steps.emplace_back(number << (16 - bits), (number + 1) << (16 - bits));
-  }
+  if (bits > 16) steps.push_back(uniform_step(number >> 16, bits - 16));
+  if (bits > 16) number &= 65535;
+  if (bits > 0) steps.push_back(uniform_step(number, std::min(bits, 16)));
 }
 
 // The intervals of a value within the bounds: that of its symbol first, which may be empty.
@@ -86,7 +88,7 @@ class ValueReader {
     for (const std::uint32_t expected : sums.mark()) {
       const std::int64_t found = uniform(8);
       if (problem_ == Problem::kNone && !decoder_.determined()) fail(Problem::kTruncated);
-      if (found != expected) fail(Problem::kContradicted);
+      if (std::cmp_not_equal(found, expected)) fail(Problem::kContradicted);
     }
     sums = {};
     return problem_;
@@ -106,13 +108,14 @@ class ValueReader {
   }
 
   std::int64_t uniform(int bits) {
-    if (bits > 16) {
-      const std::int64_t high = uniform(bits - 16);
-      return high << 16 | uniform(16);
-    }
+    const std::int64_t high = bits > 16 ? step(bits - 16) << 16 : 0;
+    return high | step(std::min(bits, 16));
+  }
+
+  std::int64_t step(int bits) {
     if (bits == 0 || problem_ != Problem::kNone) return 0;
     const auto number = static_cast<std::int64_t>(decoder_.quantile() >> (16 - bits));
-    take({number << (16 - bits), (number + 1) << (16 - bits)});
+    take(uniform_step(number, bits));
     return number;
   }
 

@@ -65,6 +65,7 @@ class FedBytes {
     static constexpr std::size_t kLeast = 64;
 
     std::size_t size_;
+    // NOLINTNEXTLINE(modernize-avoid-c-arrays): not cleared, as not all of it may be needed
     std::unique_ptr<std::uint8_t[]> bytes_;
     std::atomic<std::size_t> used_{0};
   };
