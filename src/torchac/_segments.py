@@ -72,8 +72,10 @@ def checksum(sums: tuple[int, int]) -> int:
     return ((both ^ both >> 31) * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 32
 
 
-def crc(data: Any, before: int = 0) -> int:
+def crc(data: bytes | memoryview, before: int = 0) -> int:
     """The CRC-32 of these bytes, continued from the CRC before."""
+    if len(data) <= _CRC_AT_ONCE:
+        return zlib.crc32(data, before)
     view = memoryview(data)
     for start in range(0, len(view), _CRC_AT_ONCE):
         before = zlib.crc32(view[start : start + _CRC_AT_ONCE], before)

@@ -96,13 +96,6 @@ def numbers(array: Array) -> _core.Numbers:
     return _core.Numbers(view(array), array.dtype is torch.bfloat16)
 
 
-def as_int32(array: Array) -> NDArray:
-    """Whole numbers of 32 bits in an array without gaps, from any dtype and device."""
-    if isinstance(array, np.ndarray):
-        return array.astype(np.int32, order="C")
-    return np.ascontiguousarray(array.detach().to(CPU, torch.int32).numpy())
-
-
 def as_tensor(array: Array) -> torch.Tensor:
     """The elements as torch sees them, in place unless torch has no such layout or dtype."""
     if not isinstance(array, np.ndarray):

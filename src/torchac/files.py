@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn
 
 import numpy as np
+import torch
 
 from torchac import _checks, _core, _parts, _segments, _storage, _tensors, _values
 from torchac._as_model import as_decoded, model_or_cdf
@@ -414,30 +415,28 @@ def _encode(
     """The parts of a segment, except its CRC."""
     shape = tuple(values.shape)
     streams = _parts.encode(model, values, index, threads)
-    if not isinstance(values, np.ndarray):
-        values = values.detach().to(_tensors.CPU)
-    extremes = [(int(run.min()), int(run.max())) for run in _runs(values)] or [(0, 0)]
+    flat = _tensors.view(values.float() if values.dtype is torch.bfloat16 else values).reshape(-1)
+    extremes = [(int(run.min()), int(run.max())) for run in _runs(flat)] or [(0, 0)]
     least, most = min(low for low, _ in extremes), max(high for _, high in extremes)
     if least == most:
         return [_segments.title(Kind.CONSTANT, name, shape), _segments.signed(least)]
     width = (most - least).bit_length()
     fixed = _segments.signed(least) + bytes([width])
-    check = _segments.checksum(_core.checksum(_tensors.numbers(values)))
+    check = _segments.checksum(_core.checksum(_tensors.numbers(flat)))
     coded = b"".join(map(_segments.number, streams.lengths.tolist()))
     coded += check.to_bytes(_segments.CHECKSUM_BYTES, "little")
-    if len(fixed) + -(-math.prod(shape) * width // 8) >= len(coded) + len(streams.data):
+    if len(fixed) + -(-len(flat) * width // 8) >= len(coded) + len(streams.data):
         return [_segments.title(Kind.CODED, name, shape), coded, streams.data.data]
     del streams  # as much memory as the values may take
     offset = np.uint32(least % (1 << 32))
-    packed = (_segments.pack_bits(run.view(np.uint32) - offset, width) for run in _runs(values))
+    packed = (_segments.pack_bits(run.view(np.uint32) - offset, width) for run in _runs(flat))
     return [_segments.title(Kind.FIXED, name, shape), fixed, *packed]
 
 
-def _runs(values: Array) -> Iterator[NDArray]:
+def _runs(flat: NDArray) -> Iterator[NDArray]:
     """The values as int32, some at a time."""
-    flat = values.reshape(-1)
     for start in range(0, len(flat), _segments.AT_ONCE):
-        yield _tensors.as_int32(flat[start : start + _segments.AT_ONCE])
+        yield flat[start : start + _segments.AT_ONCE].astype(np.int32, copy=False)
 
 
 def _decode(
