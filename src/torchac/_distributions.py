@@ -57,7 +57,9 @@ def check_probs(distribution: Distribution) -> None:
     probs = vars(distribution).get("probs")
     if probs is not None:
         check_elements("probs", probs)
-        check_values("probs", probs, (probs >= 0) & (probs <= 1), "numbers from 0 to 1")
+        least, most = probs.aminmax() if probs.numel() else (probs, probs)
+        if not ((least >= 0) & (most <= 1)).all():
+            check_values("probs", probs, (probs >= 0) & (probs <= 1), "numbers from 0 to 1")
 
 
 def way_out(distribution: Distribution) -> str:
