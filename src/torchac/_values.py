@@ -230,5 +230,10 @@ def explain(
             f"{item}index {index[whole].item()} at index {position} is out of range: expected 0 to "
             f"{model.shape[0] - 1}"
         )
-    element = whole if index is None else (int(index[whole].item()),)
-    return ValueError(item + model._blame(problem, element, report.column))
+    try:
+        element = whole if index is None else (int(index[whole].item()),)
+        return ValueError(item + model._blame(problem, element, report.column))
+    except IndexError:  # what was wrong is no longer there
+        return ValueError(
+            f"{item}the model, the values or their index were changed while they were coded"
+        )

@@ -104,20 +104,27 @@ class DecodeTables {
 // The same of rows with windows, which differ in length.
 class WindowDecodeTables {
  public:
+  // As DecodeTables::prepare.
   static std::optional<WindowDecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
     WindowDecodeTables tables;
+    std::vector<std::uint32_t> symbols;
+    std::size_t size = 0;
     for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k) {
-      if (!view.valid(k)) return std::nullopt;
-      const auto symbols = static_cast<std::uint32_t>(view.symbols[k]);
-      poll.after(symbols);
-      const LutLayout layout = LutLayout::of(symbols);
-      const std::size_t offset = tables.bytes_.size();
-      if (offset > LutLocator<std::uint64_t>::kMaxBytes) return std::nullopt;
-      tables.locators_.push_back(layout.locator(offset));
-      tables.bytes_.resize(offset + layout.size(symbols));
-      std::byte* const table = &tables.bytes_[offset];
-      std::memcpy(table + layout.row_offset(), view.row(k), symbols * sizeof(std::uint16_t));
-      if (!layout.fill(table, symbols)) return std::nullopt;
+      const auto window = view.window(k);
+      if (!window || size > LutLocator<std::uint64_t>::kMaxBytes) return std::nullopt;
+      symbols.push_back(window->last() + 1);
+      const LutLayout layout = LutLayout::of(symbols.back());
+      tables.locators_.push_back(layout.locator(size));
+      size += layout.size(symbols.back());
+    }
+    tables.bytes_.resize(size);
+    std::byte* table = tables.bytes_.data();
+    for (std::uint32_t k = 0; k < symbols.size(); ++k) {
+      poll.after(symbols[k]);
+      const LutLayout layout = LutLayout::of(symbols[k]);
+      std::memcpy(table + layout.row_offset(), view.row(k), symbols[k] * sizeof(std::uint16_t));
+      if (!layout.fill(table, symbols[k])) return std::nullopt;
+      table += layout.size(symbols[k]);
     }
     return tables;
   }
