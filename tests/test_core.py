@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from torchac import _core
-from torchac._core import RowType
+from torchac._core import Kind, Problem, RowType
 
 ROWS = np.linspace(0, 1, 5, dtype=np.float32)[None].repeat(3, 0)
 SYM = np.zeros(3, np.int16)
@@ -18,6 +18,34 @@ STREAM = b"\0" * 9
 
 def encode(cdf: _core.Cdf = CDF, sym: Any = SYM) -> Any:
     return _core.Encoder().encode(cdf, sym, False, False)
+
+
+def decode_packed(lengths: list[int]) -> Any:
+    packed = _core.Packed(np.zeros(3, np.uint8), np.array(lengths))
+    return _core.decode_items([CDF, CDF], packed, [SYM, SYM], 1)
+
+
+def numbers(count: int) -> _core.Numbers:
+    return _core.Numbers(np.ones(count), False)
+
+
+def parameters(locs: int, scales: int, weights: int) -> _core.ValueModel:
+    """One component, or two with weights, of so many numbers each."""
+    each = [numbers(weights)] * 2 if weights else []
+    count = len(each) or 1
+    return _core.ValueModel.of_parameters(
+        [Kind.NORMAL] * count, [numbers(locs)] * count, [numbers(scales)] * count, each, -9, 9
+    )
+
+
+def rows_of(
+    lengths: list[int], *, windows: int = 3, count: int = 3, index: Any = None
+) -> _core.ValueModel:
+    """Three rows of at most 4 symbols, which go on in memory."""
+    cdf = np.array([0, 9, 99, 999, 0], np.int16)[None].repeat(3, 0)
+    each = np.resize(np.array(lengths, np.int32), windows)
+    low, shifts = np.zeros(windows, np.int32), np.zeros(windows, np.uint8)
+    return _core.ValueModel.of_rows(cdf, low, each, shifts, 0, 9, index, [count])
 
 
 REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
@@ -56,15 +84,15 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     ),
     "lengths that are too long": (
         "lengths that add up",
-        lambda: _core.Packed(np.zeros(3, np.uint8), np.array([2, 2])),
+        lambda: decode_packed([2, 2]),
     ),
     "lengths that wrap": (
         "lengths that add up",
-        lambda: _core.Packed(np.zeros(3, np.uint8), np.array([5, -2])),
+        lambda: decode_packed([5, -2]),
     ),
     "lengths that leave bytes": (
         "lengths that add up",
-        lambda: _core.Packed(np.zeros(3, np.uint8), np.array([1, 1])),
+        lambda: decode_packed([1, 1]),
     ),
     "parts of nothing": (
         "parts of one symbol",
@@ -76,6 +104,11 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
             CDF, _core.Packed(np.zeros(3, np.uint8), np.array([3])), SYM, 1, 1
         ),
     ),
+    "fewer scales than locs": ("shapes", lambda: parameters(3, 2, 0)),
+    "fewer locs than scales": ("shapes", lambda: parameters(2, 3, 0)),
+    "fewer weights than locs": ("shapes", lambda: parameters(3, 3, 2)),
+    "fewer windows than rows": ("one window for each row", lambda: rows_of([4], windows=2)),
+    "more values than rows": ("shapes", lambda: rows_of([4], count=4)),
     "a batch that is a row": (
         "a batch",
         lambda: _core.encode_batch(
@@ -107,3 +140,34 @@ def test_refused(name: str) -> None:
 def test_results_are_not_written_to_a_copy(call: Callable[[], object]) -> None:
     with pytest.raises(TypeError):
         call()
+
+
+@pytest.mark.parametrize("length", [-(2**31), -1, 0, 5, 6, 2**31 - 1])
+@pytest.mark.parametrize("index", [None, [0, 2, 1] * 300])
+def test_rows_of_impossible_lengths(length: int, index: list[int] | None) -> None:
+    """Another thread may have changed them after Python looked: the first one of a call ends it."""
+    place = None if index is None else np.array(index, np.int32)
+    model = rows_of([4, length, 4], index=place, count=3 if index is None else len(index))
+    count, position = (3, 1) if index is None else (len(index), 2)
+    values = np.ones(count, np.int32)
+    reports = [
+        _core.Encoder().encode_values(model, _core.Numbers(values, False)),
+        _core.Decoder([STREAM]).decode_values(model, values),
+        _core.measure_values(model, _core.Numbers(values, False), np.zeros(count)),
+    ]
+    for report in reports:
+        assert report is not None
+        assert (report.problem, report.position) == (Problem.INDEX, position)
+
+
+def test_rows_that_have_grown_since_room_was_made_for_them() -> None:
+    first, symbols, shifts = np.zeros(3, np.int32), np.zeros(3, np.int32), np.zeros(3, np.uint8)
+    model = parameters(3, 3, 0)
+    assert _core.tabulate(model, first, symbols, shifts, None) is None
+    for room in range(2, symbols[0] + 1):
+        rows = np.zeros((3, room), np.int16)
+        report = _core.tabulate(model, first, symbols, shifts, rows)
+        assert report is not None
+        assert (report.problem, report.position) == (Problem.INDEX, 0)
+    rows = np.zeros((3, symbols[0] + 1), np.int16)
+    assert _core.tabulate(model, first, symbols, shifts, rows) is None

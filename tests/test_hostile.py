@@ -1,5 +1,6 @@
 """Any arguments for any function: an exception that says what is wrong, or a proper result."""
 
+import contextlib
 import copy
 import inspect
 import io
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import torchac
-from torchac import _core, _rows, errors
+from torchac import _core, _rows, _tensors, _values, errors
 
 CDF = torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.0, 0.1, 0.9, 1.0], [0.0, 0.0, 0.0, 1.0]])
 SYM = torch.tensor([0, 1, 2])
@@ -479,6 +480,35 @@ def test_a_stream_keeps_its_size_while_it_is_decoded() -> None:
     stream.clear()
 
 
+@contextlib.contextmanager
+def changing(target: npt.NDArray[Any], *others: npt.NDArray[Any]) -> Iterator[None]:
+    """Another thread writes to an array: what it had, that backwards, other contents, and mixes."""
+    contents = [target.copy(), target[::-1], *others]
+    for other in contents[1:]:
+        mixed = target.copy()
+        mixed[..., ::7] = other[..., ::7]
+        contents.append(mixed)
+    times = max(1, 2**21 // (len(contents) * target.nbytes))
+    # Arrays of single items, each of which is all contents: NumPy copies them one after the other
+    # to one place, and holds no lock meanwhile.
+    item = np.dtype((np.void, target.nbytes))
+    source = np.stack(contents * times).reshape(-1).view(item)
+    place = np.lib.stride_tricks.as_strided(target.reshape(-1).view(item), source.shape, (0,))
+    done = threading.Event()
+
+    def change() -> None:
+        while not done.is_set():
+            place[...] = source
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        changer.join()
+
+
 CHANGES = [("cdf", False), ("sym", False), ("stream", False)]
 CHANGES += [("cdf", True), ("sym", True), ("stream", True), ("index", True)]
 
@@ -496,19 +526,8 @@ def test_arguments_that_change_while_they_are_coded(changed: str, shared: bool) 
     memory: dict[str, npt.NDArray[Any]] = {"cdf": cdf, "sym": sym, "index": index}
     memory["stream"] = np.frombuffer(stream, np.uint8)
     target = memory[changed]
-    contents = [target.copy(), rng.permutation(target.ravel()).reshape(target.shape)]
-    contents.append(target + target.dtype.type(100))
-    done = threading.Event()
-
-    def change() -> None:
-        while not done.is_set():
-            for content in contents:
-                target[...] = content
-
-    changer = threading.Thread(target=change)
-    changer.start()
-    try:
-        for check in (None, True, False) * 30:
+    with changing(target, target + target.dtype.type(100)):
+        for check in (None, True, False) * 10:
             encoded = outcome(
                 torchac.encode_float_cdf, cdf_float=cdf, sym=sym, check_input_bounds=check, **kwargs
             )
@@ -516,9 +535,133 @@ def test_arguments_that_change_while_they_are_coded(changed: str, shared: bool) 
             decoded = outcome(torchac.decode_float_cdf, cdf_float=cdf, byte_stream=stream, **kwargs)
             if not isinstance(decoded, ValueError):
                 check_symbols(decoded, cdf, **kwargs)
-    finally:
-        done.set()
-        changer.join()
+
+
+class Changed(NamedTuple):
+    """A model of arrays, the arrays, and what else another thread writes to them."""
+
+    model: Callable[..., Any]
+    arrays: dict[str, npt.NDArray[Any]]
+    others: dict[str, list[float]]
+    elements: int
+
+
+def changed_models() -> Iterator[tuple[str, Changed]]:
+    """One of each kind, of few and of many elements."""
+    rng = np.random.default_rng(2)
+
+    def floats(*shape: int) -> npt.NDArray[np.float32]:
+        return rng.random(shape, np.float32) * 4
+
+    bad = [np.nan, -1.0]
+    for n in (16, 2000):
+        loc, scale, weights = floats(n) * 100, floats(n), floats(n)
+        others: dict[str, list[float]] = {"loc": [1e9, np.nan], "scale": [1e7, *bad]}
+        arrays: dict[str, npt.NDArray[Any]] = {"loc": loc, "scale": scale}
+        yield f"{n} Normal", Changed(torchac.Normal, arrays, others, n)
+        pair = {"weights": weights, "loc": loc, "scale": scale}
+        pair = {name: np.stack([array, array[::-1]], -1) for name, array in pair.items()}
+        yield (
+            f"{n} Mixture",
+            Changed(
+                lambda weights, loc, scale: torchac.Mixture(weights, torchac.Normal(loc, scale)),
+                pair,
+                others | {"weights": [0.0, 1e30, *bad]},
+                n,
+            ),
+        )
+        for name, rest in (("probs", [0.0, 0.25, *bad]), ("logits", [-np.inf, 20.0, np.nan])):
+            yield (
+                f"{n} Bernoulli of {name}",
+                Changed(torchac.Bernoulli, {name: floats(n) / 4}, {name: rest}, n),
+            )
+            for categories in (9, 90, 300, 5000):
+                few = min(n, 200_000 // categories // 4 * 4)
+                yield (
+                    f"{few} of {categories} {name}",
+                    Changed(
+                        torchac.Categorical, {name: floats(few, categories)}, {name: rest}, few
+                    ),
+                )
+        rows = np.sort(rng.integers(0, 60_000, (n, 41)).astype(np.uint16)).view(np.int16)
+        rows[:, 0] = 0
+        tables: dict[str, npt.NDArray[Any]] = {"cdf": rows}
+        for name, end, dtype in (("low", 99, "i4"), ("lengths", 40, "i4"), ("shift", 3, "u1")):
+            tables[name] = rng.integers(1, end, n).astype(dtype)
+        others = {"cdf": [0, -1], "low": [-(2**31), 2**31 - 1], "lengths": [0, 41, 10**6]}
+        yield f"{n} Tables", Changed(torchac.Tables, tables, others | {"shift": [25, 255]}, n)
+
+
+CHANGED = dict(changed_models())
+
+
+def calls(model: Any, values: Any, index: Any) -> Iterator[Callable[[], Any]]:
+    """All that can be done with a model, as 4 items."""
+    its: dict[str, Any] = {} if index is None else {"index": index}
+    stream = torchac.encode(model, values, **its)
+    streams = torchac.encode_batch(model, values, **its)
+    yield lambda: torchac.encode(model, values, **its)
+    yield lambda: torchac.decode(model, stream, **its)
+    yield lambda: torchac.encode_batch(model, values, num_threads=2, **its)
+    yield lambda: torchac.decode_batch(model, streams, num_threads=2, **its)
+    yield lambda: torchac.BatchEncoder(4).encode(model, values, **its)
+    yield lambda: torchac.BatchDecoder(streams).decode(model, **its)
+    yield lambda: torchac.estimate_bits(model, values, **its)
+    if model.bounds[0] != 0 or model.bounds[1] < 257:
+        yield model.tabulate
+
+
+CHANGED_ARGUMENTS = [
+    (name, argument)
+    for name, case in CHANGED.items()
+    for argument in [*case.arrays, "values", *(["index"] if case.elements == 16 else [])]
+]
+
+
+@pytest.mark.parametrize(("name", "changed"), CHANGED_ARGUMENTS)
+def test_models_that_change_while_they_are_coded_with(name: str, changed: str) -> None:
+    """The same with all arguments of all models: elements that values share, and one for each."""
+    case = CHANGED[name]
+    rng = np.random.default_rng(3)
+    index: npt.NDArray[Any] | None = None
+    arrays = {name: array.copy() for name, array in case.arrays.items()}
+    if case.elements == 16:
+        index = rng.integers(0, 16, (4, 500))
+    else:
+        arrays = {k: a.reshape(4, -1, *a.shape[1:]) for k, a in arrays.items()}
+    model = case.model(**arrays)
+    low, high = max(model.bounds[0], 0), min(model.bounds[1], 100)
+    shape = model.shape if index is None else index.shape
+    values = rng.integers(low, high + 1, shape).astype(np.float32)
+    memory = arrays | {"values": values}
+    others = case.others | {"values": [-1.0, 1e5, 0.5, np.nan]}
+    if index is not None:
+        memory["index"], others["index"] = index, [-1, 16, 10**6]
+    target = memory[changed]
+    each = list(calls(model, values, index))
+    with changing(target, *(np.full_like(target, other) for other in others[changed])):
+        for call in each * 3:
+            result = outcome(call)
+            assert not isinstance(result, TypeError), result
+
+
+def test_an_index_may_be_another_one_when_what_was_wrong_is_looked_at() -> None:
+    model = torchac.Categorical(probs=np.array([[1.0, 2.0], [1.0, -1.0]]))
+    index = np.array([1])
+    report = _core.Encoder().encode_values(model._view(index), _tensors.numbers(np.array([0])))
+    assert report is not None
+    for other in (7, -7):
+        index[0] = other
+        with pytest.raises(ValueError, match=r"were changed while they were coded$"):
+            raise _values.explain(report, model, index, np.array([0]))
+
+
+def test_rows_may_grow_while_they_are_made() -> None:
+    model = torchac.Normal(0.0, 1.0)
+    first, symbols, shifts = np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.uint8)
+    report = _core.tabulate(model._view(), first, symbols, shifts, np.zeros((1, 3), np.int16))
+    with pytest.raises(ValueError, match=r"^the model was changed while it was tabulated$"):
+        model._check(report)
 
 
 def test_what_was_wrong_may_be_right_when_it_is_looked_at() -> None:

@@ -133,6 +133,33 @@ def test_a_million_segments_take_under_a_hundred_megabytes(title: str) -> None:
     assert kilobytes(setup, "count(many)", result=0, warm="count(few)") < 100_000
 
 
+SHARED = {
+    "tables": "torchac.Tables(torch.linspace(0, 1, 257), bounds=(0, 255))",
+    "expanded rows": "torchac.Tables(torch.linspace(0, 1, 257).expand(1000, 1, 257))",
+    "normal": "torchac.Normal(torch.zeros(1000, 1), 3.0)",
+    "mixture": "torchac.Mixture(torch.ones(5), torchac.Normal(torch.zeros(1000, 1, 5), 3.0))",
+    "counts": "torchac.Categorical(probs=torch.ones(200, dtype=torch.int64).expand(1000, 1, 200))",
+    "many categories": "torchac.Categorical(logits=torch.zeros(1, 1, 300))",
+}
+SHARE = """
+model = {model}.expand(1000, {count})
+values = torch.arange(1000 * {count}, dtype=torch.int32).view(1000, {count}) % 7
+stream = torchac.encode(model, values)
+active = torch.arange(1000) > 2
+"""
+
+
+@needs_peaks
+@pytest.mark.parametrize("name", SHARED)
+def test_nothing_is_copied_of_what_a_million_values_share(name: str) -> None:
+    count = 20 if name == "many categories" else 1000
+    setup = SHARE.format(model=SHARED[name], count=count)
+    step = "torchac.BatchEncoder(1000).encode(model, values, active=active)"
+    calls = f"(torchac.encode(model, values), torchac.decode(model, stream), {step})"
+    result = 8 * count // 1000  # what is decoded, and the values of a step
+    assert kilobytes(setup, calls, result) < 6144
+
+
 def kilobytes(setup: str, call: str, result: int, warm: str | None = None) -> int:
     """What the call takes at its peak, beside a result of so many bytes a symbol."""
     code = CODE.format(setup=setup, call=call, result=result, warm=warm or call)

@@ -21,14 +21,7 @@ using Int64s = py::array_t<std::int64_t, py::array::c_style>;
 // Streams one after the other in one array, and how many bytes each has.
 class Packed {
  public:
-  Packed(Uint8s data, Int64s lengths) : data_(std::move(data)), lengths_(std::move(lengths)) {
-    std::int64_t left = data_.size();
-    for (const std::int64_t length : all_lengths()) {
-      require(length >= 0 && length <= left, "lengths that add up to the bytes expected");
-      left -= length;
-    }
-    require(left == 0, "lengths that add up to the bytes expected");
-  }
+  Packed(Uint8s data, Int64s lengths) : data_(std::move(data)), lengths_(std::move(lengths)) {}
 
   // Those of the streams as they would end now, which leaves them as they are.
   explicit Packed(std::span<EncodedStream> streams)
@@ -51,21 +44,23 @@ class Packed {
   [[nodiscard]] const Uint8s& data() const { return data_; }
   [[nodiscard]] const Int64s& lengths() const { return lengths_; }
 
+  // Checks each length as it is read, as Python has the array, too.
   [[nodiscard]] std::vector<Decoder> decoders() const {
+    constexpr auto kExpected = "lengths that add up to the bytes expected";
     std::vector<Decoder> result;
-    const std::uint8_t* from = data_.data();
-    for (const std::int64_t length : all_lengths()) {
-      result.emplace_back(std::span(from, static_cast<std::size_t>(length)));
-      from += length;
+    std::span<const std::uint8_t> left(data_.data(), static_cast<std::size_t>(data_.size()));
+    const std::int64_t* lengths = lengths_.data();
+    for (py::ssize_t i = 0; i < lengths_.size(); ++i) {
+      const std::int64_t length = lengths[i];
+      require(length >= 0 && std::cmp_less_equal(length, left.size()), kExpected);
+      result.emplace_back(left.first(static_cast<std::size_t>(length)));
+      left = left.subspan(static_cast<std::size_t>(length));
     }
+    require(left.empty(), kExpected);
     return result;
   }
 
  private:
-  [[nodiscard]] std::span<const std::int64_t> all_lengths() const {
-    return {lengths_.data(), static_cast<std::size_t>(lengths_.size())};
-  }
-
   Uint8s data_;
   Int64s lengths_;
 };

@@ -190,9 +190,10 @@ def explain(
             f"{item}index {index[whole].item()} at index {position} is out of range: expected 0 to "
             f"{model.shape[0] - 1}"
         )
-    element = whole if index is None else (int(index[whole].item()),)
     try:
-        sentence = model._blame(problem, element, report.column)
+        element = whole if index is None else (int(index[whole].item()),)
+        return ValueError(item + model._blame(problem, element, report.column))
     except IndexError:  # what was wrong is no longer there
-        sentence = "the model, the values or their index were changed while they were coded"
-    return ValueError(item + sentence)
+        return ValueError(
+            f"{item}the model, the values or their index were changed while they were coded"
+        )

@@ -118,6 +118,8 @@ class Model(ABC):
 
     def _check(self, report: _core.Report | None) -> None:
         if report is not None:
+            if report.problem is _core.Problem.INDEX:  # a row has grown
+                raise ValueError("the model was changed while it was tabulated")
             position = np.unravel_index(report.position, self.shape) if self.shape else ()
             raise ValueError(self._blame(report.problem, tuple(map(int, position)), report.column))
 

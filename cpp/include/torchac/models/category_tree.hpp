@@ -27,38 +27,38 @@ class CategoryTree {
   explicit CategoryTree(const CategoryLayout& layout)
       : layout_(layout),
         groups_((layout.count + kGroup - 1) / kGroup),
-        roots_((groups_.size() + kGroup - 1) / kGroup) {}
+        roots_((groups_.size() + kGroup - 1) / kGroup),
+        numbers_(groups_.size() * kGroup, Weight::kLeast) {}
 
   // Three, or two if there are so few groups that they are the roots.
   [[nodiscard]] bool deep() const { return groups_.size() > kGroup; }
   [[nodiscard]] std::size_t steps() const { return deep() ? 3 : 2; }
 
-  // `row` must stay where it is until the next one is read.
+  // Reads each number once: a caller may change it at any time, and intervals are those of one row
+  // only if all steps see the same numbers.
   [[nodiscard]] Fault read(const std::byte* row) {
-    row_ = row;
-    std::array<float, kGroup> numbers;
     Extremes extremes;
-    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-      read_group(g, numbers);
-      extremes.add(numbers.data(), kGroup);
+    // Some at a time, which stay in the L1 cache.
+    constexpr std::size_t kChunk = 1024;
+    for (std::size_t first = 0; first < layout_.count; first += kChunk) {
+      float* const numbers = &numbers_[first];
+      const std::size_t count = std::min(kChunk, layout_.count - first);
+      read_floats(layout_, row, first, count,
+                  [&](std::size_t i, float number) { numbers[i] = number; });
+      extremes.add(numbers, count);
     }
-    const Fault fault = fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) {
-      float number = 0;
-      read_floats(layout_, row_, j, 1, [&](std::size_t, float x) { number = x; });
-      return number;
-    });
+    const Fault fault =
+        fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
     if (fault.problem != Problem::kNone) return fault;
     largest_ = extremes.largest();
-    const Weight weight(largest_);
     for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-      read_group(g, numbers);
-      std::int32_t sum = 0;
-      for (const float number : numbers) sum += weight(number);
-      groups_[g] = sum;
+      const Weights weights = weights_of(g);
+      groups_[g] = std::accumulate(weights.begin(), weights.end(), 0);
     }
     for (std::size_t r = 0; r < roots_.size(); ++r) {
       const auto first = groups_.begin() + static_cast<std::ptrdiff_t>(r * kGroup);
-      roots_[r] = std::accumulate(first, first + size_of(r, groups_.size()), std::int64_t{0});
+      const auto count = static_cast<std::ptrdiff_t>(size_of(r, groups_.size()));
+      roots_[r] = std::accumulate(first, first + count, std::int64_t{0});
     }
     return {};
   }
@@ -70,8 +70,7 @@ class CategoryTree {
     if (deep()) push(interval(roots_.data(), roots_.size(), group / kGroup));
     const Children groups = children(group / kGroup);
     push(interval(groups.weights, groups.count, group - groups.first));
-    const Places places = this->places(group);
-    push(interval(places.weights.data(), places.count, symbol % kGroup));
+    push(interval(weights_of(group).data(), size_of(group, layout_.count), symbol % kGroup));
   }
 
   // Reads a symbol; `step(find)` gives what `find(quantile)` finds, and goes on behind it.
@@ -88,9 +87,9 @@ class CategoryTree {
                 return find(groups.weights, groups.count, quantile);
               });
     }
-    const Places places = this->places(group);
+    const Weights weights = weights_of(group);
     return group * kGroup + step([&](std::uint32_t quantile) {
-             return find(places.weights.data(), places.count, quantile);
+             return find(weights.data(), size_of(group, layout_.count), quantile);
            });
   }
 
@@ -101,37 +100,25 @@ class CategoryTree {
     const std::int32_t* weights;
     std::size_t count;
   };
-  struct Places {
-    std::array<std::int32_t, kGroup> weights;
-    std::size_t count;
-  };
+  using Weights = std::array<std::int32_t, kGroup>;
 
   // Of `count` members, those in group g.
-  [[nodiscard]] static std::ptrdiff_t size_of(std::size_t g, std::size_t count) {
-    return static_cast<std::ptrdiff_t>(std::min<std::size_t>(kGroup, count - g * kGroup));
+  [[nodiscard]] static std::size_t size_of(std::size_t g, std::size_t count) {
+    return std::min<std::size_t>(kGroup, count - g * kGroup);
   }
 
   [[nodiscard]] Children children(std::uint32_t root) const {
     const std::uint32_t first = root * kGroup;
-    return {first, groups_.data() + first, static_cast<std::size_t>(size_of(root, groups_.size()))};
+    return {first, groups_.data() + first, size_of(root, groups_.size())};
   }
 
-  [[nodiscard]] Places places(std::uint32_t group) const {
-    Places places;
-    std::array<float, kGroup> numbers;
-    read_group(group, numbers);
+  // Of a group.
+  [[nodiscard]] Weights weights_of(std::uint32_t group) const {
+    Weights weights;
     const Weight weight(largest_);
-    for (std::size_t i = 0; i < kGroup; ++i) places.weights[i] = weight(numbers[i]);
-    places.count = static_cast<std::size_t>(size_of(group, layout_.count));
-    return places;
-  }
-
-  // The last group is filled up with numbers of weight 0.
-  void read_group(std::uint32_t group, std::array<float, kGroup>& numbers) const {
-    const auto count = static_cast<std::size_t>(size_of(group, layout_.count));
-    read_floats(layout_, row_, std::size_t{group} * kGroup, count,
-                [&](std::size_t i, float number) { numbers[i] = number; });
-    std::fill(numbers.begin() + static_cast<std::ptrdiff_t>(count), numbers.end(), Weight::kLeast);
+    const float* const numbers = &numbers_[std::size_t{group} * kGroup];
+    for (std::size_t i = 0; i < kGroup; ++i) weights[i] = weight(numbers[i]);
+    return weights;
   }
 
   template <class W>
@@ -151,10 +138,10 @@ class CategoryTree {
   }
 
   CategoryLayout layout_;
-  const std::byte* row_ = nullptr;
   float largest_ = 0;
   std::vector<std::int32_t> groups_;  // the sums of their weights
   std::vector<std::int64_t> roots_;   // those of groups of groups
+  std::vector<float> numbers_;        // filled up to whole groups with numbers of weight 0
 };
 
 TORCHAC_END_TARGET

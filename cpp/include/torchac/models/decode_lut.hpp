@@ -104,25 +104,27 @@ class DecodeTables {
 // The same of rows with windows, which differ in length.
 class WindowDecodeTables {
  public:
+  // As DecodeTables::prepare.
   static std::optional<WindowDecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
     WindowDecodeTables tables;
-    std::vector<std::uint32_t> lengths;  // as others may write to those of the view meanwhile
-    std::size_t bytes = 0;
-    for (std::int64_t k = 0; k < view.count; ++k) {
-      const std::int32_t symbols = view.symbols[k];
-      if (symbols < 1 || symbols > view.columns) return std::nullopt;
-      lengths.push_back(static_cast<std::uint32_t>(symbols));
-      if (bytes > LutLocator<std::uint64_t>::kMaxBytes) return std::nullopt;
-      tables.locators_.push_back(LutLayout::of(lengths.back()).locator(bytes));
-      bytes += size(lengths.back());
+    std::vector<std::uint32_t> symbols;
+    std::size_t size = 0;
+    for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k) {
+      const auto window = view.window(k);
+      if (!window || size > LutLocator<std::uint64_t>::kMaxBytes) return std::nullopt;
+      symbols.push_back(window->last() + 1);
+      const LutLayout layout = LutLayout::of(symbols.back());
+      tables.locators_.push_back(layout.locator(size));
+      size += layout.size(symbols.back());
     }
-    tables.bytes_.resize(bytes);
+    tables.bytes_.resize(size);
     std::byte* table = tables.bytes_.data();
-    for (std::uint32_t k = 0; k < lengths.size(); table += size(lengths[k++])) {
-      poll.after(lengths[k]);
-      const LutLayout layout = LutLayout::of(lengths[k]);
-      std::memcpy(table + layout.row_offset(), view.row(k), lengths[k] * sizeof(std::uint16_t));
-      if (!layout.fill(table, lengths[k])) return std::nullopt;
+    for (std::uint32_t k = 0; k < symbols.size(); ++k) {
+      poll.after(symbols[k]);
+      const LutLayout layout = LutLayout::of(symbols[k]);
+      std::memcpy(table + layout.row_offset(), view.row(k), symbols[k] * sizeof(std::uint16_t));
+      if (!layout.fill(table, symbols[k])) return std::nullopt;
+      table += layout.size(symbols[k]);
     }
     return tables;
   }

@@ -37,9 +37,6 @@ struct WindowRowsView {
   [[nodiscard]] const std::byte* row(std::uint32_t k) const {
     return first_row + (places == nullptr ? k : places[k]) * stride;
   }
-  [[nodiscard]] TORCHAC_INLINE Window window(std::uint32_t k) const {
-    return Window::of(first[k], static_cast<std::uint32_t>(symbols[k]) - 1, shifts[k], bounds);
-  }
   // Goes on behind the first so many rows.
   void skip(std::int64_t rows) {
     if (places == nullptr) {
@@ -52,12 +49,18 @@ struct WindowRowsView {
     shifts += rows;
     count -= rows;
   }
-  // Whether a row is one, and no symbol of it lies outside of the bounds.
-  [[nodiscard]] bool valid(std::uint32_t k) const {
+  // The window of a row. Nothing, if the row is not one, or a symbol of it lies outside of the
+  // bounds. Reads each number once: a caller may change them at any time, and what was checked is
+  // what counts.
+  [[nodiscard]] TORCHAC_INLINE std::optional<Window> window(std::uint32_t k) const {
     constexpr std::uint32_t kMaxShift = 24;
-    return symbols[k] >= 1 && symbols[k] <= columns && shifts[k] <= kMaxShift &&
-           first[k] >= bounds.low >> shifts[k] &&
-           std::int64_t{first[k]} + symbols[k] - 1 <= bounds.high >> shifts[k];
+    const std::int64_t length = symbols[k];
+    const std::int32_t begin = first[k];
+    const std::uint32_t shift = shifts[k];
+    if (length < 1 || length > columns || shift > kMaxShift || begin < bounds.low >> shift ||
+        begin + length - 1 > bounds.high >> shift)
+      return std::nullopt;
+    return Window::of(begin, static_cast<std::uint32_t>(length - 1), shift, bounds);
   }
 };
 
@@ -104,11 +107,13 @@ class WindowRowBlock {
     }
     ReadableBlock readable{count};
     for (std::size_t i = 0; i < count; ++i) {
-      if (std::cmp_greater_equal(block_[i], view().count) || !view().valid(block_[i])) {
+      const bool inside = std::cmp_less(block_[i], view().count);
+      const auto window = inside ? view().window(block_[i]) : std::nullopt;
+      if (!window) {
         readable.truncate(i, {Problem::kIndex});
         break;
       }
-      windows_[i] = view().window(block_[i]);
+      windows_[i] = *window;
     }
     return readable;
   }
@@ -128,8 +133,9 @@ class WindowRowBlock {
   void read_rows() {
     std::vector<Window> windows;
     for (std::uint32_t k = 0; std::cmp_less(k, view().count); ++k) {
-      if (!view().valid(k)) return;
-      windows.push_back(view().window(k));
+      const auto window = view().window(k);
+      if (!window) return;
+      windows.push_back(*window);
     }
     of_rows_ = std::move(windows);
   }

@@ -1,0 +1,330 @@
+"""Values that share elements: the bytes are the same in all ways, and the cheapest way is taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import torchac
+from torchac import _core, _parts, _tensors
+
+ROWS, LUTS = {"shared rows"}, {"decode lookup table"}
+BOTH, NOTHING = ROWS | LUTS, set[str]()
+
+
+@contextmanager
+def made(what: set[str]) -> Iterator[None]:
+    """This is made meanwhile of what values share, and nothing else."""
+    before = _core.paths()
+    yield
+    after = _core.paths()
+    assert {path for path in BOTH if after[path] > before[path]} == what
+
+
+def normal(shape: tuple[int, ...], random: torch.Generator) -> Any:
+    """Means that all but the last dimensions share."""
+    loc = torch.randn(shape[-1:], generator=random) * 9
+    return torchac.Normal(loc, torch.rand(shape, generator=random) * 20, low=-60)
+
+
+def mixture(shape: tuple[int, ...], random: torch.Generator) -> Any:
+    weights = torch.rand(3, generator=random) + 0.1
+    parts = torchac.Logistic(torch.randn(*shape, 3, generator=random) * 9, 2.0)
+    return torchac.Mixture(weights, parts)
+
+
+def categories(count: int) -> Callable[[tuple[int, ...], torch.Generator], Any]:
+    def make(shape: tuple[int, ...], random: torch.Generator) -> Any:
+        return torchac.Categorical(logits=torch.randn(*shape, count, generator=random))
+
+    return make
+
+
+def bernoulli(shape: tuple[int, ...], random: torch.Generator) -> Any:
+    return torchac.Bernoulli(probs=torch.rand(shape, generator=random))
+
+
+def tables(shape: tuple[int, ...], random: torch.Generator) -> Any:
+    """One row for all, whose integers differ."""
+    row = torch.rand(9, generator=random).cumsum(0)
+    cdf = torch.nn.functional.pad(row / row[-1], (1, 0)).expand(*shape, 10)
+    return torchac.Tables(cdf, low=torch.randint(-5, 5, shape, generator=random))
+
+
+KINDS: dict[str, Callable[[tuple[int, ...], torch.Generator], Any]] = {
+    "normal": normal,
+    "mixture": mixture,
+    "three categories": categories(3),
+    "forty categories": categories(40),
+    "steps of categories": categories(300),
+    "bernoulli": bernoulli,
+    "tables": tables,
+}
+
+
+def as_numpy(model: Any) -> Any:
+    """The same model of arrays, broadcast by NumPy where tensors are expanded."""
+
+    def array(tensor: torch.Tensor) -> Any:
+        return np.broadcast_to(_tensors.once(tensor).numpy(), tuple(tensor.shape))
+
+    return model._map(array)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+def test_however_values_share_the_bytes_are_the_same(kind: str, data: st.DataObject) -> None:
+    sizes = data.draw(st.lists(st.integers(1, 4), max_size=3).map(tuple), "values")
+    sizes += (data.draw(st.sampled_from([1, 3, 700, 3000]), "last"),)
+    own = tuple(data.draw(st.sampled_from([1, size])) if size < 99 else 1 for size in sizes)
+    own = own[data.draw(st.integers(0, len(own) - 1)) :]
+    random = torch.Generator().manual_seed(data.draw(st.integers(0, 9)))
+    model = KINDS[kind](own, random)
+    expanded = model.expand(sizes)
+    copied = expanded._map(lambda array: array.clone(memory_format=torch.contiguous_format))
+    flat = model._map(lambda array: array.flatten(0, len(own) - 1))
+    index = torch.arange(math.prod(own)).view(own).expand(sizes)
+
+    low, high = max(model.bounds[0], -40), min(model.bounds[1], 40)
+    values = torch.randint(low, high + 1, sizes, dtype=torch.int32, generator=random)
+    stream = torchac.encode(copied, values)
+    ways = [(model, None), (expanded, None), (flat, index), (as_numpy(expanded), None)]
+    for its, numbers in ways:
+        its_values = values.numpy() if its is ways[-1][0] else values
+        assert torchac.encode(its, its_values, index=numbers) == stream
+        bits = torchac.estimate_bits(its, its_values, index=numbers)
+        assert torch.as_tensor(bits).equal(torchac.estimate_bits(copied, values))
+        if its is not model:
+            assert torch.as_tensor(torchac.decode(its, stream, index=numbers)).equal(values)
+
+    each = torchac.encode_batch(copied, values)
+    assert torchac.encode_batch(expanded, values) == each
+    assert torchac.encode_batch(unbound(expanded), list(values)) == each
+    assert torchac.decode_batch(expanded, each).equal(values)
+    assert torchac.decode_batch(flat, each, index=index).equal(values)
+    active = torch.rand(len(values), generator=random) < 0.6
+    encoders = [torchac.BatchEncoder(len(values)) for _ in range(2)]
+    for encoder, its in zip(encoders, (copied, expanded), strict=True):
+        encoder.encode(its, values)
+        encoder.encode(its, values, active=active)
+    streams = encoders[0].finish()
+    assert encoders[1].finish() == streams
+    decoder = torchac.BatchDecoder(streams)
+    assert decoder.decode(expanded).equal(values)
+    assert decoder.decode(expanded, active=active)[active].equal(values[active])
+
+    packed = _parts.encode(copied, values, None, 1)
+    assert bytes(_parts.encode(expanded, values, None, 1).data) == bytes(packed.data)
+    if kind != "steps of categories":
+        assert expanded.tabulate().cdf.equal(copied.tabulate().cdf)
+
+
+def unbound(model: Any) -> list[Any]:
+    """The model of each item."""
+    count = model.shape[0]
+    return [model._map(lambda array, k=k: array[k]) for k in range(count)]
+
+
+def test_parts_share_what_the_whole_does() -> None:
+    """The index of an expanded model is skipped with the values."""
+    model = torchac.Normal(torch.tensor([0.0, 40.0])[:, None], 3.0).expand(2, 10_000)
+    values = (model.loc + torch.arange(10_000) % 7).int()
+    view, numbers = model._view(), _tensors.numbers(values)
+    with made(ROWS):
+        packed = _core.encode_value_parts(view, numbers, 3000, 1)
+    assert isinstance(packed, _core.Packed)
+    flat = values.flatten().split(3000)
+    means = model.loc.flatten().split(3000)
+    parts = [torchac.encode(torchac.Normal(m, 3.0), v) for m, v in zip(means, flat, strict=True)]
+    assert bytes(packed.data) == b"".join(parts)
+    decoded = np.empty((2, 10_000), np.int32)
+    with made(BOTH):
+        assert _core.decode_value_parts(view, packed, decoded, 3000, 1) is None
+    assert torch.from_numpy(decoded).equal(values)
+
+
+MANY = torchac.Mixture(
+    torch.ones(16), torchac.Normal(torch.arange(16) * 1500.0 + torch.rand(64, 1), 3.0)
+)
+ROW = torch.linspace(0, 1, 4097)
+# A model, how many values share it, and what is made for encoding and for decoding.
+CHOICES: dict[str, tuple[Any, int, set[str], set[str]]] = {
+    "a normal, a value": (torchac.Normal(torch.zeros(1), 2.0), 1, NOTHING, NOTHING),
+    "a normal, few values": (torchac.Normal(torch.zeros(1), 2.0), 17, NOTHING, NOTHING),
+    "a normal, some": (torchac.Normal(torch.zeros(1), 2.0), 1000, ROWS, BOTH),
+    "a mixture with long rows, few": (MANY, 64 * 16, NOTHING, NOTHING),
+    "a mixture with long rows, many": (MANY, 64 * 2000, ROWS, ROWS),
+    "long rows, few": (torchac.Tables(ROW.repeat(64, 1)), 64 * 8, NOTHING, NOTHING),
+    "a long row, many": (torchac.Tables(ROW[None]), 10_000, NOTHING, LUTS),
+    "a short row": (torchac.Tables(ROW[None, ::256]), 500, NOTHING, LUTS),
+    "bits": (torchac.Bernoulli(probs=torch.full((1,), 0.2)), 10_000, ROWS, NOTHING),
+    "categories, few values": (
+        torchac.Categorical(logits=torch.zeros(1, 256)),
+        5,
+        NOTHING,
+        NOTHING,
+    ),
+    "categories, some": (torchac.Categorical(logits=torch.zeros(1, 256)), 100, ROWS, BOTH),
+    "more than 4096 elements": (
+        torchac.Categorical(logits=torch.zeros(5000, 100)),
+        100_000,
+        ROWS,
+        ROWS,
+    ),
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_is_made_follows_from_costs(choice: str) -> None:
+    model, count, encoding, decoding = CHOICES[choice]
+    (elements,) = model.shape
+    index = torch.arange(count).view(-1, elements) % elements
+    values = torch.zeros(count // elements, elements, dtype=torch.int32)
+    for its, numbers in ((model, index), (model.expand(values.shape), None)):
+        with made(encoding):
+            stream = torchac.encode(its, values, index=numbers)
+        with made(encoding):
+            torchac.estimate_bits(its, values, index=numbers)
+        with made(decoding):
+            assert torchac.decode(its, stream, index=numbers).equal(values)
+        with made(decoding):
+            torchac.Decoder(stream).decode(its, index=numbers)
+    with made(encoding):  # also where the model broadcasts
+        torchac.encode(model, values)
+
+
+def test_all_items_and_steps_share() -> None:
+    model, values = torchac.Normal(0.0, 2.0), torch.zeros(8, 500, dtype=torch.int32)
+    expanded = model.expand(8, 500)
+    with made(ROWS):
+        streams = torchac.encode_batch(expanded, values, num_threads=1)
+    with made(BOTH):
+        torchac.decode_batch(expanded, streams, num_threads=1)
+    with made(BOTH):
+        torchac.decode_batch([model.expand(500)] * 8, streams, num_threads=1)
+    encoder = torchac.BatchEncoder(8)
+    with made(ROWS):
+        encoder.encode(expanded, values)
+    active = torch.arange(8) > 0
+    with made(ROWS):
+        encoder.encode(expanded, values, active=active)
+    decoder = torchac.BatchDecoder(encoder.finish())
+    with made(BOTH):
+        decoder.decode(expanded)
+    with made(BOTH):
+        decoder.decode(expanded, active=active)
+
+
+def test_bad_numbers_matter_only_to_values_that_have_them() -> None:
+    logits = torch.zeros(2, 5)
+    logits[1, 3] = torch.nan
+    model, index = torchac.Categorical(logits=logits), torch.zeros(5000, dtype=torch.int64)
+    stream = torchac.encode(model, index, index=index)
+    assert torchac.decode(model, stream, index=index).equal(index.int())
+    index[4000] = 1
+    for call in (
+        lambda: torchac.encode(model, index * 0, index=index),
+        lambda: torchac.decode(model, stream, index=index),
+    ):
+        with pytest.raises(ValueError, match=r"^logits is nan at index \(1, 3\): "):
+            call()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ways_to_say_a_shape(kind: str) -> None:
+    model = KINDS[kind]((2, 1), torch.Generator().manual_seed(0))
+    for one in (model, as_numpy(model)):
+        for shape in (
+            (3, 2, 5),
+            ((3, 2, 5),),
+            ([3, 2, 5],),
+            (torch.Size([3, 2, 5]),),
+            (np.int64(3), np.int8(-1), torch.tensor(5)),
+            (3, -1, 5),
+        ):
+            its = one.expand(*shape)
+            assert its.shape == (3, 2, 5)
+            assert all(type(size) is int for size in its.shape)
+            values = torch.zeros(3, 2, 5, dtype=torch.int32)
+            stream = torchac.encode(its, values)
+            assert torch.as_tensor(torchac.decode(its, stream)).equal(values)
+    for shape, found in (
+        ((2,), r"\(2,\)"),
+        ((3, 5), r"\(3, 5\)"),
+        ((-1, 2, 5), r"\(-1, 2, 5\)"),
+        ((2, -2), r"\(2, -2\)"),
+    ):
+        message = rf"^the model has shape \(2, 1\): expected one that broadcasts to {found}$"
+        with pytest.raises(ValueError, match=message):
+            model.expand(*shape)
+    for bad in ((2.0, 3), ("ab",), (None,), ((2, 3), 4)):
+        with pytest.raises(TypeError, match=r"^the shape to expand to is .*: expected integers$"):
+            model.expand(*bad)
+
+
+NORMAL, PARTS = torchac.Normal(0.0, 2.0), torchac.Mixture(torch.ones(1), [torchac.Normal(0.0, 1.0)])
+
+
+def test_items_of_several_kinds_are_one_batch() -> None:
+    models: list[Any] = [NORMAL, PARTS, torchac.Bernoulli(probs=0.5)] * 3
+    values = [torch.full((k + 1,), k % 2) for k in range(9)]
+    streams = torchac.encode_batch(models, values)
+    assert streams == [torchac.encode(m, v) for m, v in zip(models, values, strict=True)]
+    its = [m.expand(k + 1) for k, m in enumerate(models)]
+    decoded = torchac.decode_batch(its, streams)
+    assert all(a.equal(b.int()) for a, b in zip(decoded, values, strict=True))
+
+
+def test_threads_share_items_of_several_kinds() -> None:
+    values = torch.zeros(100_000)
+    models = [torchac.Normal(torch.zeros(100_000), 1.0), PARTS.expand(100_000)] * 2
+    before = _core.paths()["thread"]
+    torchac.encode_batch(models, [values] * 4, num_threads=2)
+    assert _core.paths()["thread"] > before
+
+
+@pytest.mark.parametrize(
+    ("message", "call"),
+    [
+        (
+            r"^item 2: value 0\.5 at index \(1,\): ",
+            lambda: torchac.encode_batch(
+                [NORMAL, PARTS] * 3,
+                [torch.tensor([0, 0.5 if k in (2, 5) else 1]) for k in range(6)],
+            ),
+        ),
+        (
+            r"^item 1: the model has shape \(2,\): expected one that broadcasts to \(3,\)$",
+            lambda: torchac.encode_batch([NORMAL, NORMAL.expand(2)], [torch.zeros(3)] * 2),
+        ),
+        (
+            r"^item 1: the model has shape \(\): expected \(K,\), K elements, with index$",
+            lambda: torchac.decode_batch(
+                [NORMAL.expand(1), NORMAL], [b""] * 2, index=[torch.zeros(1).long()] * 2
+            ),
+        ),
+        (
+            r"^index has 1 items: expected 2, as many as the others$",
+            lambda: torchac.decode_batch([NORMAL] * 2, [b""] * 2, index=[torch.zeros(1).long()]),
+        ),
+        (
+            r"^cdf has 3 items: expected 2, as many as the others$",
+            lambda: torchac.encode_batch([NORMAL] * 3, [torch.zeros(1)] * 2),
+        ),
+        (
+            r"^item 1: values has dtype torch\.complex64: ",
+            lambda: torchac.encode_batch([NORMAL] * 2, [torch.zeros(1), torch.zeros(1) * 1j]),
+        ),
+    ],
+)
+def test_messages_on_lists_name_the_item(message: str, call: Callable[[], Any]) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
