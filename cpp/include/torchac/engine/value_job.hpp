@@ -21,10 +21,11 @@ using AnyModel = std::variant<Parameters, WindowRows, Categories>;
   if (const auto* parameters = std::get_if<Parameters>(&model))
     return parameters->mixture() ? 1 : 0;
   if (std::holds_alternative<WindowRows>(model)) return 2;
-  const CategoryLayout& layout = std::get<Categories>(model).layout;
+  const auto& [layout, rows] = std::get<Categories>(model);
   const std::uint32_t kind = layout.logits() ? 3 : 4;
   if (layout.categories() <= kFew) return kind;
-  return layout.categories() <= kOneRow ? kind + 2 : kind + 4;
+  if (layout.categories() <= kOneRow) return kind + 2;
+  return rows.tables() ? kind + 4 : kind + 6;  // trees that values may share, or of their own
 }
 
 // The model of so many values. What is coded together has one kind of model.

@@ -28,6 +28,8 @@ struct CategoryLayout {
   std::uint32_t count;  // of numbers
   std::int64_t stride;  // bytes from one number to the next
 
+  bool operator==(const CategoryLayout&) const = default;
+
   [[nodiscard]] bool bernoulli() const { return kind >= CategoryKind::kBernoulliProbabilities; }
   [[nodiscard]] std::uint32_t categories() const { return bernoulli() ? 2 : count; }
   [[nodiscard]] bool logits() const {
