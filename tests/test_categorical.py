@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
 import pickle
@@ -157,6 +158,125 @@ def test_however_it_is_coded_the_bytes_are_the_same(name: str) -> None:
             assert torchac.encode_batch(batch, values[order], num_threads=threads, **how) == each
             decoded = torchac.decode_batch(batch, each, num_threads=threads, **how)
             assert decoded.equal(values[order])
+
+
+@given(
+    st.sampled_from([256, 257, 258, 320, 321, 4096, 4097, 65536]),
+    st.integers(1, 5),
+    st.sampled_from([1, 2, 20]),
+    st.sampled_from(["probs", "logits"]),
+    st.sampled_from(["f2", "f4", "f8"]),
+    st.integers(0, 2**32),
+)
+def test_values_that_share_elements(
+    categories: int, elements: int, columns: int, parameter: str, dtype: str, seed: int
+) -> None:
+    """However they share them, the bytes are those of values that have numbers of their own."""
+    rng = np.random.default_rng(seed)
+    numbers = (rng.random((elements, categories)) * 9).astype(dtype)
+    index = rng.integers(0, elements, (2, columns))
+    values = rng.integers(0, categories, (2, columns))
+    values[0, 0], values[1, 0] = 0, categories - 1
+    model, own = (Categorical(**{parameter: x}) for x in (numbers, numbers[index]))
+    check_sharing(model, own, values, {"index": index})
+    if categories <= 321:
+        rows = numbers[index.ravel()].tolist()
+        expected = reference.encode(rows, values.ravel().tolist(), logits=parameter == "logits")
+        assert torchac.encode(model, values, index=index) == expected
+    for first, rows in ((0, numbers[0]), (elements - 1, numbers[-1:])):
+        one: Any = Categorical(**{parameter: rows})
+        own = Categorical(**{parameter: numbers[np.full((2, columns), first)]})
+        assert torchac.encode(one, values) == torchac.encode(own, values)
+        check_sharing(one.expand(2, columns), own, values, {})
+
+
+def check_sharing(model: Any, own: Any, values: np.ndarray, its: dict[str, Any]) -> None:
+    """All ways of coding with a model give what they give with another one."""
+    stream, streams = torchac.encode(own, values), torchac.encode_batch(own, values)
+    assert torchac.encode(model, values, **its) == stream
+    assert np.array_equal(torchac.decode(model, stream, **its), values)
+    assert np.array_equal(
+        torchac.estimate_bits(model, values, **its), torchac.estimate_bits(own, values)
+    )
+    for threads in (1, 2):
+        assert torchac.encode_batch(model, values, num_threads=threads, **its) == streams
+        decoded = torchac.decode_batch(model, streams, num_threads=threads, **its)
+        assert np.array_equal(decoded, values)
+    encoder, decoder = torchac.BatchEncoder(2), torchac.BatchDecoder(streams)
+    encoder.encode(model, values, **its)
+    assert encoder.finish() == streams
+    assert np.array_equal(decoder.decode(model, **its), values)
+    file, own_file = io.BytesIO(), io.BytesIO()
+    with torchac.Writer(file) as writer, torchac.Writer(own_file) as own_writer:
+        writer.write(model, values, **its)
+        own_writer.write(own, values)
+    assert file.getvalue() == own_file.getvalue()
+    assert np.array_equal(torchac.Reader(io.BytesIO(file.getvalue())).read(model, **its), values)
+
+
+def test_items_share_elements_with_one_another_or_not() -> None:
+    """Models of one array, of others, of other sizes, of values that share, and that do not."""
+    numbers = random_logits(3, 300)
+    models: list[Any] = [
+        Categorical(logits=numbers[0]).expand(50),
+        Categorical(logits=numbers).expand(20, 3),
+        Categorical(logits=random_logits(4100)).expand(40),
+        Categorical(logits=numbers[0]).expand(7),
+        Categorical(logits=numbers[:, None]).expand(3, 20),
+        Categorical(logits=numbers[0, :299]).expand(50),
+    ]
+    own = [Categorical(logits=model.logits.contiguous()) for model in models]
+    for count in (len(models), len(models) + 1):
+        items, same = [*models, own[1]][:count], [*own, own[1]][:count]
+        values = [some_values(model) for model in items]
+        streams = [torchac.encode(m, v) for m, v in zip(same, values, strict=True)]
+        for threads in (1, 2):
+            assert torchac.encode_batch(items, values, num_threads=threads) == streams
+            decoded = torchac.decode_batch(items, streams, num_threads=threads)
+            assert all(a.equal(b) for a, b in zip(decoded, values, strict=True))
+
+
+@pytest.mark.parametrize("shared", [np.zeros(1), np.zeros((1, 300)), np.ones((5, 1))])
+def test_elements_of_expanded_arrays(shared: np.ndarray) -> None:
+    numbers = np.broadcast_to(shared, (5, 300))
+    index, values = np.arange(60) % 5, np.arange(60) * 5
+    stream = torchac.encode(Categorical(logits=numbers.copy()), values, index=index)
+    for model in (Categorical(logits=numbers), Categorical(logits=np.asfortranarray(numbers))):
+        assert torchac.encode(model, values, index=index) == stream
+        assert np.array_equal(torchac.decode(model, stream, index=index), values)
+
+
+def test_only_the_elements_that_are_used_are_looked_at() -> None:
+    """What is wrong with one is told at the first value that has it, after an index before that."""
+    probs = torch.ones(4, 300)
+    probs[1, 7], probs[2] = -1.0, 0.0
+    model, index, values = (
+        Categorical(probs=probs),
+        torch.zeros(90, dtype=torch.int64),
+        torch.ones(90),
+    )
+    index[60:] = 3
+    stream = torchac.encode(model, values, index=index)
+    assert torchac.decode(model, stream, index=index).equal(values.int())
+    index[50:], index[70] = 1, 2
+    calls: list[Callable[[], object]] = [
+        lambda: torchac.encode(model, values, index=index),
+        lambda: torchac.Decoder(stream).decode(model, index=index),
+        lambda: torchac.estimate_bits(model, values, index=index),
+    ]
+    for place, message in (
+        (80, r"^probs is -1.0 at index \(1, 7\): expected numbers below 3.4e38 that are not neg"),
+        (20, r"^index 4 at index \(20,\) is out of range: expected 0 to 3$"),
+        (10, r"^index 4 at index \(10,\) is out of range: expected 0 to 3$"),
+    ):
+        index[place] = 4
+        for call in calls:
+            with pytest.raises(ValueError, match=message):
+                call()
+    index[:] = 0
+    index[30] = 2
+    with pytest.raises(ValueError, match=r"^probs are all below 2\^-100 at index \(2,\): "):
+        calls[0]()
 
 
 def test_items_may_have_other_numbers_of_categories() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -46,6 +47,43 @@ def test_few_symbols_need_no_tables() -> None:
     with taken():
         stream = torchac.encode_float_cdf(TABLES, SYM[:3], index=INDEX[:3])
         torchac.decode_float_cdf(TABLES, stream, index=INDEX[:3])
+
+
+def test_trees_are_prepared_for_values_that_share_them() -> None:
+    """As soon as that pays, of what values have; not of elements that overlap, or of too many."""
+    logits = np.zeros(10**6, np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(logits, 300)
+    for numbers, index, paths in (
+        (logits[:300][None], [0] * 3, ["trees"]),
+        (logits[:300][None], [0] * 2, []),
+        (logits[:600].reshape(2, 300), [0, 0, 0, 1, 1], []),
+        (logits[:600].reshape(2, 300), [0] * 5 + [1], ["trees"]),
+        (logits[:600].reshape(300, 2).T, [0] * 5 + [1], ["trees"]),
+        (logits[:300][None].repeat(9, 0), [8] * 3, ["trees"]),
+        (np.broadcast_to(logits[:300], (2**40, 300)), [2**31] * 3, ["trees"]),
+        (np.broadcast_to(logits[:300], (2**40, 300)), [0, 1, 2**31], ["trees"]),
+        (windows, [0] * 100, []),
+        (windows, [0] * 30_000, ["trees"]),
+        (windows[:9000], list(range(9000)) * 3, []),
+    ):
+        model, values = torchac.Categorical(logits=numbers), np.zeros(len(index))
+        with taken(*paths):
+            stream = torchac.encode(model, values, index=np.array(index))
+        with taken(*paths):
+            torchac.decode(model, stream, index=np.array(index))
+        with taken(*paths):
+            torchac.estimate_bits(model, values, index=np.array(index))
+
+
+def test_trees_of_a_model_that_is_broadcast() -> None:
+    """Where an array is expanded, whoever did it."""
+    for shape in ((1, 300), (4, 1, 300), (300,)):
+        model = torchac.Categorical(logits=torch.zeros(shape))
+        with taken("trees"):
+            torchac.encode(model, torch.zeros(4, 9))
+        expanded = torchac.Categorical(logits=torch.zeros(shape).expand(4, 9, 300))
+        with taken("trees"):
+            torchac.encode(expanded, torch.zeros(4, 9))
 
 
 @needs_simd

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
@@ -26,6 +27,17 @@ TEST_CASE("few tokens of many categories are worth threads, many bits are not") 
   CHECK(threads_for(32'000, 24) == 12);
   CHECK(threads_for(2, 10'000) == 0);
   CHECK(threads_for(2, 1'000'000) == 64);
+}
+
+TEST_CASE("tokens that share numbers are worth threads only if they are many") {
+  const CategoryLayout layout{CategoryKind::kLogits, NumberType::kFloat32, 32'000, 4};
+  const auto threads = [&](std::int64_t values) {
+    const Integers index{IntegerType::kInt64, StridedWalk(nullptr, {})};
+    const Rows rows({nullptr, 4 * 32'000, 1}, index);
+    return useful_threads(nanoseconds(ValueJob{Categories{layout, rows}, values}), 64);
+  };
+  CHECK(threads(24) == 0);
+  CHECK(threads(1'000'000) == 64);
 }
 
 }  // namespace

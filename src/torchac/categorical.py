@@ -18,9 +18,11 @@ another machine may round differently: streams that travel need these models.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, TypeVar
 
 import numpy as np
+import torch
 
 from torchac import _core, _tensors
 from torchac._core import CategoryKind
@@ -88,9 +90,12 @@ class _Categories(Model):
         return other
 
     def _view(self, index: Array | None = None) -> _core.ValueModel:
+        numbers = self._numbers
+        if index is None and self._categories > ONE_ROW:
+            numbers, index = _shared(numbers)
         return _core.ValueModel.of_categories(
             self._kinds[self._name],
-            _tensors.numbers(self._numbers),
+            _tensors.numbers(numbers),
             None if index is None else _tensors.view(index),
         )
 
@@ -108,6 +113,20 @@ class _Categories(Model):
 
 
 C = TypeVar("C", bound=_Categories)
+
+
+def _shared(numbers: Array) -> tuple[Array, Array | None]:
+    """Each element once, and an index, if values share some because an array is expanded."""
+    shape = tuple(numbers.shape[:-1])
+    strides = numbers.stride() if isinstance(numbers, torch.Tensor) else numbers.strides
+    expanded = [size > 1 and stride == 0 for size, stride in zip(shape, strides[:-1], strict=True)]
+    if 0 in shape or not any(expanded):
+        return numbers, None
+    once = numbers[tuple(slice(1) if each else slice(None) for each in expanded)]
+    index = np.arange(math.prod(once.shape[:-1])).reshape(once.shape[:-1])
+    return once.reshape(-1, once.shape[-1]), np.broadcast_to(index, shape)
+
+
 _LOGITS = "numbers below 3.4e38, or -inf"
 
 

@@ -11,12 +11,14 @@
 #include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/coder/target.hpp"
+#include "torchac/engine/shared_trees.hpp"
 #include "torchac/engine/value_decode_source.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/category_row.hpp"
 #include "torchac/models/category_tree.hpp"
 #include "torchac/models/few_categories.hpp"
+#include "torchac/models/stored_tree.hpp"
 #include "torchac/models/tail.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
@@ -83,11 +85,37 @@ class CategoryDecodeSource {
   std::array<std::int32_t, kMaxWeights> weights_;
 };
 
+// Of trees, which have the symbols of the first step; the other steps are as a tail to the loop.
+template <class Tree>
+struct TreeView : CategoryView {
+  const Tree* trees = nullptr;
+
+  [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, const Target& target) const {
+    return trees[i].find_first(target.quantile());
+  }
+  [[nodiscard]] static bool has_tail(std::size_t, std::uint32_t) { return true; }
+  [[nodiscard]] static std::uint32_t value(std::size_t, std::uint32_t symbol) { return symbol; }
+  [[nodiscard]] TailResult read_tail(std::size_t i, std::uint32_t symbol,
+                                     const Decoder& decoder) const {
+    TailResult result{decoder, 0, Problem::kNone};
+    const auto step = [&](const auto& find) {
+      const auto quantile = static_cast<std::uint32_t>(result.decoder.state.quantile());
+      const Found found = find(quantile);
+      if (result.problem == Problem::kNone && !result.decoder.consume(found.interval))
+        result.problem = result.decoder.truncated() ? Problem::kTruncated : Problem::kContradicted;
+      return found.symbol;
+    };
+    result.value = static_cast<std::int32_t>(trees[i].read_rest(symbol, step));
+    return result;
+  }
+};
+
 // One value in a block: its numbers take much longer than what is done for a block.
 template <class Weight>
 class TreeDecodeSource {
  public:
   using Model = CategoryTree<Weight>;
+  using View = TreeView<Model>;
 
   explicit TreeDecodeSource(const Categories& categories)
       : rows_(categories.rows), tree_(categories.layout) {}
@@ -104,31 +132,6 @@ class TreeDecodeSource {
     return readable;
   }
 
-  // The steps behind the first one are as a tail to the loop.
-  struct View : CategoryView {
-    const Model* tree = nullptr;
-
-    [[nodiscard]] Found find(std::size_t, const Target& target) const {
-      return tree->find_first(target.quantile());
-    }
-    [[nodiscard]] static bool has_tail(std::size_t, std::uint32_t) { return true; }
-    [[nodiscard]] static std::uint32_t value(std::size_t, std::uint32_t symbol) { return symbol; }
-    [[nodiscard]] TailResult read_tail(std::size_t, std::uint32_t symbol,
-                                       const Decoder& decoder) const {
-      TailResult result{decoder, 0, Problem::kNone};
-      const auto step = [&](const auto& find) {
-        const auto quantile = static_cast<std::uint32_t>(result.decoder.state.quantile());
-        const Found found = find(quantile);
-        if (result.problem == Problem::kNone && !result.decoder.consume(found.interval))
-          result.problem =
-              result.decoder.truncated() ? Problem::kTruncated : Problem::kContradicted;
-        return found.symbol;
-      };
-      result.value = static_cast<std::int32_t>(tree->read_rest(symbol, step));
-      return result;
-    }
-  };
-
   [[nodiscard]] View view(std::size_t) const { return {{}, &tree_}; }
 
   [[nodiscard]] static Fault why_contradicted(std::size_t, std::uint32_t) {
@@ -138,6 +141,30 @@ class TreeDecodeSource {
  private:
   RowReader rows_;
   Model tree_;
+};
+
+// Trees that values share.
+class StoredTreeDecodeSource {
+ public:
+  using Model = StoredTree;
+  using View = TreeView<Model>;
+
+  StoredTreeDecodeSource(const SharedTrees& trees, const Categories& categories)
+      : reader_(trees, categories.rows) {}
+
+  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+    return reader_.read(count, trees_.data());
+  }
+
+  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const { return {{}, &trees_[first]}; }
+
+  [[nodiscard]] static Fault why_contradicted(std::size_t, std::uint32_t) {
+    return {Problem::kContradicted};
+  }
+
+ private:
+  TreeReader reader_;
+  std::array<StoredTree, kBlock> trees_;
 };
 
 template <class Weight>

@@ -12,28 +12,29 @@
 #include "torchac/arrays/rows.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/engine/encode_source.hpp"
+#include "torchac/engine/shared_trees.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/category_row.hpp"
 #include "torchac/models/category_tree.hpp"
 #include "torchac/models/few_categories.hpp"
+#include "torchac/models/stored_tree.hpp"
 #include "torchac/models/weights.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
-// Reads where rows are and the values that have them: blocks of `count` values, of numbers that
-// take a millisecond or less.
+// Reads where rows are, or which trees, and the values that have them: blocks of `count` values, of
+// numbers that take a millisecond or less.
+template <class Reader>
 class CategoryReader {
  public:
-  CategoryReader(const Categories& categories, Numbers values)
-      : rows_(categories.rows),
-        values_(std::move(values)),
-        count_(categories.layout.categories()) {}
+  CategoryReader(Reader rows, const CategoryLayout& layout, Numbers values)
+      : rows_(std::move(rows)), values_(std::move(values)), count_(layout.categories()) {}
 
-  [[nodiscard]] ReadableBlock read(std::size_t count, const std::byte** rows,
-                                   std::int32_t* values) {
+  template <class Locator>
+  [[nodiscard]] ReadableBlock read(std::size_t count, Locator* rows, std::int32_t* values) {
     ReadableBlock readable{count};
     const ReadableBlock found = rows_.read(count, rows);
     readable.truncate(found.count, found.fault);
@@ -48,7 +49,7 @@ class CategoryReader {
   }
 
  private:
-  RowReader rows_;
+  Reader rows_;
   Numbers values_;
   std::uint32_t count_;
 };
@@ -72,7 +73,8 @@ template <class Weight>
 class CategoryEncodeSource : public CategoryIntervals {
  public:
   CategoryEncodeSource(const Categories& categories, Numbers values)
-      : reader_(categories, std::move(values)), row_(categories.layout) {}
+      : reader_(RowReader(categories.rows), categories.layout, std::move(values)),
+        row_(categories.layout) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     std::array<const std::byte*, kBlock> rows;
@@ -93,7 +95,7 @@ class CategoryEncodeSource : public CategoryIntervals {
   [[nodiscard]] std::size_t symbol(std::size_t i) const { return i; }
 
  private:
-  CategoryReader reader_;
+  CategoryReader<RowReader> reader_;
   CategoryRow<Weight> row_;
 };
 
@@ -101,7 +103,7 @@ template <class Weight>
 class TreeEncodeSource : public CategoryIntervals {
  public:
   TreeEncodeSource(const Categories& categories, Numbers values)
-      : reader_(categories, std::move(values)),
+      : reader_(RowReader(categories.rows), categories.layout, std::move(values)),
         tree_(categories.layout),
         values_in_block_(std::clamp<std::size_t>(kNumbersInBlock / categories.layout.count, 1,
                                                  kBlock / CategoryTree<Weight>::kMaxSteps)) {}
@@ -130,16 +132,43 @@ class TreeEncodeSource : public CategoryIntervals {
   // A fraction of a millisecond, so that signals are looked for.
   static constexpr std::size_t kNumbersInBlock = 1 << 18;
 
-  CategoryReader reader_;
+  CategoryReader<RowReader> reader_;
   CategoryTree<Weight> tree_;
   std::size_t values_in_block_;
+};
+
+// The same of trees that values share.
+class StoredTreeEncodeSource : public CategoryIntervals {
+ public:
+  StoredTreeEncodeSource(const SharedTrees& trees, const Categories& categories, Numbers values)
+      : reader_(TreeReader(trees, categories.rows), categories.layout, std::move(values)),
+        steps_(TreeShape(categories.layout.count).steps()) {}
+
+  [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
+    std::array<StoredTree, kBlock / 2> trees;  // of two steps at least
+    std::array<std::int32_t, kBlock / 2> values;
+    const ReadableBlock readable =
+        reader_.read(std::min(count, kBlock / steps_), trees.data(), values.data());
+    clear();
+    for (std::size_t i = 0; i < readable.count; ++i)
+      trees[i].write(static_cast<std::uint32_t>(values[i]),
+                     [&](Interval interval) { push(interval); });
+    return readable;
+  }
+
+  [[nodiscard]] std::size_t symbol(std::size_t i) const { return i / steps_; }
+
+ private:
+  CategoryReader<TreeReader> reader_;
+  std::size_t steps_;
 };
 
 template <class Weight>
 class FewEncodeSource : public CategoryIntervals {
  public:
   FewEncodeSource(const Categories& categories, Numbers values)
-      : reader_(categories, std::move(values)), block_(categories.layout) {}
+      : reader_(RowReader(categories.rows), categories.layout, std::move(values)),
+        block_(categories.layout) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     std::array<const std::byte*, kBlock> rows{};
@@ -156,7 +185,7 @@ class FewEncodeSource : public CategoryIntervals {
   [[nodiscard]] std::size_t symbol(std::size_t i) const { return i; }
 
  private:
-  CategoryReader reader_;
+  CategoryReader<RowReader> reader_;
   FewCategories<Weight> block_;
 };
 

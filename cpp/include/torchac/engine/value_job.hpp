@@ -30,11 +30,12 @@ using Elements = std::variant<Parameters, Categories>;
   if (const auto* parameters = std::get_if<Parameters>(&model))
     return parameters->mixture() ? 1 : 0;
   if (const auto* rows = std::get_if<WindowRows>(&model))
-    return rows->luts.tables == nullptr ? 2 : 9;
-  const CategoryLayout& layout = std::get<Categories>(model).layout;
+    return rows->luts.tables == nullptr ? 2 : 11;
+  const auto& [layout, rows] = std::get<Categories>(model);
   const std::uint32_t kind = layout.logits() ? 3 : 4;
   if (layout.categories() <= kFew) return kind;
-  return layout.categories() <= kOneRow ? kind + 2 : kind + 4;
+  if (layout.categories() <= kOneRow) return kind + 2;
+  return rows.tables() ? kind + 4 : kind + 6;  // trees that values may share, or of their own
 }
 
 // The elements of a model that values share, and which of them each value has: those of an index,

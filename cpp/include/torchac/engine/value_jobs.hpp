@@ -15,6 +15,7 @@
 #include "torchac/engine/decode_loop.hpp"
 #include "torchac/engine/encode_loop.hpp"
 #include "torchac/engine/measure_jobs.hpp"
+#include "torchac/engine/shared_trees.hpp"
 #include "torchac/engine/shared_values.hpp"
 #include "torchac/engine/tasks.hpp"
 #include "torchac/engine/value_decode_source.hpp"
@@ -52,7 +53,29 @@ Report with_encode_source(const AnyModel& model, const Use& use) {
   });
 }
 
+// The trees of elements that the values of jobs share, where they pay. The jobs have one kind of
+// model.
+template <class Job>
+std::optional<TreesOfJobs> shared_trees(std::span<const Job> jobs, std::size_t threads,
+                                        Poll& poll) {
+  const auto* categories = std::get_if<Categories>(&jobs.front().model);
+  if (categories == nullptr || categories->layout.count <= kOneRow) return std::nullopt;
+  auto trees = with_weight<kGroupBits>(categories->layout, [&]<class Weight>(const Weight*) {
+    return TreesOfJobs::prepare<Weight>(jobs, std::min(threads, jobs.size()), poll);
+  });
+  if (trees) count(Path::kTrees);
+  return trees;
+}
+
 inline Report encode_kind(std::span<const EncodeValuesJob> jobs, ThreadTeam& team) {
+  if (const auto trees = shared_trees(jobs, team.size(), team.poll())) {
+    using Task = EncodeTask<StoredTreeEncodeSource>;
+    return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
+      const EncodeValuesJob& job = jobs[i];
+      return new (memory) Task(job.count, job.streams, trees->of_job(i),
+                               std::get<Categories>(job.model), job.values);
+    });
+  }
   return with_encode_source(jobs.front().model, [&]<class Source, class Model> {
     using Task = EncodeTask<Source>;
     return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
@@ -72,6 +95,14 @@ Report decode_values_of(std::span<const DecodeValuesJob> jobs, ThreadTeam& team)
 }
 
 inline Report decode_categories(std::span<const DecodeValuesJob> jobs, ThreadTeam& team) {
+  if (const auto trees = shared_trees(jobs, team.size(), team.poll())) {
+    using Task = DecodeTask<StoredTreeDecodeSource>;
+    return run_tasks_of<Task>(jobs.size(), team, [&](void* memory, std::size_t i) {
+      const DecodeValuesJob& job = jobs[i];
+      return new (memory) Task(job.values, job.count, job.streams, trees->of_job(i),
+                               std::get<Categories>(job.model));
+    });
+  }
   const CategoryLayout& layout = std::get<Categories>(jobs.front().model).layout;
   if (layout.count > kOneRow) {
     return with_weight<kGroupBits>(layout, [&]<class Weight>(const Weight*) {
@@ -135,6 +166,11 @@ inline Report decode_values(std::span<const DecodeValuesJob> jobs, ThreadTeam& t
 inline Report measure_values(const MeasureValuesJob& job, Poll& poll) {
   const SharedJobs<MeasureValuesJob> shared({&job, 1}, false, 1, poll);
   const MeasureValuesJob& its = shared.jobs().front();
+  if (const auto trees = shared_trees(std::span(&its, 1), 1, poll)) {
+    return measure_all(
+        StoredTreeEncodeSource(trees->of_job(0), std::get<Categories>(its.model), its.values),
+        its.count, its.bits, poll);
+  }
   return with_encode_source(its.model, [&]<class Source, class Model> {
     return measure_all(Source(std::get<Model>(its.model), its.values), its.count, its.bits, poll);
   });

@@ -29,8 +29,11 @@ inline std::int64_t nanoseconds(const ValueJob& job) {
     return job.count * kPerComponent * static_cast<std::int64_t>(parameters->components.size());
   if (const auto* rows = std::get_if<WindowRows>(&job.model))
     return job.count * (rows->index ? kPerSharedRow : kPerOwnRow);
-  const auto& categories = std::get<Categories>(job.model);
-  return job.count * (kPerSharedRow + kPerCategory * categories.layout.categories());
+  const auto& [layout, rows] = std::get<Categories>(job.model);
+  const bool trees = rows.tables() && layout.count > kOneRow;  // one for each element
+  const std::int64_t read = trees ? std::min(job.count, rows.tables()->count) : job.count;
+  return job.count * (trees ? kPerOwnRow : kPerSharedRow) +
+         read * kPerCategory * layout.categories();
 }
 
 // To start a thread, and to wait for its end, takes some tens of microseconds.

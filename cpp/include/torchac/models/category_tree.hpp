@@ -10,15 +10,16 @@
 #include <numeric>
 #include <vector>
 
-#include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
+#include "torchac/models/stored_tree.hpp"
 #include "torchac/models/weights.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
+// The tree of one value: of its rows, only what a step needs is computed.
 template <class Weight>
 class CategoryTree {
  public:
@@ -26,17 +27,78 @@ class CategoryTree {
 
   explicit CategoryTree(const CategoryLayout& layout)
       : layout_(layout),
-        groups_((layout.count + kGroup - 1) / kGroup),
-        roots_((groups_.size() + kGroup - 1) / kGroup),
+        shape_(layout.count),
+        groups_(shape_.groups()),
+        roots_(shape_.roots()),
         numbers_(groups_.size() * kGroup, Weight::kLeast) {}
 
-  // Three, or two if there are so few groups that they are the roots.
-  [[nodiscard]] bool deep() const { return groups_.size() > kGroup; }
-  [[nodiscard]] std::size_t steps() const { return deep() ? 3 : 2; }
+  [[nodiscard]] std::size_t steps() const { return shape_.steps(); }
+
+  [[nodiscard]] Fault read(const std::byte* row) {
+    return read(row, [](std::uint32_t, const Weights&) {});
+  }
+
+  // The same, and writes all rows, StoredTree::size values.
+  [[nodiscard]] Fault read(const std::byte* row, std::uint16_t* rows) {
+    const Fault fault = read(row, [&](std::uint32_t group, const Weights& weights) {
+      write_row(weights.data(), groups_[group], TreeShape::size_of(group, layout_.count),
+                rows + StoredTree::row_of_group(shape_, group));
+    });
+    if (fault.problem != Problem::kNone) return fault;
+    const std::int64_t sum = std::accumulate(roots_.begin(), roots_.end(), std::int64_t{0});
+    if (shape_.deep()) {
+      write_row(roots_.data(), sum, shape_.roots(), rows);
+      for (std::uint32_t root = 0; root < shape_.roots(); ++root)
+        write_row(&groups_[std::size_t{root} * kGroup], roots_[root], groups_in(root),
+                  rows + StoredTree::row_of_root(shape_, root));
+    } else {
+      write_row(groups_.data(), sum, shape_.groups(), rows);
+    }
+    rows[StoredTree::size(shape_) - 1] = 0;
+    return {};
+  }
+
+  // The intervals of a symbol, by `push`, one for each step.
+  template <class Push>
+  void write(std::uint32_t symbol, const Push& push) const {
+    const std::uint32_t group = symbol / kGroup;
+    if (shape_.deep()) {
+      const std::uint32_t root = group / kGroup;
+      push(interval(roots_.data(), shape_.roots(), root));
+      push(interval(&groups_[std::size_t{root} * kGroup], groups_in(root), group % kGroup));
+    } else {
+      push(interval(groups_.data(), shape_.groups(), group));
+    }
+    push(interval(weights_of(group).data(), TreeShape::size_of(group, layout_.count),
+                  symbol % kGroup));
+  }
+
+  // Reads a symbol; `step(find)` gives what `find(quantile)` finds, and goes on behind it.
+  [[nodiscard]] Found find_first(std::uint32_t quantile) const {
+    return shape_.deep() ? find(roots_.data(), shape_.roots(), quantile)
+                         : find(groups_.data(), shape_.groups(), quantile);
+  }
+  template <class Step>
+  [[nodiscard]] std::uint32_t read_rest(std::uint32_t found, const Step& step) const {
+    std::uint32_t group = found;
+    if (shape_.deep()) {
+      group = found * kGroup + step([&](std::uint32_t quantile) {
+                return find(&groups_[std::size_t{found} * kGroup], groups_in(found), quantile);
+              });
+    }
+    const Weights weights = weights_of(group);
+    return group * kGroup + step([&](std::uint32_t quantile) {
+             return find(weights.data(), TreeShape::size_of(group, layout_.count), quantile);
+           });
+  }
+
+ private:
+  using Weights = std::array<std::int32_t, kGroup>;
 
   // Reads each number once: a caller may change it at any time, and intervals are those of one row
-  // only if all steps see the same numbers.
-  [[nodiscard]] Fault read(const std::byte* row) {
+  // only if all steps see the same numbers. Calls `each(group, weights)`.
+  template <class Each>
+  [[nodiscard]] Fault read(const std::byte* row, const Each& each) {
     Extremes extremes;
     // Some at a time, which stay in the L1 cache.
     constexpr std::size_t kChunk = 1024;
@@ -54,65 +116,21 @@ class CategoryTree {
     for (std::uint32_t g = 0; g < groups_.size(); ++g) {
       const Weights weights = weights_of(g);
       groups_[g] = std::accumulate(weights.begin(), weights.end(), 0);
+      each(g, weights);
     }
-    for (std::size_t r = 0; r < roots_.size(); ++r) {
-      const auto first = groups_.begin() + static_cast<std::ptrdiff_t>(r * kGroup);
-      const auto count = static_cast<std::ptrdiff_t>(size_of(r, groups_.size()));
-      roots_[r] = std::accumulate(first, first + count, std::int64_t{0});
+    for (std::uint32_t r = 0; r < roots_.size(); ++r) {
+      const std::int32_t* const first = &groups_[std::size_t{r} * kGroup];
+      roots_[r] = std::accumulate(first, first + groups_in(r), std::int64_t{0});
     }
     return {};
   }
 
-  // The intervals of a symbol, by `push`, one for each step.
-  template <class Push>
-  void write(std::uint32_t symbol, const Push& push) const {
-    const std::uint32_t group = symbol / kGroup;
-    if (deep()) push(interval(roots_.data(), roots_.size(), group / kGroup));
-    const Children groups = children(group / kGroup);
-    push(interval(groups.weights, groups.count, group - groups.first));
-    push(interval(weights_of(group).data(), size_of(group, layout_.count), symbol % kGroup));
+  // The groups that a root leads to.
+  [[nodiscard]] std::uint32_t groups_in(std::uint32_t root) const {
+    return TreeShape::size_of(root, shape_.groups());
   }
 
-  // Reads a symbol; `step(find)` gives what `find(quantile)` finds, and goes on behind it.
-  [[nodiscard]] Found find_first(std::uint32_t quantile) const {
-    return deep() ? find(roots_.data(), roots_.size(), quantile)
-                  : find(groups_.data(), groups_.size(), quantile);
-  }
-  template <class Step>
-  [[nodiscard]] std::uint32_t read_rest(std::uint32_t found, const Step& step) const {
-    std::uint32_t group = found;
-    if (deep()) {
-      const Children groups = children(found);
-      group = groups.first + step([&](std::uint32_t quantile) {
-                return find(groups.weights, groups.count, quantile);
-              });
-    }
-    const Weights weights = weights_of(group);
-    return group * kGroup + step([&](std::uint32_t quantile) {
-             return find(weights.data(), size_of(group, layout_.count), quantile);
-           });
-  }
-
- private:
-  // The groups that a root leads to: all, if there are no others.
-  struct Children {
-    std::uint32_t first;
-    const std::int32_t* weights;
-    std::size_t count;
-  };
-  using Weights = std::array<std::int32_t, kGroup>;
-
-  // Of `count` members, those in group g.
-  [[nodiscard]] static std::size_t size_of(std::size_t g, std::size_t count) {
-    return std::min<std::size_t>(kGroup, count - g * kGroup);
-  }
-
-  [[nodiscard]] Children children(std::uint32_t root) const {
-    const std::uint32_t first = root * kGroup;
-    return {first, groups_.data() + first, size_of(root, groups_.size())};
-  }
-
-  // Of a group.
+  // Of a group's places.
   [[nodiscard]] Weights weights_of(std::uint32_t group) const {
     Weights weights;
     const Weight weight(largest_);
@@ -137,7 +155,29 @@ class CategoryTree {
     return find_weight(row, weights, 0, std::int64_t{0}, quantile);
   }
 
+  // Writes the bounds of a row of weights with that sum, and zeros behind them. The inner loops are
+  // as long for all rows, so that compilers make vector code of them, unless sums need 64 bits.
+  template <class Sum, class W>
+  static void write_row(const W* weights, Sum sum, std::uint32_t count, std::uint16_t* to) {
+    const WeightedRow<Sum> row(sum, count);
+    Sum before = 0;
+    for (std::uint32_t first = 0; first < count; first += kGroup) {
+      std::array<Sum, kGroup> sums;
+      for (std::uint32_t i = 0; i < kGroup; ++i) {
+        const std::uint32_t j = first + i;
+        sums[i] = before + static_cast<Sum>(j);
+        before += j < count ? weights[j] : 0;
+      }
+      for (std::uint32_t i = 0; i < kGroup; ++i) {
+        const auto symbol = static_cast<std::int32_t>(first + i);
+        to[first + i] = static_cast<std::uint16_t>(row.part(sums[i]) + symbol);
+      }
+    }
+    std::fill(to + count, to + StoredTree::filled(count), std::uint16_t{0});
+  }
+
   CategoryLayout layout_;
+  TreeShape shape_;
   float largest_ = 0;
   std::vector<std::int32_t> groups_;  // the sums of their weights
   std::vector<std::int64_t> roots_;   // those of groups of groups

@@ -14,13 +14,15 @@ enum class Path : std::uint8_t {
   kEncodeLut,    // lookup tables were prepared for encoding,
   kDecodeLut,    // for decoding
   kSharedRows,   // rows were computed of what values share
+  kTrees,        // trees of categories that values share were prepared
   kSimdSearch,   // rows were searched by SIMD
   kSimdStreams,  // a block of several streams was coded by SIMD across streams
   kCount
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Path::kCount)> kPathNames{
-    "thread", "encode lookup table", "decode lookup table", "shared rows", "SIMD search", "SIMD across streams"};
+    "thread", "encode lookup table", "decode lookup table", "shared rows", "trees", "SIMD search",
+    "SIMD across streams"};
 
 inline std::array<std::atomic<std::uint64_t>, kPathNames.size()> path_counts{};
 

@@ -1,0 +1,134 @@
+// A tree of categories whose rows are stored, for values that share it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "torchac/coder/interval.hpp"
+#include "torchac/models/categories.hpp"
+#include "torchac/support/compiler.hpp"
+#include "torchac/support/target.hpp"
+
+namespace torchac {
+
+// What follows from the number of categories: those of a group are places, and if there are more
+// groups than places in one, they are in groups, too, which are the roots.
+class TreeShape {
+ public:
+  TreeShape() = default;
+  explicit TreeShape(std::uint32_t categories) : categories_(categories) {}
+
+  [[nodiscard]] std::uint32_t categories() const { return categories_; }
+  [[nodiscard]] std::uint32_t groups() const { return groups_of(categories_); }
+  [[nodiscard]] std::uint32_t roots() const { return groups_of(groups()); }
+
+  // How many groups so many members make.
+  [[nodiscard]] static std::uint32_t groups_of(std::uint32_t members) {
+    return (members + kGroup - 1) / kGroup;
+  }
+
+  // Whether the roots are other than the groups.
+  [[nodiscard]] bool deep() const { return groups() > kGroup; }
+  [[nodiscard]] std::size_t steps() const { return deep() ? 3 : 2; }
+
+  // Of `count` members, those in group g.
+  [[nodiscard]] static std::uint32_t size_of(std::uint32_t g, std::uint32_t count) {
+    return std::min(kGroup, count - g * kGroup);
+  }
+
+ private:
+  std::uint32_t categories_ = 0;
+};
+
+}  // namespace torchac
+
+TORCHAC_BEGIN_TARGET
+
+// Rows of 16-bit bounds: that of the first step, those of the second step, if there are three, and
+// those of the last one. A row has the lower bounds of its symbols, and is filled up to a multiple
+// of kGroup with zeros. As it begins with one, too, and one is behind the last row, the value after
+// a lower bound is the upper one, modulo 2^16, even at the end of a row.
+class StoredTree {
+ public:
+  StoredTree() = default;
+  StoredTree(TreeShape shape, const std::uint16_t* rows) : shape_(shape), rows_(rows) {}
+
+  // Values of a tree, with the zero behind them.
+  [[nodiscard]] static std::size_t size(TreeShape shape) {
+    return row_of_group(shape, shape.groups()) + 1;
+  }
+  // Those of a row of so many symbols.
+  [[nodiscard]] static std::uint32_t filled(std::uint32_t symbols) {
+    return TreeShape::groups_of(symbols) * kGroup;
+  }
+
+  // Where the row is that leads to groups of `root`, or that of a group's places.
+  [[nodiscard]] static std::size_t row_of_root(TreeShape shape, std::uint32_t root) {
+    return filled(first_symbols(shape)) + std::size_t{root} * kGroup;
+  }
+  [[nodiscard]] static std::size_t row_of_group(TreeShape shape, std::uint32_t group) {
+    return row_of_root(shape, (shape.deep() ? shape.roots() : 0) + group);
+  }
+
+  // As those of CategoryTree.
+  template <class Push>
+  TORCHAC_INLINE void write(std::uint32_t symbol, const Push& push) const {
+    const std::uint32_t group = symbol / kGroup;
+    if (shape_.deep()) {
+      push(interval(0, group / kGroup));
+      push(interval(row_of_root(shape_, group / kGroup), group % kGroup));
+    } else {
+      push(interval(0, group));
+    }
+    push(interval(row_of_group(shape_, group), symbol % kGroup));
+  }
+
+  [[nodiscard]] TORCHAC_INLINE Found find_first(std::uint32_t quantile) const {
+    const std::uint32_t symbols = first_symbols(shape_);
+    return find(0, symbols, filled(symbols), quantile);
+  }
+  template <class Step>
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t read_rest(std::uint32_t found,
+                                                       const Step& step) const {
+    std::uint32_t group = found;
+    if (shape_.deep()) {
+      group = found * kGroup + step([&](std::uint32_t quantile) {
+                return find(row_of_root(shape_, found), TreeShape::size_of(found, shape_.groups()),
+                            kGroup, quantile);
+              });
+    }
+    return group * kGroup + step([&](std::uint32_t quantile) {
+             return find(row_of_group(shape_, group),
+                         TreeShape::size_of(group, shape_.categories()), kGroup, quantile);
+           });
+  }
+
+ private:
+  // Symbols of the first step.
+  [[nodiscard]] static std::uint32_t first_symbols(TreeShape shape) {
+    return shape.deep() ? shape.roots() : shape.groups();
+  }
+
+  [[nodiscard]] TORCHAC_INLINE Interval interval(std::size_t row, std::uint32_t symbol) const {
+    const std::uint16_t* const bound = rows_ + row + symbol;
+    return {bound[0], static_cast<std::uint16_t>(bound[1] - 1) + 1u};
+  }
+
+  // The zeros behind a row's symbols are reached by all quantiles.
+  [[nodiscard]] TORCHAC_INLINE Found find(std::size_t row, std::uint32_t symbols,
+                                          std::uint32_t filled, std::uint32_t quantile) const {
+    const std::uint16_t* const bounds = rows_ + row;
+    const auto wanted = static_cast<std::uint16_t>(quantile);
+    std::uint16_t reached = 0;
+    for (std::size_t j = 0; j < filled; ++j)
+      reached = static_cast<std::uint16_t>(reached + (bounds[j] <= wanted ? 1 : 0));
+    const std::uint32_t symbol = reached + symbols - filled - 1;
+    return {symbol, interval(row, symbol)};
+  }
+
+  TreeShape shape_;
+  const std::uint16_t* rows_ = nullptr;
+};
+
+TORCHAC_END_TARGET
