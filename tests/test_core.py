@@ -39,15 +39,21 @@ def parameters(locs: int, scales: int, weights: int) -> _core.ValueModel:
 
 
 def rows_of(
-    lengths: list[int], *, windows: int = 3, count: int = 3, index: Any = None
+    lengths: list[int],
+    *,
+    windows: int = 3,
+    count: int = 3,
+    index: Any = None,
+    places: Any = None,
 ) -> _core.ValueModel:
     """Three rows of at most 4 symbols, which go on in memory."""
     cdf = np.array([0, 9, 99, 999, 0], np.int16)[None].repeat(3, 0)
     each = np.resize(np.array(lengths, np.int32), windows)
     low, shifts = np.zeros(windows, np.int32), np.zeros(windows, np.uint8)
-    return _core.ValueModel.of_rows(cdf, low, each, shifts, 0, 9, index, [count])
+    return _core.ValueModel.of_rows(cdf, low, each, shifts, 0, 9, index, [count], places)
 
 
+CHOSEN = _core.Numbers(np.ones((2, 3)), False)
 REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     "a row of one value": ("Lp", lambda: _core.Cdf(ROWS[:, :1], RowType.FLOAT32, True, None)),
     "rows without dimensions": (
@@ -70,6 +76,17 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     "stream of wide items": ("bytes", lambda: _core.Decoder([np.zeros(9, np.int32).data])),
     "stream of two dimensions": ("bytes", lambda: _core.Decoder([np.zeros((3, 3), np.uint8).data])),
     "stream with gaps": ("bytes", lambda: _core.Decoder([np.zeros(9, np.uint8)[::2].data])),
+    "places of rows": (
+        "numbers of rows",
+        lambda: rows_of([4], places=np.array([0, 3, 1], np.uint32)),
+    ),
+    "too few places": ("one window", lambda: rows_of([4], places=np.zeros(2, np.uint32))),
+    "parameters with an index in two dimensions": (
+        "one dimension",
+        lambda: _core.ValueModel.of_parameters(
+            [Kind.NORMAL], [CHOSEN], [CHOSEN], [], -9, 9, np.zeros(3, np.int64)
+        ),
+    ),
     "rows of two types": (
         "different types",
         lambda: _core.encode_items([CDF, INTEGERS], [SYM, SYM], False, False, False, 1),

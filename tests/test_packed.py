@@ -123,7 +123,11 @@ def test_parts_are_streams_of_their_own(name: str, size: int, threads: int) -> N
         packed = _core.encode_value_parts(
             its._view(numbered), _tensors.numbers(values), size, threads
         )
-        flat = model if index is not None else model.expand(*shape)._map(lambda a: a.flatten(0, 2))
+        flat = (
+            model
+            if index is not None
+            else model.expand(*shape)._map(lambda a: torch.as_tensor(a).flatten(0, 2))
+        )
         elements = (
             [None] * len(pieces) if index is not None else torch.split(torch.arange(186), size)
         )

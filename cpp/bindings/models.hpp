@@ -121,9 +121,9 @@ class ValueModel {
 
   static ValueModel of_rows(const Symbols& rows, const Int32s& first, const Int32s& symbols,
                             const Uint8s& shifts, std::int32_t low, std::int32_t high,
-                            const std::optional<Uint32s>& places,
                             const std::optional<py::array>& index,
-                            const std::vector<py::ssize_t>& shape) {
+                            const std::vector<py::ssize_t>& shape,
+                            const std::optional<Uint32s>& places) {
     require(rows.ndim() == 2 && rows.shape(1) >= 2 && rows.shape(1) <= kMaxSymbols + 1,
             "rows in two dimensions expected");
     const py::ssize_t count = places ? places->size() : rows.shape(0);

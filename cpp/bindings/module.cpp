@@ -330,13 +330,13 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   py::class_<ValueModel>(m, "ValueModel")
       .def_static("of_parameters", &ValueModel::of_parameters, py::arg("kinds"), py::arg("locs"),
                   py::arg("scales"), py::arg("weights"), py::arg("low"), py::arg("high"),
-                  py::arg("index"))
+                  py::arg("index") = std::nullopt)
       .def_static("of_categories", &ValueModel::of_categories, py::arg("kind"), py::arg("numbers"),
                   py::arg("index"))
       .def_static("of_rows", &ValueModel::of_rows, py::arg("rows").noconvert(),
                   py::arg("first").noconvert(), py::arg("symbols").noconvert(),
-                  py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("places"),
-                  py::arg("index"), py::arg("shape"));
+                  py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("index"),
+                  py::arg("shape"), py::arg("places") = std::nullopt);
 
   py::class_<PyEncoder>(m, "Encoder")
       .def(py::init<std::size_t, bool>(), py::arg("streams") = 1, py::arg("marked") = false)

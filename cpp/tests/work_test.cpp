@@ -16,10 +16,13 @@
 namespace torchac {
 namespace {
 
-std::size_t threads_for(std::uint32_t categories, std::int64_t values) {
+ValueJob job_of(std::uint32_t categories, std::int64_t values) {
   const CategoryLayout layout{CategoryKind::kLogits, NumberType::kFloat32, categories, 4};
-  return useful_threads(
-      nanoseconds(ValueJob{Categories{layout, Rows(StridedWalk(nullptr, {}))}, values}), 64);
+  return {Categories{layout, Rows(StridedWalk(nullptr, {}))}, values};
+}
+
+std::size_t threads_for(std::uint32_t categories, std::int64_t values) {
+  return useful_threads(nanoseconds(job_of(categories, values)), 64);
 }
 
 TEST_CASE("few tokens of many categories are worth threads, many bits are not") {
@@ -38,6 +41,13 @@ TEST_CASE("tokens that share numbers are worth threads only if they are many") {
   };
   CHECK(threads(24) == 0);
   CHECK(threads(1'000'000) == 64);
+}
+
+TEST_CASE("values that share a distribution are worth fewer threads") {
+  ValueJob job = job_of(256, 16'000);
+  CHECK(useful_threads(nanoseconds(job), 64) == 64);
+  job.shared = SharedElements{nullptr, 1};
+  CHECK(useful_threads(nanoseconds(job), 64) == 1);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ class ValueModel:
         weights: Sequence[Numbers],
         low: int,
         high: int,
-        index: npt.NDArray[Any] | None,
+        index: npt.NDArray[Any] | None = ...,
     ) -> ValueModel: ...
     @staticmethod
     def of_rows(
@@ -87,9 +87,9 @@ class ValueModel:
         shifts: npt.NDArray[np.uint8],
         low: int,
         high: int,
-        places: npt.NDArray[np.uint32] | None,
         index: npt.NDArray[Any] | None,
         shape: Sequence[int],
+        places: npt.NDArray[np.uint32] | None = ...,
     ) -> ValueModel: ...
 
 class Encoder:

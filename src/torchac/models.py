@@ -686,9 +686,9 @@ class Tables(Model):
             np.ascontiguousarray(_tensors.view(its.lengths), np.int32).reshape(-1),
             np.ascontiguousarray(_tensors.view(its.shift), np.uint8).reshape(-1),
             *self.bounds,
-            None if rows.shape[:-1] == its.shape else _numbers_of(rows.shape[:-1], its.shape),
             None if index is None else _tensors.view(index),
             list(self.shape),
+            None if rows.shape[:-1] == its.shape else _numbers_of(rows.shape[:-1], its.shape),
         )
 
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:

@@ -35,8 +35,8 @@ Report measure(const MeasureJob& job, Check check, Poll& poll);
 // Quantizes rows as coding does. The position of what it reports is the row's.
 Report quantize(const QuantizeJob& job, Poll& poll);
 
-// The same for values, which have windows. Rows and lookup tables are made of what they share, where
-// these pay.
+// The same for values, which have windows. Rows and lookup tables are made of what they share,
+// where these pay.
 Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team);
 Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team);
 Report encode_parts(const EncodeValuesJob& job, std::int64_t size, std::span<EncodedStream> streams,

@@ -58,7 +58,7 @@ struct Costs {
     const double missed = miss(sizes.row_bytes());
     if (!decode) return 5.5 + missed / 6;
     const double lines = std::max(sizes.bits() - 5, 1.0);  // of the cache, which a search touches
-    return 10 + 1.9 * sizes.bits() + lines * missed;
+    return 11.5 + 1.8 * sizes.bits() + lines * missed;
   }
   [[nodiscard]] static double by_luts(const RowSizes& sizes) {
     return 14 + 1.75 * miss(sizes.lut_bytes());

@@ -1,0 +1,123 @@
+// What values share changes no byte and no report, whatever is made of it.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "allocations.hpp"
+#include "streams.hpp"
+#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
+#include "torchac/arrays/strided.hpp"
+#include "torchac/coder/byte_stream.hpp"
+#include "torchac/coder/decoder.hpp"
+#include "torchac/core.hpp"
+#include "torchac/engine/value_job.hpp"
+#include "torchac/error.hpp"
+#include "torchac/models/parameters.hpp"
+#include "torchac/models/standard_cdf.hpp"
+#include "torchac/support/paths.hpp"
+#include "torchac/support/thread_team.hpp"
+
+namespace torchac::test {
+namespace {
+
+// Two normal distributions that values choose by an index.
+struct Chosen {
+  std::vector<double> locs{-3, 70.25};
+  std::vector<double> scales{2, 30};
+  std::vector<std::uint8_t> index;
+  std::vector<std::int32_t> values;
+
+  explicit Chosen(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      index.push_back(i % 3 == 0 ? 1 : 0);
+      values.push_back(static_cast<std::int32_t>(i % 100) - 20);
+    }
+  }
+
+  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(values.size()); }
+
+  [[nodiscard]] static Numbers doubles(const std::vector<double>& from) {
+    return {NumberType::kFloat64,
+            StridedWalk(std::as_bytes(std::span(from)).data(),
+                        {{static_cast<std::int64_t>(from.size()), sizeof(double)}})};
+  }
+
+  [[nodiscard]] ValueJob job(bool shared) const {
+    const Parameters elements{{{Kind::kNormal, doubles(locs), doubles(scales), std::nullopt}}, {}};
+    const Integers chosen{IntegerType::kUint8,
+                          StridedWalk(std::as_bytes(std::span(index)).data(), {{count(), 1}})};
+    Parameters model = elements;
+    model.index = chosen;
+    ValueJob job{model, count()};
+    if (shared) job.shared = SharedElements{std::make_shared<const Elements>(elements), 2, chosen};
+    return job;
+  }
+
+  Report encode(bool shared, EncodedStream& stream) const {
+    const Numbers from{NumberType::kInt32, StridedWalk(std::as_bytes(std::span(values)).data(),
+                                                       {{count(), sizeof(std::int32_t)}})};
+    const EncodeValuesJob its{job(shared), from, &stream};
+    ThreadTeam alone(1);
+    return torchac::encode(std::span(&its, 1), alone);
+  }
+
+  Report decode(bool shared, const Bytes& bytes, std::vector<std::int32_t>& decoded) const {
+    Decoder decoder(bytes);
+    const DecodeValuesJob its{job(shared), decoded.data(), &decoder};
+    ThreadTeam alone(1);
+    return torchac::decode(std::span(&its, 1), alone);
+  }
+};
+
+std::uint64_t made() { return path_counts[static_cast<std::size_t>(Path::kSharedRows)]; }
+
+TEST_CASE("rows of elements give the bytes of their parameters, whichever allocation has failed") {
+  for (const std::size_t count : {std::size_t{5}, std::size_t{5000}}) {
+    const Chosen chosen(count);
+    EncodedStream plain;
+    REQUIRE(chosen.encode(false, plain).ok());
+    const Bytes bytes = finished(plain);
+    const std::uint64_t before = made();
+    EncodedStream stream;
+    fail_each_allocation([&] {
+      stream = EncodedStream();
+      CHECK(chosen.encode(true, stream).ok());
+    });
+    CHECK(finished(stream) == bytes);
+    fail_each_allocation([&] {
+      std::vector<std::int32_t> decoded(count);
+      CHECK(chosen.decode(true, bytes, decoded).ok());
+      CHECK(decoded == chosen.values);
+    });
+    CHECK((made() > before) == (count > 5));
+  }
+}
+
+TEST_CASE("what is wrong is reported as without rows") {
+  for (const bool bad_element : {false, true}) {
+    Chosen chosen(5000);
+    EncodedStream good;
+    REQUIRE(chosen.encode(false, good).ok());
+    const Bytes bytes = finished(good);
+    (bad_element ? chosen.scales[1] : chosen.locs[0]) = bad_element ? -1 : 3;
+    if (!bad_element) chosen.index[4321] = 2;
+    for (const bool shared : {false, true}) {
+      EncodedStream stream;
+      const Report encoded = chosen.encode(shared, stream);
+      CHECK(encoded.problem == (bad_element ? Problem::kScale : Problem::kIndex));
+      CHECK(encoded.position == (bad_element ? 0 : 4321));
+      std::vector<std::int32_t> decoded(chosen.values.size());
+      CHECK(!chosen.decode(shared, bytes, decoded).ok());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace torchac::test
