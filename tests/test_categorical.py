@@ -193,11 +193,11 @@ def test_items_share_elements_with_one_another_or_not() -> None:
     numbers = random_logits(3, 300)
     models: list[Any] = [
         Categorical(logits=numbers[0]).expand(50),
+        Categorical(logits=numbers[0, :299]).expand(50),
         Categorical(logits=numbers).expand(20, 3),
         Categorical(logits=random_logits(4100)).expand(40),
         Categorical(logits=numbers[0]).expand(7),
         Categorical(logits=numbers[:, None]).expand(3, 20),
-        Categorical(logits=numbers[0, :299]).expand(50),
     ]
     own = [Categorical(logits=model.logits.contiguous()) for model in models]
     for count in (len(models), len(models) + 1):
