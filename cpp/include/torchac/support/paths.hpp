@@ -20,7 +20,8 @@ enum class Path : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Path::kCount)> kPathNames{
-    "thread", "encode lookup table", "decode lookup table", "trees", "SIMD search", "SIMD across streams"};
+    "thread", "encode lookup table", "decode lookup table",
+    "trees",  "SIMD search",         "SIMD across streams"};
 
 inline std::array<std::atomic<std::uint64_t>, kPathNames.size()> path_counts{};
 
