@@ -219,11 +219,11 @@ def test_items_share_elements_with_one_another_or_not() -> None:
     numbers = random_logits(3, 300)
     models: list[Any] = [
         Categorical(logits=numbers[0]).expand(50),
+        Categorical(logits=numbers[0, :299]).expand(50),
         Categorical(logits=numbers).expand(20, 3),
         Categorical(logits=random_logits(4100)).expand(40),
         Categorical(logits=numbers[0]).expand(7),
         Categorical(logits=numbers[:, None]).expand(3, 20),
-        Categorical(logits=numbers[0, :299]).expand(50),
     ]
     own = [Categorical(logits=model.logits.contiguous()) for model in models]
     for count in (len(models), len(models) + 1):
@@ -234,6 +234,19 @@ def test_items_share_elements_with_one_another_or_not() -> None:
             assert torchac.encode_batch(items, values, num_threads=threads) == streams
             decoded = torchac.decode_batch(items, streams, num_threads=threads)
             assert all(a.equal(b) for a, b in zip(decoded, values, strict=True))
+
+
+def test_items_may_share_some_of_their_categories() -> None:
+    """Elements that begin in one place, as those of another size."""
+    numbers = random_logits(3, 300)
+    models: list[Any] = [Categorical(logits=numbers[:, :end]) for end in (300, 299, 300, 298)]
+    index = [torch.arange(40) % 3] * len(models)
+    values = [some_values(model.expand(40, 3))[:, 0] for model in models]
+    triples = list(zip(models, values, index, strict=True))
+    streams = [torchac.encode(Categorical(logits=m.logits[i]), v) for m, v, i in triples]
+    assert torchac.encode_batch(models, values, index=index) == streams
+    decoded = torchac.decode_batch(models, streams, index=index)
+    assert all(a.equal(b) for a, b in zip(decoded, values, strict=True))
 
 
 @pytest.mark.parametrize("shared", [np.zeros(1), np.zeros((1, 300)), np.ones((5, 1))])

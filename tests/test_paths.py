@@ -86,6 +86,14 @@ def test_trees_of_a_model_that_is_broadcast() -> None:
             torchac.encode(expanded, torch.zeros(4, 9))
 
 
+def test_trees_in_a_batch_of_models_that_share_nothing_otherwise() -> None:
+    models = [torchac.Categorical(logits=torch.zeros(n, 300)) for n in (1, 9)]
+    with taken("trees"):
+        streams = torchac.encode_batch([models[0].expand(9), models[1]], [torch.zeros(9)] * 2)
+    with taken("trees"):
+        torchac.decode_batch([models[0].expand(9), models[1]], streams)
+
+
 @needs_simd
 @pytest.mark.parametrize(
     "symbols", [9, 32, *(pytest.param(n, marks=needs_avx2) for n in (48, 64)), 128, 256]
