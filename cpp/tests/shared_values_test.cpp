@@ -50,7 +50,8 @@ struct Chosen {
   }
 
   [[nodiscard]] ValueJob job(bool shared) const {
-    const Parameters elements{{{Kind::kNormal, doubles(locs), doubles(scales), std::nullopt}}, {}};
+    const Parameters elements{
+        {{torchac::Kind::kNormal, doubles(locs), doubles(scales), std::nullopt}}, {}};
     const Integers chosen{IntegerType::kUint8,
                           StridedWalk(std::as_bytes(std::span(index)).data(), {{count(), 1}})};
     Parameters model = elements;
@@ -88,12 +89,14 @@ TEST_CASE("rows of elements give the bytes of their parameters, whichever alloca
     EncodedStream stream;
     fail_each_allocation([&] {
       stream = EncodedStream();
-      CHECK(chosen.encode(true, stream).ok());
+      const Report report = chosen.encode(true, stream);
+      CHECK(report.ok());
     });
     CHECK(finished(stream) == bytes);
     fail_each_allocation([&] {
       std::vector<std::int32_t> decoded(count);
-      CHECK(chosen.decode(true, bytes, decoded).ok());
+      const Report report = chosen.decode(true, bytes, decoded);
+      CHECK(report.ok());
       CHECK(decoded == chosen.values);
     });
     CHECK((made() > before) == (count > 5));

@@ -79,16 +79,18 @@ def view(array: Array) -> NDArray:
 
 def once(array: Any) -> Any:
     """The elements without those that are there again, as it is expanded."""
-    return array[slices_once([array], array.ndim)]
+    slices = slices_once([array], array.ndim)
+    return array if slices is None else array[slices]
 
 
-def slices_once(arrays: Sequence[Array], dimensions: int) -> tuple[Any, ...]:
-    """An index that leaves one element where all arrays are expanded along a dimension."""
+def slices_once(arrays: Sequence[Array], dimensions: int) -> tuple[slice, ...] | None:
+    """An index that leaves one element where all arrays are expanded along a dimension.
+
+    None if they are along no dimension.
+    """
     steps = [a.strides if isinstance(a, np.ndarray) else a.stride() for a in arrays]
-    slices = (
-        slice(None) if any(step[d] for step in steps) else slice(1) for d in range(dimensions)
-    )
-    return *slices, ...  # a view, also of an array without dimensions
+    expanded = [not any(step[d] for step in steps) for d in range(dimensions)]
+    return tuple(slice(1) if e else slice(None) for e in expanded) if any(expanded) else None
 
 
 def numbers(array: Array) -> _core.Numbers:

@@ -55,7 +55,7 @@ struct Costs {
     return (decode ? 70 : 40) + 0.25 * count;
   }
   [[nodiscard]] double by_rows(const RowSizes& sizes) const {
-    const double missed = miss(sizes.row_bytes());
+    const double missed = miss(sizes.row_bytes() / 2);  // where a search begins is read often
     if (!decode) return 5.5 + missed / 6;
     const double lines = std::max(sizes.bits() - 5, 1.0);  // of the cache, which a search touches
     return 11.5 + 1.8 * sizes.bits() + lines * missed;
