@@ -1,0 +1,20 @@
+"""Networks that give the same numbers on every machine. docs/exact.md has what that means.
+
+Imported by itself: `import torchac.exact`.
+"""
+
+from torchac.exact import (  # noqa: F401, each names its operations for files
+    _correlation,
+    _elementwise,
+    _pooling,
+    _products,
+    _rounding,
+    _shapes,
+    _tables,
+)
+from torchac.exact._convert import convert
+from torchac.exact._errors import Refused
+from torchac.exact._file import load, save
+from torchac.exact._network import Network
+
+__all__ = ["Network", "Refused", "convert", "load", "save"]
