@@ -3,15 +3,6 @@
 Imported by itself: `import torchac.exact`.
 """
 
-from torchac.exact import (  # noqa: F401, each names its operations for files
-    _correlation,
-    _elementwise,
-    _pooling,
-    _products,
-    _rounding,
-    _shapes,
-    _tables,
-)
 from torchac.exact._convert import convert
 from torchac.exact._errors import Refused
 from torchac.exact._file import load, save

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -16,10 +16,10 @@ from torchac.exact._errors import Refused
 from torchac.exact._grid import TINY, is_power_of_two, power_of_two
 from torchac.exact._layers import Value
 from torchac.exact._network import Network
-from torchac.exact._operation import Operation
+from torchac.exact._operations.base import Operation
+from torchac.exact._operations.rounding import Input, Limit, Output, Round
 from torchac.exact._program import Step
-from torchac.exact._rounding import Input, Limit, Output, Round
-from torchac.exact._trace import trace
+from torchac.exact._trace import Traced, trace
 
 _MOST_BITS = 40
 """Of values that are summed; more would say nothing."""
@@ -91,8 +91,9 @@ def convert(
         raise ValueError(f"headroom is {headroom}: expected a number from 1 on")
     taken = _check_batches(batches)
     with torch.no_grad():
-        traced, paths = trace(module, len(taken[0]))
-        result = _Converter(traced, paths, taken, step, headroom).run()
+        traced = trace(module, len(taken[0]))
+        expected = [traced.module(*(x.clone() for x in batch)) for batch in taken]
+        result = _Converter(traced, taken, step, headroom).run(expected)
     device = next((t.device for t in (*module.parameters(), *module.buffers())), None)
     return result if device is None or device.type == "meta" else result.to(device)
 
@@ -123,14 +124,14 @@ class _Converter:
 
     def __init__(
         self,
-        traced: fx.GraphModule,
-        paths: dict[fx.Node, str],
+        traced: Traced,
         batches: list[tuple[torch.Tensor, ...]],
         step: float,
         headroom: float,
     ) -> None:
         self.headroom = headroom
-        self._traced, self._paths, self._batches, self._step = traced, paths, batches, step
+        self._traced, self._paths = traced.graph, traced.paths
+        self._batches, self._step = batches, step
         self._steps: list[Step] = []
         self._made: dict[fx.Node, Any] = {}
         self._floats: dict[fx.Node, list[Any]] = {}
@@ -139,8 +140,8 @@ class _Converter:
         self._name = self._layer = ""
         self._node: fx.Node | None = None
 
-    def run(self) -> Network:
-        """The network, compared with the module on all batches."""
+    def run(self, expected: list[Any]) -> Network:
+        """The network, compared with what the module returns for the batches."""
         nodes = list(self._traced.graph.nodes)
         last = {used: node for node in nodes for used in node.all_input_nodes}
         for node in nodes:
@@ -163,7 +164,7 @@ class _Converter:
                 if last[used] is node:
                     del self._floats[used]
         network = Network(self._steps, self._made[nodes[-1]])
-        self._compare(network, self._floats[nodes[-1]])
+        self._compare(network, expected)
         return network
 
     # What rules of layers use
@@ -189,8 +190,8 @@ class _Converter:
         source = self._sources.get(value.index)
         return None if source is None else self._floats.get(source)
 
-    def round(self, value: Value, bits: int) -> Value:
-        """Rounds a value for a sum that takes so many bits."""
+    def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
+        """Rounds a value for a sum over dimensions that takes so many bits."""
         bits = min(bits, _MOST_BITS)
         if bits < _FEWEST_BITS:
             raise self.refused(
@@ -198,13 +199,13 @@ class _Converter:
                 "2^53 has room for: split it, or rescale its bias"
             )
         for known in self._rounded.get(value.index, []):
-            if bits - 6 <= known.grid.bits <= bits:
+            if bits - 6 <= known.grid.collapse(dims).bits <= bits:
                 return known
-        bound = value.grid.bound
+        if value.grid.collapse(dims).bits <= bits:
+            return value
+        bound = value.grid.collapse(dims).bound
         step = torch.where(bound > 0, power_of_two(bound.clamp(min=TINY), above=True), 1.0)
         step = torch.maximum(step * 2.0**-bits, value.grid.step)
-        if bool((step == value.grid.step).all()):
-            return value
         rounded = self.emit(Round({}, {"step": _same_all_along(step)}), value)
         self._rounded.setdefault(value.index, []).append(rounded)
         return rounded
@@ -259,14 +260,16 @@ class _Converter:
             raise self.refused(
                 "it is not known to be exact. Known are " + _layers.KNOWN + ": write it with these"
             )
-        return rule(self, *args, **kwargs) if module is None else rule(self, module, *args, **kwargs)
+        return (
+            rule(self, *args, **kwargs) if module is None else rule(self, module, *args, **kwargs)
+        )
 
     def _input(self) -> Value | None:
         given = self.floats()
         if given[0] is None:
             return None  # it has its default
         seen = max(x.abs().max().item() for x in given)
-        largest = torch.tensor([self.headroom * (seen or 1.0)], dtype=torch.float64)
+        largest = torch.tensor([max(self.headroom * (seen or 1.0), TINY)], dtype=torch.float64)
         limit = power_of_two(largest, above=True).item()
         return self.emit(Input({"ndim": given[0].ndim, "limit": limit}, {}), seen=seen)
 
@@ -297,8 +300,8 @@ class _Converter:
                     raise Refused(
                         f"the exact network returns values that are off by {off}, where the "
                         f"module's reach {largest}: a value may be changed in place while another "
-                        "name for it is in use, or a hook changes values, or the network needs "
-                        "more precision than there is"
+                        "name for it is in use, values may be random or changed by a hook, or the "
+                        "network needs more precision than there is"
                     )
 
 

@@ -1,10 +1,10 @@
 """Files of exact networks. docs/exact.md, "Files", has the map.
 
-    magic, version          5 bytes
-    length of the text      8 bytes
-    the text                the network's description and, for each tensor, its dtype and shape
-    tensors                 one after the other, little-endian
-    CRC-32                  4 bytes, of all before
+magic, version          5 bytes
+length of the text      8 bytes
+the text                the network's description and, for each tensor, its dtype and shape
+tensors                 one after the other, little-endian
+CRC-32                  4 bytes, of all before
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import secrets
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from torchac import files
 from torchac._tensors import NDArray
 from torchac.errors import CorruptStreamError
 from torchac.exact._network import Network
-from torchac.exact._operation import are_integers, expect
+from torchac.exact._operations.base import are_integers, expect
 from torchac.exact._program import parse, tensors_of
 from torchac.files import File
 
@@ -31,7 +32,7 @@ MAGIC = b"\x89tax"  # no text begins so
 VERSION = 1
 _HEAD = len(MAGIC) + 1 + 8
 _CRC = 4
-_DTYPES = {"float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
+_DTYPES: dict[str, Any] = {"float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
 
 
 def save(module: Network, file: File) -> None:
@@ -53,9 +54,11 @@ def save(module: Network, file: File) -> None:
         raise TypeError(
             f"module is of type {type(module).__name__}: expected what torchac.exact.convert gives"
         )
-    entries, data, known = [], [], {}
+    entries: list[Any] = []
+    data: list[bytes] = []
+    known: dict[Any, int] = {}
     for _, tensor in tensors_of(module._steps):
-        array = tensor.cpu().numpy()
+        array: NDArray = tensor.cpu().numpy()
         with np.errstate(over="ignore"):
             single = array.astype(np.float32)
         name = "float32" if (single == array).all() else "float64"
@@ -118,11 +121,15 @@ def _network(data: memoryview) -> Network:
     size = int.from_bytes(data[:8], "little")
     expect(size <= len(data) - 8, "its text is longer than the file")
     text = json.loads(bytes(data[8 : 8 + size]))
-    expect(isinstance(text, dict) and set(text) == {"program", "tensors"}, "its text has no program")
+    expect(
+        isinstance(text, dict) and set(text) == {"program", "tensors"}, "its text has no program"
+    )
     expect(isinstance(text["program"], str) and isinstance(text["tensors"], list), "no program")
     program = parse(text["program"].encode())
     expect(len(text["tensors"]) == len(program.names), "it has other tensors than its steps")
-    at, stored, tensors = 8 + size, [], []
+    at = 8 + size
+    stored: list[torch.Tensor] = []
+    tensors: list[torch.Tensor] = []
     for entry in text["tensors"]:
         if isinstance(entry, int):
             expect(0 <= entry < len(stored), "a tensor is none before")
@@ -145,7 +152,7 @@ def _write(file: File, content: bytes) -> None:
     if not isinstance(file, (str, os.PathLike)):
         if not callable(getattr(file, "write", None)):
             raise TypeError(f"file is of type {type(file).__name__}: expected a path or a file")
-        taken = file.write(content)
+        taken: Any = file.write(content)  # some files return nothing
         if isinstance(taken, int) and taken < len(content):  # as files without a buffer may
             raise OSError(f"the file took {taken} of {len(content)} bytes")
         return

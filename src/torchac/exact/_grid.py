@@ -1,8 +1,8 @@
 """What is known of a value: it is a multiple of a step, and within a bound.
 
-Both are proved from weights and limits alone. A sum whose terms are multiples of one step, and whose
-absolute values add up to less than 2^53 of these steps, is exact in float64: so is every partial
-sum, in any order, with fused operations or without.
+Both are proved from weights and limits alone. If the terms of a sum are multiples of one step, and
+their absolute values add up to less than 2^53 of these steps, the sum is exact in float64: so is
+every partial sum, in any order, with fused operations or without.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ LARGEST = 2.0**400
 TINY = 2.0**-300
 """Takes the place of bounds of 0 where a power of two is asked for."""
 
+_MOST_CHANNELS = 1 << 22
+
 _SLACK = 1 + 2.0**-30
 """For the rounding of the proofs themselves, which add up to millions of positive numbers."""
 
 
-class Unproved(ValueError):
+class Unproved(ValueError):  # noqa: N818, a proof fails
     """A sum that may pass 2^53 steps, or a value without a bound."""
 
 
@@ -68,7 +70,8 @@ class Grid:
         """The same all along some dimensions: the finest step and the largest bound."""
         if all(self.step.shape[dim] == 1 for dim in dims):
             return self
-        return Grid(self.step.amin(dims, keepdim=True), self.bound.amax(dims, keepdim=True))
+        over = list(dims)
+        return Grid(self.step.amin(over, keepdim=True), self.bound.amax(over, keepdim=True))
 
     def along(self, dim: int) -> Grid:
         """In one dimension of the value, as one dimension."""
@@ -87,6 +90,12 @@ def uniform(ndim: int, step: float, bound: float) -> Grid:
     return Grid(
         torch.full(shape, step, dtype=torch.float64), torch.full(shape, bound, dtype=torch.float64)
     )
+
+
+def check_shape(*shape: int) -> None:
+    """Checks that a grid of a shape takes little memory, before there is any."""
+    if math.prod(shape) > _MOST_CHANNELS:
+        raise Unproved(f"it has {math.prod(shape)} channels")
 
 
 def prove_sum(size: torch.Tensor, step: torch.Tensor) -> float:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from torchac.exact import _sizes
-from torchac.exact._correlation import Correlation
 from torchac.exact._grid import Grid
-from torchac.exact._operation import Operation, expect, is_integer
-from torchac.exact._program import Step, Structure, describe, parse, tensors_of
-from torchac.exact._rounding import Input, Limit, Output
+from torchac.exact._operations import sizes as sizes_of
+from torchac.exact._operations.base import Operation, expect, is_integer
+from torchac.exact._operations.correlation import Correlation
+from torchac.exact._operations.rounding import Input, Limit, Output
+from torchac.exact._program import Step, Structure, describe, parse
+
 
 class Network(nn.Module):
     """A network that gives the same numbers everywhere.
@@ -25,8 +26,13 @@ class Network(nn.Module):
     that it sums; the largest value that was seen in the batches, and what values are limited to.
     """
 
+    program: torch.Tensor
+
     def __init__(self, steps: Sequence[Step], outputs: Structure) -> None:
         super().__init__()
+        self._set_up(steps, outputs)
+
+    def _set_up(self, steps: Sequence[Step], outputs: Structure) -> None:
         self._steps = list(steps)
         self._outputs = outputs
         self._grids = _prove(self._steps, outputs)
@@ -64,7 +70,7 @@ class Network(nn.Module):
             else:
                 arguments = [values[j] for j in step.inputs]
                 sizes = [
-                    None if size is None else _sizes.evaluate(size, shapes)
+                    None if size is None else sizes_of.evaluate(size, shapes)
                     for size in operation.sizes
                 ]
                 if chain:
@@ -87,7 +93,9 @@ class Network(nn.Module):
         def move(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.to(fn(torch.empty(0, device=tensor.device)).device)
 
-        return super()._apply(move, *args, **kwargs)
+        moved: Any = super()._apply
+        moved(move, *args, **kwargs)
+        return self
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *_: Any, **__: Any
@@ -97,9 +105,8 @@ class Network(nn.Module):
             raise ValueError(f"there is no {prefix}program: expected the state of a Network")
         program = parse(state_dict[f"{prefix}program"].cpu().numpy().tobytes())
         tensors = [state_dict[f"{prefix}{name}"].cpu() for name in program.names]
-        device = self._buffers["program"].device
-        steps, outputs = program.build(tensors)
-        self.__init__(steps, outputs)
+        device = self.program.device
+        self._set_up(*program.build(tensors))
         self.to(device)
 
     def __repr__(self) -> str:
@@ -150,7 +157,7 @@ def _prove(steps: Sequence[Step], outputs: Structure) -> list[Grid]:
         expect(not any(isinstance(x, Output) for x in inputs), f"step {i} takes an output")
         for size in operation.sizes:
             if size is not None:
-                _sizes.check(size, [grid.ndim for grid in grids])
+                sizes_of.check(size, [grid.ndim for grid in grids])
         grids.append(operation.prove(*(grids[j] for j in step.inputs)))
     for i in _numbers(outputs):
         expect(is_integer(i, 0, len(steps) - 1), f"there is no value {i}")
@@ -184,7 +191,7 @@ def _build(structure: Structure, values: dict[int, torch.Tensor]) -> Any:
 def _report(steps: Sequence[Step], grids: Sequence[Grid]) -> str:
     """A line for each layer that sums, limits or puts out."""
     rows = [("layer", "", "sums", "values", "largest seen", "limit")]
-    for i, step in enumerate(steps):
+    for step in steps:
         operation = step.operation
         seen = "" if step.seen is None else f"{step.seen:.4g}"
         if isinstance(operation, Input):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from torchac.exact._operation import KINDS, Operation, expect, is_number
+from torchac.exact._operations.base import KINDS, Operation, expect, is_number
 
 Structure: TypeAlias = Any
 """The number of a value, or `{"tuple" | "list": [...]}`, or `{"dict": [[name, ...], ...]}`."""

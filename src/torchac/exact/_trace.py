@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,15 +24,29 @@ CONVOLUTIONS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
 }
 
 
-def trace(module: nn.Module, inputs: int) -> tuple[fx.GraphModule, dict[fx.Node, str]]:
-    """The graph of a copy of a module in float64, and where in the module each node is.
+@dataclass(frozen=True)
+class Traced:
+    """A module as a graph.
 
-    `inputs` are how many it is called with; other arguments have their defaults.
+    Attributes:
+        module: A copy of it, in float64.
+        graph: The graph, with the same layers.
+        paths: The qualified names of the modules that the nodes come from.
     """
+
+    module: nn.Module
+    graph: fx.GraphModule
+    paths: dict[fx.Node, str]
+
+
+def trace(module: nn.Module, inputs: int) -> Traced:
+    """Traces a module that is called with so many inputs, and defaults for others."""
     for name, part in module.named_modules():
         if part.training and isinstance(part, _DIFFERS_IN_TRAINING) and getattr(part, "p", 1) > 0:
-            raise Refused(f"{name or 'the module'} ({type(part).__name__}) is in training mode: "
-                          "convert module.eval()")
+            raise Refused(
+                f"{name or 'the module'} ({type(part).__name__}) is in training mode: "
+                "convert module.eval()"
+            )
     try:
         root = copy.deepcopy(module)
     except RuntimeError as error:
@@ -52,7 +67,7 @@ def trace(module: nn.Module, inputs: int) -> tuple[fx.GraphModule, dict[fx.Node,
             "depend on values, and values must not be changed in part: split it into modules that "
             "can be, or write that with torch.where, cat and slices"
         ) from error
-    return fx.GraphModule(root, graph), tracer.paths
+    return Traced(root, fx.GraphModule(root, graph), tracer.paths)
 
 
 _DIFFERS_IN_TRAINING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
@@ -65,7 +80,9 @@ def _defaults(root: nn.Module, inputs: int) -> dict[str, Any]:
     taken = [p for p in parameters if p.kind in kinds]
     needed = [p for p in taken if p.default is inspect.Parameter.empty]
     if not len(needed) <= inputs <= len(taken):
-        raise Refused(f"the module takes {len(needed)} to {len(taken)} inputs, a batch has {inputs}")
+        raise Refused(
+            f"the module takes {len(needed)} to {len(taken)} inputs, a batch has {inputs}"
+        )
     return {p.name: p.default for p in taken[inputs:]}
 
 
@@ -77,15 +94,10 @@ class _Tracer(fx.Tracer):
         self.top = top
         self.path = ""
         self.paths: dict[fx.Node, str] = {}
-        self._leaves: dict[nn.Module, bool] = {}
+        self._layers = {module for module in top.modules() if _is_layer(module)}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        if m not in self._leaves:
-            self._leaves[m] = _is_layer(m) or (
-                super().is_leaf_module(m, module_qualified_name)
-                and not isinstance(m, (nn.ModuleList, nn.ModuleDict))
-            )
-        return self._leaves[m]
+        return m in self._layers or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         before, self.path = self.path, self.path_of_module(m)
@@ -116,7 +128,8 @@ def _is_layer(module: nn.Module) -> bool:
 
 def _convolves(module: nn.Module, function: Callable[..., torch.Tensor]) -> bool:
     layer: Any = module
-    sides = [d * (k - 1) + 1 + s for d, k, s in zip(layer.dilation, layer.kernel_size, layer.stride)]  # noqa: B905
+    spans = zip(layer.dilation, layer.kernel_size, layer.stride, strict=True)
+    sides = [d * (k - 1) + 1 + s for d, k, s in spans]
     x = _noise(1, layer.in_channels, *sides)
     names = ["stride", "padding", "dilation", "groups"]
     if layer.transposed:

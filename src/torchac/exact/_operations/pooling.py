@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from torchac.exact._grid import MOST_STEPS, Grid, prove_sum
-from torchac.exact._operation import Operation, are_integers, expect, is_integer
+from torchac.exact._operations.base import Operation, are_integers, expect
 
 MOST_VALUES = 1 << 22
 """How many values a mean may have that is taken all along a dimension."""
@@ -47,9 +47,8 @@ class AveragePool(Operation):
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
         (x,) = values
         if not self.attributes["outside"]:
-            count = self._sum(torch.ones_like(x[:1, :1]))
-            return self._sum(x) / count
-        return self._sum(x) / math.prod(self.attributes["kernel"])
+            return self._sum(x).div_(self._sum(torch.ones_like(x[:1, :1])))
+        return self._sum(x).div_(math.prod(self.attributes["kernel"]))
 
     def _sum(self, x: torch.Tensor) -> torch.Tensor:
         kernel, stride = self.attributes["kernel"], self.attributes["stride"]
@@ -61,7 +60,8 @@ class AveragePool(Operation):
         total = torch.zeros((*x.shape[:2], *counts), dtype=x.dtype, device=x.device)
         for place in itertools.product(*map(range, kernel)):
             seen = zip(place, counts, stride, strict=True)
-            total += x[(..., *(slice(i, i + (n - 1) * s + 1, s) for i, n, s in seen))]
+            places = [slice(i, i + (n - 1) * s + 1, s) for i, n, s in seen]
+            total += x[(slice(None), slice(None), *places)]
         return total
 
 
@@ -93,7 +93,7 @@ class Mean(Operation):
         count = math.prod(x.shape[d] for d in dims)
         if not 0 < count <= MOST_VALUES:
             raise ValueError(f"a mean of {count} values: expected 1 to {MOST_VALUES}")
-        return x.sum(dims, keepdim=keep) / count
+        return x.sum(dims, keepdim=keep).div_(count)
 
 
 class MaxPool(Operation):

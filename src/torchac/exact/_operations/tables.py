@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from torchac.exact._grid import Grid
-from torchac.exact._operation import Operation, expect
+from torchac.exact._operations.base import Operation, expect
 
 END = 16
 """Tables reach from -END to END."""
@@ -74,4 +74,3 @@ def tabulate(curve: Callable[[torch.Tensor], torch.Tensor], *, ramp: bool) -> Cu
     x[-1] = END
     y = curve(x) - x.clamp(min=0) if ramp else curve(x)
     return Curve({"ramp": ramp}, {"table": (y / _TABLE_STEP).round() * _TABLE_STEP})
-

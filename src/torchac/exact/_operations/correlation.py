@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 
 from torchac.exact._grid import Grid
-from torchac.exact._operation import Operation, are_integers, expect, is_integer
-from torchac.exact._products import prove_products
+from torchac.exact._operations.base import Operation, are_integers, expect, is_integer
+from torchac.exact._operations.products import prove_products
 
 _FARTHEST = 1 << 12
 _COLUMNS = 1 << 10
@@ -133,7 +133,7 @@ class Correlation(Operation):
 
     @property
     def _depthwise(self) -> bool:
-        return self.attributes["groups"] == len(self.bias) == self.channels
+        return bool(self.attributes["groups"] == len(self.bias) == self.channels)
 
     def _boxes(self, images: int, sizes: list[list[int]]) -> Iterator[tuple[slice, list[slice]]]:
         """Parts of the output that need little memory: images, and places in each dimension."""
@@ -184,9 +184,13 @@ class Correlation(Operation):
                 y.addcmul_(seen[i], phase.weight[:, :, i].reshape(shape))
             return y.add_(bias.view(shape))
         order = (1, 2, 0, *range(3, dims + 3))
-        columns = torch.stack(
-            [v.reshape(n, groups, c // groups, *counts).permute(order) for v in seen], 1
-        ) if len(seen) > 1 or n > 1 else seen[0]
+        columns = (
+            torch.stack(
+                [v.reshape(n, groups, c // groups, *counts).permute(order) for v in seen], 1
+            )
+            if len(seen) > 1 or n > 1
+            else seen[0]
+        )
         columns = columns.reshape(groups, len(seen) * (c // groups), -1)
         weight = phase.weight.flatten(2)
         y = torch.baddbmm(bias.view(groups, -1, 1), weight, columns)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch.nn import functional
 
-from torchac.exact._grid import Grid, lowest_bit
-from torchac.exact._operation import (
+from torchac.exact._grid import Grid, check_shape, lowest_bit
+from torchac.exact._operations.base import (
     Expression,
     Operation,
     are_integers,
@@ -45,11 +45,14 @@ class Concatenate(Operation):
             grids = tuple(x.collapse([dim]) for x in grids)
             sizes = [1 for _ in grids]
         expect(len(sizes) == len(grids), "it has a size for each value")
-        shape = list(torch.broadcast_shapes(*(x.collapse([dim]).step.shape for x in grids)))
+        others = [x.collapse([dim]).step.shape for x in grids]
+        shape = [max(n) for n in zip(*others, strict=True)]
+        check_shape(*shape, sum(sizes))
         steps, bounds = [], []
         for x, size in zip(grids, sizes, strict=True):
             shape[dim] = size
-            expect(x.step.shape[dim] in (1, size), "it takes values of other sizes")
+            pairs = list(zip(x.step.shape, shape, strict=True))
+            expect(all(n in (1, m) for n, m in pairs), "it takes values of other sizes")
             steps.append(x.step.expand(shape))
             bounds.append(x.bound.expand(shape))
         joined = Grid(torch.cat(steps, dim), torch.cat(bounds, dim))
@@ -85,10 +88,12 @@ class Split(Operation):
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
         (x,) = values
         dim, parts, at = (self.attributes[name] for name in ("dim", "parts", "at"))
-        found = x.split(parts, dim) if isinstance(parts, list) else x.chunk(parts, dim)
+        split: Any = x.split if isinstance(parts, list) else x.chunk
+        found: list[torch.Tensor] = split(parts, dim)
         if at >= len(found):
             raise ValueError(f"a value has shape {tuple(x.shape)}: too small for {parts} parts")
-        return found[at]
+        part: torch.Tensor = found[at]
+        return part
 
 
 class Reshape(Operation):
@@ -235,7 +240,10 @@ class PixelUnshuffle(PixelShuffle):
         (x,) = grids
         expect(x.ndim == 4, "it takes four dimensions")
         x, cells = x.collapse([0, 2, 3]), self.attributes["factor"] ** 2
-        return x if x.step.shape[1] == 1 else _apply(x, lambda t: t.repeat_interleave(cells, 1))
+        if x.step.shape[1] == 1:
+            return x
+        check_shape(x.step.shape[1], cells)
+        return _apply(x, lambda t: t.repeat_interleave(cells, 1))
 
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
         return functional.pixel_unshuffle(values[0], self.attributes["factor"])
@@ -291,4 +299,3 @@ class Pad(Operation):
         if mode == "constant":
             return functional.pad(values[0], amounts, mode, self.attributes["value"])
         return functional.pad(values[0], amounts, mode)
-

@@ -16,7 +16,7 @@ from torchac.exact._grid import (
     power_of_two,
     prove_sum,
 )
-from torchac.exact._operation import Operation, expect
+from torchac.exact._operations.base import Operation, expect
 
 WEIGHT_BITS = 15
 """Of the largest product of a weight and a bound in each sum, besides the sign."""
@@ -59,7 +59,7 @@ def prove_products(weights: Weights, bias: torch.Tensor, x: Grid) -> tuple[float
     Returns:
         The bits of the largest sum, and what is known of each output.
     """
-    groups, outputs, _, inputs = weights[0].shape
+    groups, inputs = weights[0].shape[0], weights[0].shape[3]
     x_step = x.step.expand(groups * inputs).view(groups, 1, 1, inputs)
     x_bound = x.bound.expand(groups * inputs).view(groups, 1, 1, inputs)
     size, step, nothing = bias.abs(), lowest_bit(bias), torch.tensor(math.inf, dtype=bias.dtype)
@@ -75,9 +75,7 @@ def prove_products(weights: Weights, bias: torch.Tensor, x: Grid) -> tuple[float
         bits = max(bits, prove_sum(total, least))
         steps.append(torch.where(torch.isinf(least), 1.0, least))
         bounds.append(total)
-    return bits, Grid(
-        torch.stack(steps).amin(0), torch.stack(bounds).amax(0) * (1 + 2.0**-30)
-    )
+    return bits, Grid(torch.stack(steps).amin(0), torch.stack(bounds).amax(0) * (1 + 2.0**-30))
 
 
 def _terms(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 
-from torchac.exact._operation import Expression, expect, is_integer
+from torchac.exact._operations.base import Expression, expect, is_integer
 
 ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "add": operator.add,

@@ -15,7 +15,7 @@ from torchac.exact._grid import (
     is_power_of_two,
     uniform,
 )
-from torchac.exact._operation import Operation, expect, is_integer, is_number
+from torchac.exact._operations.base import Operation, expect, is_integer, is_number
 
 _TO_ROUND = 1.5 * 2.0**52
 
@@ -30,7 +30,7 @@ class Input(Operation):
         expect(attributes == {"ndim", "limit"} and not tensors, "it has a number of dimensions")
         expect(is_integer(self.attributes["ndim"], 0, 16), "it has at most 16 dimensions")
         limit = self.attributes["limit"]
-        expect(is_number(limit) and 0 < limit <= LARGEST, f"{limit} is no limit")
+        expect(is_number(limit) and 1 / LARGEST <= limit <= LARGEST, f"{limit} is no limit")
 
     def prove(self, *grids: Grid) -> Grid:
         return uniform(self.attributes["ndim"], 0.0, self.attributes["limit"])

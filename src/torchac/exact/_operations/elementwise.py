@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 
-from torchac.exact._grid import LARGEST, Grid, lowest_bit, power_of_two
-from torchac.exact._operation import Operation, expect, is_number
+from torchac.exact._grid import LARGEST, Grid, check_shape, lowest_bit, power_of_two
+from torchac.exact._operations.base import Operation, expect, is_number
 
 
 class Constant(Operation):
@@ -38,11 +39,13 @@ class _Pair(Operation):
 
     def grids(self, a: Grid, b: Grid) -> tuple[torch.Tensor, ...]:
         """Steps and bounds of both, of one shape."""
-        try:
-            return tuple(torch.broadcast_tensors(a.step, a.bound, b.step, b.bound))
-        except RuntimeError:
-            shapes = tuple(a.step.shape), tuple(b.step.shape)
-            raise ValueError(f"it takes values of other channels: {shapes}") from None
+        longest = max(a.ndim, b.ndim)
+        shapes = [(1,) * (longest - x.ndim) + tuple(x.step.shape) for x in (a, b)]
+        pairs = list(zip(*shapes, strict=True))
+        expect(all(1 in p or p[0] == p[1] for p in pairs), f"it takes other channels: {shapes}")
+        check_shape(*map(max, pairs))
+        zero = torch.zeros_like(a.step) + torch.zeros_like(b.step)
+        return zero + a.step, zero + a.bound, zero + b.step, zero + b.bound
 
 
 class Add(_Pair):
@@ -110,7 +113,9 @@ class SquareRoot(Operation):
         return Grid(torch.zeros_like(x.step), power_of_two(positive.sqrt(), above=True))
 
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
-        return values[0].clamp(min=0).sqrt_()
+        x = values[0].clamp(min=0)
+        # torch's own root on CPUs is that of a library which rounds some numbers otherwise.
+        return torch.from_numpy(np.sqrt(x.numpy())) if x.is_cpu else x.sqrt_()
 
 
 class Absolute(Operation):
