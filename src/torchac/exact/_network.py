@@ -31,6 +31,7 @@ class Network(nn.Module):
     def __init__(self, steps: Sequence[Step], outputs: Structure) -> None:
         super().__init__()
         self._set_up(steps, outputs)
+        self.eval()
 
     def _set_up(self, steps: Sequence[Step], outputs: Structure) -> None:
         self._steps = list(steps)

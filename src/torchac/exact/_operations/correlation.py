@@ -15,7 +15,7 @@ from torchac.exact._operations.products import prove_products
 
 _FARTHEST = 1 << 12
 _COLUMNS = 1 << 10
-_BYTES_OF_COLUMNS = 1 << 25
+_BYTES_OF_COLUMNS = 1 << 24
 _BYTES_OF_CHANNELS = 1 << 19
 
 
