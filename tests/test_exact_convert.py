@@ -124,6 +124,17 @@ class Twice(nn.Module):
         return x if more is None else x + more
 
 
+class Reuses(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.relu = nn.Conv2d(4, 3, 1), nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.layer(x)
+        self.relu(y)
+        return y.mul_(2) + y
+
+
 class Squeezes(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -153,6 +164,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "a layer": lambda: nn.Conv2d(4, 2, 3),
     "nothing": lambda: nn.Identity(),
     "twice": lambda: nn.Sequential(nn.Conv2d(4, 2, 1), Twice()),
+    "in place": Reuses,
     "squeeze and excite": Squeezes,
     "channel shuffle": lambda: nn.Sequential(nn.Conv2d(4, 8, 1), Shuffles(), nn.Conv2d(8, 2, 1)),
     "weights that are computed": lambda: Normalized(4, 3, 3, padding=1),

@@ -148,6 +148,21 @@ def test_a_sum_that_may_pass_2_to_the_53_is_not_proved() -> None:
         Linear({}, ones).prove(uniform(2, 1.0, 2.0**50))
     with pytest.raises(Unproved, match="not multiples of a step"):
         Linear({}, ones).prove(uniform(2, 0.0, 1.0))
+    large = {"weight": torch.ones(1, 8), "bias": torch.tensor([2.0**52])}
+    with pytest.raises(Unproved, match=r"may reach 2\^53.0 steps"):
+        Linear({}, large).prove(uniform(2, 1.0, 2.0**49))
+    fine = {"weight": torch.ones(1, 8), "bias": torch.tensor([2.0**-10])}
+    with pytest.raises(Unproved, match=r"may reach 2\^53.0 steps"):
+        Linear({}, fine).prove(uniform(2, 1.0, 2.0**40))
+
+
+def test_an_operation_that_may_round_loses_its_step() -> None:
+    for bound, step in ((2.0**52, 1.0), (2.0**53, 0.0)):
+        grid = uniform(1, 1.0, bound)
+        assert elementwise.Add({}).prove(grid, grid).step.item() == step
+    for bound, step in ((2.0**26, 1.0), (2.0**27, 0.0)):
+        grid = uniform(1, 1.0, bound)
+        assert elementwise.Multiply({}).prove(grid, grid).step.item() == step
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1), st.integers(-50, 50))

@@ -171,7 +171,7 @@ class _Converter:
 
     def refused(self, why: str) -> Refused:
         """An error that names the layer."""
-        return Refused(f"{self._name} ({self._layer}): {why}" if self._name else why)
+        return Refused(f"{self._name or 'the module'} ({self._layer}): {why}")
 
     def emit(self, operation: Operation, *values: Value, seen: float | None = None) -> Value:
         """Adds a step."""

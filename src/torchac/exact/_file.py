@@ -141,7 +141,8 @@ def _network(data: memoryview) -> Network:
         end = at + math.prod(shape) * dtype.itemsize
         expect(end <= len(data), "its tensors are longer than the file")
         array: NDArray = np.frombuffer(data[at:end], dtype).reshape(shape)
-        stored.append(torch.from_numpy(array.astype(np.float64)))
+        with np.errstate(invalid="ignore"):  # NaN is refused by what has the tensor
+            stored.append(torch.from_numpy(array.astype(np.float64)))
         tensors.append(stored[-1])
         at = end
     expect(at == len(data), "it goes on after its last tensor")

@@ -112,30 +112,10 @@ class _Tracer(fx.Tracer):
 
 
 def _is_layer(module: nn.Module) -> bool:
-    """Whether a user's class is one of the layers that are known, whatever else it has.
-
-    Its `forward` is tried: a convolution that masks its weights is one, one that normalizes its
-    input is not.
-    """
-    for kind, function in CONVOLUTIONS.items():
-        if isinstance(module, kind) and type(module).forward is not kind.forward:
-            return _convolves(module, function)
-    if isinstance(module, nn.Linear) and type(module).forward is not nn.Linear.forward:
-        x = _noise(3, module.in_features)
-        return _same(module, x, lambda: functional.linear(x, module.weight, module.bias))
-    return norm_of(module) is not None
-
-
-def _convolves(module: nn.Module, function: Callable[..., torch.Tensor]) -> bool:
-    layer: Any = module
-    spans = zip(layer.dilation, layer.kernel_size, layer.stride, strict=True)
-    sides = [d * (k - 1) + 1 + s for d, k, s in spans]
-    x = _noise(1, layer.in_channels, *sides)
-    names = ["stride", "padding", "dilation", "groups"]
-    if layer.transposed:
-        names.append("output_padding")
-    how = {name: getattr(layer, name) for name in names}
-    return _same(module, x, lambda: function(x, layer.weight, layer.bias, **how))
+    """Whether a module is one of the layers that are known, whatever its class adds to them."""
+    kinds: tuple[Any, ...] = (*CONVOLUTIONS, nn.Linear)
+    plain = any(isinstance(module, k) and type(module).forward is k.forward for k in kinds)
+    return plain or norm_of(module) is not None
 
 
 def norm_of(module: nn.Module) -> dict[str, Any] | None:
