@@ -1,5 +1,7 @@
 """One test for each kind of bad input: the exception, and what its message says."""
 
+import io
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -81,6 +83,76 @@ def test_symbols_that_are_no_integers() -> None:
         "expected int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool"
     )
     refused(ValueError, message, torchac.encode_float_cdf, CDF, SYM.float())
+
+    refused(
+        ValueError, message, torchac.encode_float_cdf, CDF, SYM.float(), check_input_bounds=False
+    )
+    refused(ValueError, message, torchac.encode_int16_normalized_cdf, INT_CDF, SYM.float())
+
+
+def written(cdf: Any, sym: Any) -> bytes:
+    file = io.BytesIO()
+    with torchac.Writer(file) as writer:
+        writer.write(cdf, sym)
+    return file.getvalue()
+
+
+def step(cdf: Any, sym: Any, **kwargs: Any) -> bytes:
+    encoder = torchac.Encoder()
+    encoder.encode(cdf, sym, **kwargs)
+    return encoder.finish()
+
+
+def lockstep(cdf: Any, sym: Any) -> list[bytes]:
+    encoder = torchac.BatchEncoder(2)
+    encoder.encode(cdf, sym, active=torch.tensor([False, True]))
+    return encoder.finish()
+
+
+# All but the functions of the old package take symbols as floats, as values of models may be.
+TAKE_FLOATS: list[Callable[..., Any]] = [
+    torchac.encode,
+    step,
+    torchac.encode_batch,
+    lambda cdf, sym: torchac.encode_batch(list(cdf), list(sym)),
+    lambda cdf, sym: torchac.estimate_bits(cdf, sym).tolist(),
+    lockstep,
+    written,
+]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("encode", TAKE_FLOATS)
+def test_symbols_that_are_whole_floats(encode: Callable[..., Any], dtype: str) -> None:
+    expected = encode(CDF, SYM)
+    assert encode(CDF, SYM.to(getattr(torch, dtype))) == expected
+    if dtype != "bfloat16":
+        assert encode(CDF.numpy(), SYM.numpy().astype(dtype)) == expected
+
+
+@pytest.mark.parametrize("value", [0.5, -0.5, math.nan, math.inf, -math.inf, 1e30, -1e30])
+@pytest.mark.parametrize("encode", TAKE_FLOATS)
+def test_symbols_that_are_other_floats(encode: Callable[..., Any], value: float) -> None:
+    sym = SYM.double()
+    sym[1, 2] = value
+    message = rf"symbol is {re.escape(str(value))} at index \(.*2,?\): expected a whole number$"
+    with pytest.raises(ValueError, match=message):
+        encode(CDF, sym)
+
+
+@pytest.mark.parametrize("value", [3, -1, 2**40])
+@pytest.mark.parametrize("encode", TAKE_FLOATS)
+def test_floats_out_of_range(encode: Callable[..., Any], value: int) -> None:
+    sym = SYM.double()
+    sym[1, 0] = value
+    message = rf"symbol {value} at index \(.*0,?\) is outside the alphabet: rows of 4 values"
+    with pytest.raises(ValueError, match=message):
+        encode(CDF, sym)
+
+
+def test_floats_that_are_clamped() -> None:
+    sym = torch.tensor([[-7.0, 1, 2], [9e18, 1, 0]])
+    assert step(CDF, sym, clamp=True) == torchac.encode(CDF, sym.clamp(0, 2))
 
 
 @pytest.mark.parametrize("symbol", [3, -1, 2**31, -(2**63), 2**63 - 1])

@@ -3,6 +3,7 @@
 import copy
 import doctest
 import importlib
+import io
 import math
 import pickle
 import pkgutil
@@ -38,6 +39,7 @@ from compressai.entropy_models import (  # noqa: E402
 from compressai.latent_codecs import RasterScanLatentCodec  # noqa: E402
 from compressai.layers import MaskedConv2d  # noqa: E402
 from compressai.models import (  # noqa: E402
+    CompressionModel,
     JointAutoregressiveHierarchicalPriors,
     MeanScaleHyperprior,
 )
@@ -329,6 +331,116 @@ def test_a_compiled_call() -> None:
     indexes = torch.zeros(1, 20, dtype=torch.int32)
     compiled = torch.compile(lambda y: model.compress(2 * y, indexes), backend="eager")
     assert compiled(y) == model.compress(2 * y, indexes)
+
+
+SCRIPTED: dict[str, Callable[[], Any]] = {
+    "EntropyBottleneck": lambda: EntropyBottleneck(4),
+    "EntropyBottleneckVbr": lambda: EntropyBottleneckVbr(4),
+    "GaussianConditional": lambda: GaussianConditional(SCALES),
+    "without scales": lambda: GaussianConditional(None),
+    "CompressionModel": lambda: CompressionModel(4),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TorchScript is
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_torchscript(name: str) -> None:
+    """It compiles the same code as before."""
+    model = SCRIPTED[name]().eval()
+    scripted = torch.jit.script(model)
+    accelerated = torch.jit.script(accelerate(model))
+    torch.jit.save(accelerated, io.BytesIO())
+    for method in ("forward", "quantize"):
+        before, after = (getattr(m, method, None) for m in (scripted, accelerated))
+        assert getattr(after, "code", None) == getattr(before, "code", None)
+
+
+NO_SYMBOLS = [math.nan, math.inf, -math.inf, 3e9, -3e9, 2.0**31]
+ENTROPY_MODELS: dict[str, tuple[Callable[[], Any], Callable[[Any, Tensor], Any]]] = {
+    "EntropyBottleneck": (lambda: EntropyBottleneck(2), lambda m, y: m.compress(y)),
+    "EntropyBottleneckVbr": (lambda: EntropyBottleneckVbr(2), lambda m, y: m.compress(y)),
+    "EntropyBottleneckVbr, steps": (
+        lambda: EntropyBottleneckVbr(2),
+        lambda m, y: m.compress(y, qs=torch.tensor(0.5)),
+    ),
+    "GaussianConditional": (
+        lambda: GaussianConditional(SCALES),
+        lambda m, y: m.compress(y, torch.zeros(y.shape, dtype=torch.int32)),
+    ),
+    "GaussianConditional, means": (
+        lambda: GaussianConditional(SCALES),
+        lambda m, y: m.compress(torch.zeros_like(y), torch.zeros(y.shape, dtype=torch.int32), -y),
+    ),
+    "GaussianMixtureConditional": (
+        lambda: GaussianMixtureConditional(1, SCALES),
+        lambda m, y: m.compress(y, torch.ones_like(y), torch.zeros_like(y), torch.ones_like(y)),
+    ),
+    "symbols of autoregressive models": (
+        lambda: GaussianConditional(SCALES),
+        lambda m, y: m.quantize(y, mode="symbols", means=torch.zeros_like(y)),
+    ),
+    "a quantize of its own": (
+        lambda: Rounding(SCALES),
+        lambda m, y: m.compress(y, torch.zeros(y.shape, dtype=torch.int32)),
+    ),
+}
+
+
+class Rounding(GaussianConditional):  # type: ignore[misc]
+    """Rounds half away from zero."""
+
+    def quantize(self, inputs: Tensor, mode: str, means: Tensor | None = None) -> Tensor:
+        return (inputs.abs() + 0.5).floor().mul(inputs.sign()).int()
+
+
+@pytest.mark.parametrize("value", NO_SYMBOLS)
+@pytest.mark.parametrize("name", ENTROPY_MODELS)
+def test_values_that_are_no_symbols(name: str, value: float) -> None:
+    make, compress = ENTROPY_MODELS[name]
+    model, y = make(), torch.zeros(1, 2, 3, 4)
+    model.update()
+    accelerate(model)
+    before = compress(model, y)
+    y[0, 1, 2, 3] = value
+    with pytest.raises(
+        ValueError, match=r"^value .* at index \(.*\): expected whole numbers from -2147"
+    ):
+        compress(model, y)
+    y[0, 1, 2, 3] = 0
+    assert str(compress(model, y)) == str(before)
+
+
+def test_symbols_that_are_larger_than_values() -> None:
+    model = accelerate(EntropyBottleneckVbr(2))
+    model.update()
+    with pytest.raises(ValueError, match=r"^value 4000000000.0 at index"):
+        model.compress(torch.full((1, 2, 1), 2e9), qs=torch.tensor(0.5))
+    y = torch.tensor([6e4], dtype=torch.float16)
+    with pytest.raises(ValueError, match=r"^value inf at index"):
+        model.quantize(y, "symbols", -y.float())  # which float16 does not have
+
+
+def test_the_largest_symbols() -> None:
+    model = accelerate(GaussianConditional(SCALES))
+    model.update()
+    indexes = torch.zeros(1, 3, dtype=torch.int32)
+    for dtype, largest in ((torch.float32, 2**31 - 128), (torch.float64, 2**31 - 1)):
+        y = torch.tensor([[-(2.0**31), largest, 0.4]], dtype=dtype)
+        decoded = model.decompress(model.compress(y, indexes), indexes, torch.float64)
+        assert decoded.tolist() == y.round().tolist()
+    y = torch.tensor([[6e4, -6e4, math.inf]], dtype=torch.float16)
+    model.compress(y[:, :2], indexes[:, :2])
+    with pytest.raises(ValueError, match=r"^value inf at index \(0, 2\)"):
+        model.compress(y, indexes)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
+@pytest.mark.parametrize("model_class", MODELS)
+def test_images_that_are_none(model_class: Any, value: float) -> None:
+    model, image = accelerate(a_model(model_class)), an_image()
+    image[1, 0, 5, 5] = value
+    with pytest.raises(ValueError, match=r"^value .* at index \(.*\): expected whole numbers"):
+        model.compress(image)
 
 
 def test_flush_begins_another_stream() -> None:

@@ -7,6 +7,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,10 @@ from test_hostile import CALLS
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import torchac
+import torchac.compressai
 import torchac.testing
 from torchac import _gather, _rows, _tensors
+from torchac.compressai import ans
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
@@ -492,14 +495,69 @@ def test_all_results_are_on_the_device(device: str) -> None:
         assert result.device == cdf.device
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name != "Decoder"])
+# What is not on the CPU where it is not said.
+INDEX, ACTIVE, VALUES = (
+    torch.tensor([1, 0, 1]),
+    torch.tensor([True, False, True]),
+    torch.arange(3) % 2,
+)
+OWN_ROWS = torch.tensor([0.0, 0.5, 1.0]).expand(3, 3)
+TABLES = [[0, 9, 65536, 0], [0, 9, 99, 65536]], [3, 4], [0, -1]
+SHARED: dict[str, Any] = {
+    "a CDF": torch.tensor([[0.0, 0.5, 1.0], [0.0, 0.9, 1.0]]),
+    "Normal": torchac.Normal(torch.tensor([0.0, 9.0]), 2.0),
+    "Categorical": torchac.Categorical(logits=torch.tensor([[0.0, 2.0], [0.0, -2.0]])),
+    "Tables": torchac.Tables(torch.tensor([[0.0, 0.5, 1.0], [0.0, 0.9, 1.0]])),
+}
+NETWORK, IMAGES = torch.nn.Linear(4, 3).eval().requires_grad_(False), torch.ones(2, 4)
+
+
+def in_lockstep(model: Any, **index: Any) -> Any:
+    encoder = torchac.BatchEncoder(3)
+    encoder.encode(model, VALUES, active=ACTIVE, **index)
+    encoder.mark(active=ACTIVE)
+    streams = encoder.finish()
+    decoder = torchac.BatchDecoder(streams)
+    values = decoder.decode(model, active=ACTIVE, **index)
+    decoder.mark(active=ACTIVE)
+    return streams, values.tolist()
+
+
+def as_compressai() -> Any:
+    stream = ans.RansEncoder().encode_with_indexes([0, 5, -9], [0, 1, 1], *TABLES)
+    return stream, ans.RansDecoder().decode_with_indexes(stream, [0, 1, 1], *TABLES)
+
+
+def of_index(model: Any) -> Any:
+    stream = torchac.encode(model, VALUES, index=INDEX)
+    bits = torchac.estimate_bits(model, VALUES, index=INDEX)
+    return stream, torchac.decode(model, stream, index=INDEX).tolist(), bits.tolist()
+
+
+PLACES: dict[str, Callable[[], Any]] = {
+    **{f"index of {n}": partial(of_index, model) for n, model in SHARED.items()},
+    **{f"lockstep, index of {n}": partial(in_lockstep, m, index=INDEX) for n, m in SHARED.items()},
+    "lockstep, Laplace": lambda: in_lockstep(torchac.Laplace(VALUES / 2, 3.0)),
+    "lockstep, CDF": lambda: in_lockstep(OWN_ROWS),
+    "ans": as_compressai,
+    "as_tables": lambda: torchac.compressai.as_tables(*TABLES),
+    "as_tables, none": lambda: torchac.compressai.as_tables([], [], []),
+    "as_tables, wrong": lambda: torchac.compressai.as_tables([[0, 9, 8, 65536]], [4], [0]),
+    "drift": lambda: torchac.testing.drift(NETWORK, IMAGES),
+    "perturb": lambda: torchac.testing.perturb(IMAGES, 0.1).shape,
+    "Poisson": lambda: torchac.tabulate(torch.distributions.Poisson(INDEX + 1.0), 3, 9),
+    "Bernoulli": lambda: torchac.encode(torch.distributions.Bernoulli(VALUES / 2), VALUES),
+}
+PLACES |= {name: partial(call.function, **call.arguments) for name, call in CALLS.items()}
+
+
+@pytest.mark.parametrize("name", PLACES)
 def test_the_default_device_changes_nothing(name: str) -> None:
-    call = CALLS[name]
-    expected = outcome(call.function, **call.arguments)
+    expected = outcome(PLACES[name])
     before = torch.tensor(0).device
     torch.set_default_device("meta")
     try:
-        assert outcome(call.function, **call.arguments) == expected
+        assert outcome(PLACES[name]) == expected
     finally:
         torch.set_default_device(before)
 

@@ -7,21 +7,19 @@ import warnings
 import numpy as np
 
 from torchac import _core, _gather, _tensors, errors
-from torchac._rows import Rows, check_symbols
-from torchac._tensors import Array, NDArray, Symbols
+from torchac._rows import Rows
+from torchac._tensors import Array, NDArray
 
 
-def encode(encoder: _core.Encoder, rows: Rows, sym: Symbols, check: bool, clamp: bool) -> None:
+def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check: bool, clamp: bool) -> None:
     """Codes `sym`; where that fails, raises and leaves the encoder as it was."""
-    sym = check_symbols(sym, rows)
     report = attempt(encoder, rows, sym, check, clamp)
     if report is not None:
         raise errors.explain(report, rows, sym)
 
 
-def encode_nearest(encoder: _core.Encoder, rows: Rows, sym: Symbols) -> None:
+def encode_nearest(encoder: _core.Encoder, rows: Rows, sym: Array) -> None:
     """Codes `sym`; takes symbols that are out of range as the nearest in range, and warns."""
-    sym = check_symbols(sym, rows)
     report = attempt(encoder, rows, sym, check=False, clamp=False)
     if report is not None and report.problem is _core.Problem.SYMBOL:
         # At the caller of the function of the old package, which called _encode, which called this.

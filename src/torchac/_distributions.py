@@ -1,14 +1,27 @@
-"""CDF rows of any object of `torch.distributions` that has a `cdf`."""
+"""CDF rows of objects of `torch.distributions`, of their `cdf` or of their `log_prob`."""
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import Any
 
 import torch
-from torch.distributions import Distribution, MixtureSameFamily
+from torch.distributions import (
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    OneHotCategorical,
+    TransformedDistribution,
+    constraints,
+)
 
-from torchac._checks import check_integer, check_values
-from torchac._tensors import CPU, MAX_LP
+from torchac._checks import check_elements, check_integer, check_values
+from torchac._tensors import CPU, MAX_LP, widest_float
+
+# Probabilities are summed from the least integer of a support, if it is at most so far below.
+REACH = 1 << 20
+STEP = 1 << 14  # integers at a time
 
 
 def cdf_rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
@@ -20,8 +33,9 @@ def cdf_rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
         high: The largest integer.
 
     Returns:
-        Rows of shape `(…, high - low + 2)`: `row[s] = distribution.cdf(low + s - 0.5)` between the
-        ends; float64 if `distribution.cdf` is, else float32, on its device.
+        Rows of shape `(…, high - low + 2)`, on the distribution's device. Between the ends they
+        are `row[s] = distribution.cdf(low + s - 0.5)`, float64 if that is, else float32; or sums
+        of the probabilities of integers, float64 where the device has it.
     """
     kind = type(distribution).__name__
     if not isinstance(distribution, Distribution):
@@ -29,10 +43,52 @@ def cdf_rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
             f"distribution is of type {kind}: expected a torch.distributions.Distribution"
         )
     low, high = _check_range(low, high)
+    try:
+        return _rows(distribution, low, high)
+    except NotImplementedError:
+        its = "has no cdf, and its values are not integers"
+        if distribution.event_shape:
+            its = f"has values of shape {tuple(distribution.event_shape)}, not single numbers"
+        raise TypeError(f"{kind} {its}: {way_out(distribution)}") from None
+
+
+def check_probs(distribution: Distribution) -> None:
+    """Raises if probabilities are none: torch would make finite logits of any numbers."""
+    probs = vars(distribution).get("probs")
+    if probs is not None:
+        check_elements("probs", probs)
+        check_values("probs", probs, (probs >= 0) & (probs <= 1), "numbers from 0 to 1")
+
+
+def way_out(distribution: Distribution) -> str:
+    """How values can be coded with a distribution that is not taken as it is."""
+    name = "distribution"
+    while isinstance(distribution, Independent):
+        distribution, name = distribution.base_dist, f"{name}.base_dist"
+    try:
+        _rows(distribution, 0, 1)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        pass
+    else:
+        return f"torchac.tabulate({name}, low, high) makes a model of it"
+    if isinstance(distribution, OneHotCategorical):
+        return f"torch.distributions.Categorical(logits={name}.logits) codes where the 1 is"
+    if distribution.event_shape:
+        return "code the numbers one by one, each with a model of its own, given those before it"
+    return (
+        "compute the probability of each integer, for torchac.Categorical(probs=...), or the cdf "
+        "between them, for torchac.Tables(cdf, low=low)"
+    )
+
+
+def _rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
+    """As `cdf_rows`; NotImplementedError where nothing says how likely an integer is."""
+    if distribution.event_shape:
+        raise NotImplementedError
     with torch.no_grad():
         rows = torch.nn.functional.pad(_between(distribution, low, high).clamp(0, 1), (1, 1))
     rows[..., -1] = 1
-    check_values(f"the cdf of {kind}", rows, ~rows.isnan(), "numbers")
+    check_values(f"the cdf of {type(distribution).__name__}", rows, ~rows.isnan(), "numbers")
     return rows.cummax(-1).values
 
 
@@ -48,35 +104,110 @@ def _check_range(low: int, high: int) -> tuple[int, int]:
 
 def _between(distribution: Distribution, low: int, high: int) -> torch.Tensor:
     """The CDF halfway between each two neighbouring integers, in the last dimension."""
-    if isinstance(distribution, MixtureSameFamily):
+    if type(distribution) is MixtureSameFamily:
         # Its own cdf asks components for values that may be outside of their supports.
+        check_probs(distribution.mixture_distribution)
         components = _between(distribution.component_distribution, low, high)
-        return (distribution.mixture_distribution.probs[..., None] * components).sum(-2)
-    # A tensor of one number goes with every device and dtype, and shows those of the result.
-    number = _cdf_at(distribution, torch.tensor(low + 0.5, dtype=torch.float32, device=CPU))
+        weights: torch.Tensor = distribution.mixture_distribution.probs
+        return (weights[..., None] * components).sum(-2)
+    try:
+        # A tensor of one number goes with every device and dtype, and shows those of the result.
+        number = _cdf_at(distribution, torch.tensor(low + 0.5, dtype=torch.float32, device=CPU))
+    except NotImplementedError:
+        return _sums(distribution, low, high)
     dtype = torch.float64 if number.dtype is torch.float64 else torch.float32
     points = torch.arange(low, high, dtype=dtype, device=number.device) + 0.5
-    values = _cdf_at(distribution, points.view(-1, *(1 for _ in distribution.batch_shape)))
-    return values.to(dtype).movedim(0, -1)
+    return _cdf_at(distribution, _column(points, distribution)).to(dtype).movedim(0, -1)
 
 
 def _cdf_at(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
     """The CDF at points of which some may be outside of the support, where it is not defined."""
-    try:
-        support = distribution.support
-    except NotImplementedError:
-        support = None
-    lower = _as_tensor(getattr(support, "lower_bound", -math.inf), points.dtype)
-    upper = _as_tensor(getattr(support, "upper_bound", math.inf), points.dtype)
-    inside = points.maximum(lower.nextafter(torch.full_like(lower, math.inf)))
-    inside = inside.minimum(upper.nextafter(torch.full_like(upper, -math.inf)))
-    try:
-        values = distribution.cdf(inside)
-    except NotImplementedError:
-        raise TypeError(
-            f"{type(distribution).__name__} has no cdf: expected a distribution with one"
-        ) from None
+    lower, upper, discrete = _support(distribution, points.dtype)
+    if discrete:
+        inside = points.floor().maximum(lower).minimum(upper)
+    else:
+        inside = points.maximum(lower.nextafter(torch.full_like(lower, math.inf)))
+        inside = inside.minimum(upper.nextafter(torch.full_like(upper, -math.inf)))
+    values: torch.Tensor = _unchecked(distribution).cdf(inside)
     return values.where(points > lower, 0).where(points < upper, 1)
+
+
+def _unchecked(distribution: Any) -> Any:
+    """The same, for values outside of the support, too: it may have a transform in it."""
+    other = copy.copy(distribution)
+    other._validate_args = False
+    if isinstance(distribution, TransformedDistribution):
+        other.base_dist = _unchecked(distribution.base_dist)
+    return other
+
+
+def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
+    """As `_between`, for distributions of integers: sums of their probabilities."""
+    tensors = (value for value in vars(distribution).values() if isinstance(value, torch.Tensor))
+    device = next((tensor.device for tensor in tensors), CPU)
+    dtype = widest_float(device)
+    lower, upper, discrete = _support(distribution, dtype)
+    if not discrete:
+        raise NotImplementedError
+    least = float(lower.amin()) if lower.numel() else math.inf
+    check_probs(distribution)
+    known = least >= low - REACH  # what is below of `low`
+    start = int(max(least, low - REACH)) if least < low else low
+    below: torch.Tensor | float = 0.0
+    for first in range(start if known else low, low, STEP):
+        end = min(first + STEP, low)
+        points = torch.arange(first, end, dtype=dtype, device=device)
+        below = below + _log_probs(distribution, points).exp().sum(0)
+    logs = _log_probs(distribution, torch.arange(low, high + 1, dtype=dtype, device=device))
+    if known:
+        sums = below + logs.exp().cumsum(0)
+        # The sum of all is 1. That of many may be above it, as all of them are rounded.
+        total = sums[-1].where(upper <= high, sums[-1].clamp(min=1))
+    else:
+        most = logs.amax(0)
+        check_values(
+            f"the largest log_prob of {type(distribution).__name__} from {low} to {high}",
+            most,
+            most > -math.inf,
+            "more than that, as what lies below of them is not known",
+        )
+        sums = (logs - most).exp().cumsum(0)
+        total = sums[-1]
+    return (sums[:-1] / total).movedim(0, -1)
+
+
+def _log_probs(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
+    """The logarithms of the probabilities of integers: -inf outside of the support."""
+    lower, upper, _ = _support(distribution, points.dtype)
+    points = _column(points, distribution)
+    inside = points.maximum(lower).minimum(upper)
+    values: torch.Tensor = _unchecked(distribution).log_prob(inside).to(points.dtype)
+    support: Any = distribution.support
+    outside = ((inside != points) | ~support.check(inside)) & ~inside.isnan()
+    logs = values.masked_fill(outside, -math.inf)
+    name, each = f"the log_prob of {type(distribution).__name__}", logs.movedim(0, -1)
+    check_values(name, each, each < math.inf, "numbers")
+    return logs
+
+
+def _column(points: torch.Tensor, distribution: Distribution) -> torch.Tensor:
+    """The points in a dimension before those of the distribution."""
+    return points.view(-1, *(1 for _ in distribution.batch_shape))
+
+
+def _support(
+    distribution: Distribution, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor, bool]:
+    """The least and the largest value, as far as they are known, and whether all are integers."""
+    try:
+        support: Any = distribution.support
+        discrete = bool(support.is_discrete)
+    except (AttributeError, NotImplementedError):
+        support, discrete = None, False
+    boolean = support is constraints.boolean
+    lower = 0.0 if boolean else getattr(support, "lower_bound", -math.inf)
+    upper = 1.0 if boolean else getattr(support, "upper_bound", math.inf)
+    return _as_tensor(lower, dtype), _as_tensor(upper, dtype), discrete
 
 
 def _as_tensor(value: torch.Tensor | float, dtype: torch.dtype) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from torchac import _core, _gather, _tensors, _values, errors
-from torchac._rows import Rows, check_symbols
+from torchac._rows import Rows, check_whole
 from torchac._tensors import Array, NDArray, as_tensor, like
 from torchac.codec import rows_for
 from torchac.models import Model
@@ -39,7 +39,7 @@ def encode(model: Model | Array, values: Array, index: Any, threads: int) -> _co
 
 
 def _encode_symbols(rows: Rows, symbols: Array, threads: int) -> _core.Packed:
-    symbols = check_symbols(symbols, rows)
+    symbols = check_whole(symbols, rows)
     items = [(rows, symbols)]
     if not _tensors.on_host(rows.cdf):
         items = (_gather.gather(items, check=False, clamp=False) or []) + items

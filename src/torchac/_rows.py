@@ -184,6 +184,19 @@ def check_symbols(sym: Symbols, rows: Rows) -> Array:
     return symbols if bits is None else symbols.view(bits)
 
 
+def check_whole(sym: Symbols, rows: Rows) -> Array:
+    """As `check_symbols`; the symbols may also be floats that are whole numbers."""
+    if isinstance(sym, (torch.Tensor, np.ndarray)) and sym.dtype in FLOAT_ROWS:
+        _checks.check_array("sym", sym)
+        _checks.check_elements("sym", sym)
+        numbers = as_tensor(plain(sym))
+        numbers = numbers.to(_tensors.widest_float(numbers.device))
+        good = (numbers == numbers.trunc()) & (numbers.abs() < 2.0**63)
+        _checks.check_values("symbol", numbers, good, "a whole number")
+        sym = like(numbers.long(), sym)
+    return check_symbols(sym, rows)
+
+
 def _single_symbol(symbol: int, rows: Rows) -> Array:
     try:
         array = np.array(symbol, np.uint64 if symbol >= 1 << 63 else np.int64)

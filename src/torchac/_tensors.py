@@ -67,7 +67,7 @@ def view(array: Array) -> NDArray:
     if isinstance(array, np.ndarray):
         return array.view(np.ndarray)
     if array.dtype is torch.bfloat16:
-        array = array.detach().view(torch.int16)
+        array = array.detach().resolve_neg().view(torch.int16)
     try:
         return array.numpy()
     except (RuntimeError, TypeError):  # it is in a graph, elsewhere, or negated lazily

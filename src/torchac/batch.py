@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from torchac import _checks, _core, _gather, _tensors, _values, errors
 from torchac._as_model import as_model
 from torchac._gather import Item
-from torchac._rows import Rows, check_cdf, check_symbols, views
+from torchac._rows import Rows, check_cdf, check_whole, views
 from torchac._tensors import BYTES, INTEGERS, Array, ArrayT, Stream, Symbols
 from torchac.models import Model
 from torchac.threads import check_threads
@@ -76,7 +76,7 @@ def encode_batch(
             `(K, Lp)` for all items, or a sequence of such tables. Or a model, as for
             `torchac.encode`, that broadcasts to the shape of `sym`; or a sequence of `B` models.
         sym: Symbols, or values with a model, of shape `(B, N1, …, Nm)`, or a sequence of `B`
-            tensors.
+            tensors. Floats that are whole numbers will do.
         needs_normalization: As for `encode_float_cdf`; without effect on integers.
         index: The table of each symbol, of the shape of `sym`, or a sequence of `B` tensors.
         check: Whether to check the whole CDF, as `check_input_bounds=True` does for
@@ -121,7 +121,7 @@ def encode_batch(
     batch = _batch_rows(cdf, index, needs_normalization)
     if batch and not isinstance(sym, Sequence):
         _check_batch("sym", sym, batch.shape[0])
-        items = [(batch, check_symbols(sym, batch))]
+        items = [(batch, check_whole(sym, batch))]
         encode = _encode_batch
     else:
         items = _checked_items(cdf, sym, index, needs_normalization)
@@ -135,7 +135,7 @@ def encode_batch(
     if isinstance(streams, _core.Report):
         item = streams.item
         rows = _item_rows(cdf, index, needs_normalization)[item]
-        its_symbols = check_symbols(_items("sym", sym)[item], rows)
+        its_symbols = check_whole(_items("sym", sym)[item], rows)
         raise errors.explain(streams, rows, its_symbols, _name(item))
     return _unpacked(streams, cdf)
 
@@ -202,7 +202,7 @@ def _checked_items(
     rows = _item_rows(cdf, index, normalize)
     symbols = _items("sym", sym, len(rows))
     with _with_item_name(zip(rows, symbols, strict=True)) as each:
-        return [(r, check_symbols(s, r)) for r, s in each]
+        return [(r, check_whole(s, r)) for r, s in each]
 
 
 @overload

@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from torchac import _core, _gather, _tensors, _values, errors
 from torchac._as_model import as_model
-from torchac._rows import check_cdf, check_symbols
+from torchac._rows import check_cdf, check_whole
 from torchac._tensors import CPU, Array, ArrayT, NDArray, as_tensor
 from torchac.models import Model
 
@@ -44,7 +44,8 @@ def estimate_bits(
     Args:
         cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
             `encode_int16_normalized_cdf`, on any device; or a model, as for `torchac.encode`.
-        sym: Symbols, as for `encode_float_cdf`; values, with a model.
+        sym: Symbols, as for `encode_float_cdf`, or floats that are whole numbers; values, with a
+            model.
         needs_normalization: As for `encode_float_cdf`; without effect on integers and models.
         index: As for `encode_float_cdf`, or for `torchac.encode` with a model.
 
@@ -66,7 +67,7 @@ def estimate_bits(
     if model is not None:
         return _like(_values.measure(model, sym, index), model._arrays)
     rows = check_cdf(cdf, needs_normalization, index)
-    sym = check_symbols(sym, rows)
+    sym = check_whole(sym, rows)
     sizes = None if _tensors.on_host(rows.cdf) else _gather.sizes(rows, sym)
     if sizes is not None:
         return _tensors.like(_like(_core.costs(), [as_tensor(rows.cdf)])[sizes.long()], cdf)

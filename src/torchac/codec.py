@@ -6,7 +6,7 @@ from typing import Any
 
 from torchac import _checks, _coding, _core, _values
 from torchac._as_model import as_decoded, as_model
-from torchac._rows import Rows, check_cdf
+from torchac._rows import Rows, check_cdf, check_whole
 from torchac._tensors import Array, Stream, as_tensor, like
 
 __all__ = ["decode", "encode"]
@@ -49,7 +49,8 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
     if its_model is None:
         values = _values.check_values(values)
         rows = rows_for(model, tuple(values.shape), index)
-        _coding.encode(encoder, rows, like(as_tensor(values), rows.cdf), check=False, clamp=False)
+        symbols = check_whole(like(as_tensor(values), rows.cdf), rows)
+        _coding.encode(encoder, rows, symbols, check=False, clamp=False)
     else:
         _values.encode(encoder, its_model, values, index)
     [stream] = encoder.finish()

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from torchac import _checks, _coding, _core, _tensors, _values, errors
 from torchac._as_model import as_model
-from torchac._rows import check_cdf
+from torchac._rows import check_cdf, check_whole
 from torchac._tensors import Array, ArrayT, Stream
 from torchac.models import Model
 
@@ -57,7 +57,8 @@ class Encoder:
         Args:
             cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
                 `encode_int16_normalized_cdf`; or a model, as for `torchac.encode`.
-            sym: Symbols, as for `encode_float_cdf`; values, with a model.
+            sym: Symbols, as for `encode_float_cdf`, or floats that are whole numbers; values, with
+                a model.
             needs_normalization: As for `encode_float_cdf`; without effect on integers and models.
             index: As for `encode_float_cdf`, or for `torchac.encode` with a model.
             check: Whether to check the whole CDF, as `check_input_bounds=True` does for
@@ -75,7 +76,7 @@ class Encoder:
         model = as_model(cdf)
         if model is None:
             rows = check_cdf(cdf, needs_normalization, index)
-            _coding.encode(self._core, rows, sym, check, clamp)
+            _coding.encode(self._core, rows, check_whole(sym, rows), check, clamp)
         else:
             _values.check_no_clamp(clamp)
             _values.encode(self._core, model, sym, index)

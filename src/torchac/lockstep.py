@@ -11,8 +11,8 @@ import torch
 
 from torchac import _checks, _coding, _core, _tensors, _values, errors
 from torchac._as_model import as_decoded, as_model
-from torchac._rows import Rows, check_cdf, check_symbols
-from torchac._tensors import BOOLS, Array, NDArray, Stream, as_tensor, like
+from torchac._rows import Rows, check_cdf, check_whole
+from torchac._tensors import BOOLS, CPU, Array, NDArray, Stream, as_tensor, like
 from torchac.codec import rows_for
 from torchac.models import Model, take
 
@@ -81,7 +81,7 @@ class BatchEncoder:
         its_model = as_model(model)
         if its_model is None:
             rows = part.rows(rows_for(model, tuple(values.shape), index))
-            its = check_symbols(part.array(like(as_tensor(values), rows.cdf)), rows)
+            its = check_whole(part.array(like(as_tensor(values), rows.cdf)), rows)
             with_report = _coding.attempt(self._core, rows, its, False, False, part.chosen)
             part.check(with_report, lambda report, name: errors.explain(report, rows, its, name))
             return
@@ -246,9 +246,13 @@ class _Part:
         numbers = np.flatnonzero(_tensors.view(active)).tolist()
         return cls(None if len(numbers) == size else numbers)
 
+    @property
+    def _numbers(self) -> torch.Tensor:
+        return torch.tensor(self.chosen, dtype=torch.int64, device=CPU)
+
     def array(self, array: Array) -> Array:
         """Its elements of the first dimension."""
-        return array if self.chosen is None else take(array, torch.tensor(self.chosen).long())
+        return array if self.chosen is None else take(array, self._numbers)
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of these."""
@@ -266,7 +270,7 @@ class _Part:
             return model, index
         if index is not None:
             return model, self.array(index)
-        return model._take(torch.tensor(self.chosen).long()), None
+        return model._take(self._numbers), None
 
     def whole(self, part: NDArray, shape: tuple[int, ...]) -> NDArray:
         """A result for all streams."""

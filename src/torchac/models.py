@@ -718,14 +718,20 @@ def _quantize_each(cdf: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 
 
 def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
-    """Rows of any distribution that has a `cdf`, rounded to integers.
+    """Rows of a distribution of numbers, rounded to integers.
 
-    The computation is that of `distribution.cdf`, in its dtype, which may round in another way on
-    another machine: store the tables, or send them. The first and the last integer take the
-    probability of what lies beyond them, and nothing else can be coded.
+    The computation is that of `distribution.cdf`, in its dtype. Distributions of integers that have
+    none, such as `Poisson`, `Binomial`, `NegativeBinomial` and `Geometric`, are tabulated by sums
+    of `exp(log_prob)`, in float64. Either may round in another way on another machine: store the
+    tables, or send them. The first and the last integer take the probability of what lies beyond
+    them, and nothing else can be coded.
+
+    Sums begin at the least integer of the support. If there is none, or it is more than 2^20 below
+    `low`, what lies beyond is not known, and the integers share that in proportion.
 
     Args:
-        distribution: A `torch.distributions` object with a `cdf`, of batch shape `(…)`.
+        distribution: A `torch.distributions` object with a `cdf` or of integers, of batch shape
+            `(…)`.
         low: The least integer.
         high: The largest integer, `low <= high <= low + 32767`.
 
@@ -733,8 +739,10 @@ def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
         The rows, of shape `(…)`, on the distribution's device.
 
     Raises:
-        TypeError: `distribution` has no `cdf`, or `low` or `high` is no integer.
-        ValueError: A range that is not allowed, or a `cdf` that is NaN.
+        TypeError: `distribution` has no `cdf` and is not of integers, and the message says what to
+            do instead; or `low` or `high` is no integer.
+        ValueError: A range that is not allowed, a `cdf` or a `log_prob` that is NaN, or
+            probabilities that are not from 0 to 1.
 
     Example:
         >>> import torch, torchac

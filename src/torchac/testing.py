@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from torchac import _checks, _tensors
-from torchac._tensors import FLOAT_ROWS
+from torchac._tensors import CPU, FLOAT_ROWS
 
 __all__ = ["drift", "perturb", "ways"]
 
@@ -146,7 +146,7 @@ def _largest(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
         torch.where(one == other, 0.0, (one - other).abs()).flatten()
         for one, other in zip(a, b, strict=True)
     ]
-    return float(torch.cat([torch.zeros(1), *differences]).max())
+    return float(torch.cat([torch.zeros(1, device=CPU), *differences]).max())
 
 
 def ways(

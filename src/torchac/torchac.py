@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torchac import _checks, _coding, _core, _tensors
 from torchac._convert import PRECISION
-from torchac._rows import Rows, float_rows, int16_rows
+from torchac._rows import Rows, check_symbols, float_rows, int16_rows
 from torchac._tensors import Array, ArrayT, Stream, Symbols
 from torchac.quantize import quantize_cdf
 
@@ -180,12 +180,14 @@ def decode_int16_normalized_cdf(
 
 def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
     encoder = _core.Encoder()
-    if check_input_bounds is None:
-        _coding.encode(encoder, rows, sym, check=False, clamp=False)
-    elif _checks.check_truth("check_input_bounds", check_input_bounds):
-        _coding.encode(encoder, rows, sym, check=True, clamp=False)
+    check = check_input_bounds
+    if check is not None:
+        check = _checks.check_truth("check_input_bounds", check)
+    symbols = check_symbols(sym, rows)
+    if check is False:
+        _coding.encode_nearest(encoder, rows, symbols)
     else:
-        _coding.encode_nearest(encoder, rows, sym)
+        _coding.encode(encoder, rows, symbols, bool(check), clamp=False)
     [stream] = encoder.finish()
     return stream
 

@@ -20,7 +20,8 @@ def accelerate(model: M) -> M:
     the methods of modules that name the classes of `compressai.ans`, as those of autoregressive
     models. `compress`, `decompress`, their arguments and shapes are as before; the streams are in
     torchac's format, and those that are damaged, or that a model with other weights or scales
-    decodes, raise `CorruptStreamError`. `copy.deepcopy`, `pickle` and `state_dict` are as before.
+    decodes, raise `CorruptStreamError`; latents that are NaN, infinite or beyond 32 bits raise
+    `ValueError`. `copy.deepcopy`, `pickle`, `state_dict` and `torch.jit.script` are as before.
 
     Args:
         model: The model, or a part of it. Other models do not change.
@@ -112,6 +113,9 @@ def _accelerated(its_class: Any) -> Any:
         name: getattr(its_class, name) for name in ("__module__", "__qualname__", "__doc__")
     }
     namespace |= {"_torchac_original": its_class, "__reduce_ex__": _reduce}
+    # TorchScript would compile this property; it does not the attribute that was there.
+    unused = getattr(its_class, "__jit_unused_properties__", [])
+    namespace["__jit_unused_properties__"] = [*unused, "entropy_coder"]
     return type(its_class)(its_class.__name__, tuple(bases), namespace)
 
 
@@ -119,11 +123,15 @@ def _methods(base: type) -> dict[str, Any]:
     """The methods of a class that are to change."""
     if not issubclass(base, nn.Module) or base is nn.Module:
         return {}
+    checked = {}
+    if issubclass(base, tuple(_replaced())):
+        names = [name for name in entropy_models.QUANTIZE if name in vars(base)]
+        checked = {name: entropy_models.checked(vars(base)[name]) for name in names}
     replaced = _replaced().get(base)
     if replaced is not None:
-        return {name: value for name, value in vars(replaced).items() if name[:2] != "__"}
+        return checked | {n: value for n, value in vars(replaced).items() if n[:2] != "__"}
     values = {name: (value, swapped(value, _swap)) for name, value in vars(base).items()}
-    return {name: other for name, (value, other) in values.items() if other is not value}
+    return {n: other for n, (value, other) in values.items() if other is not value} | checked
 
 
 @functools.cache

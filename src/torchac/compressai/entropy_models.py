@@ -6,7 +6,8 @@ hyperprior gives other scales on another GPU, say, are noticed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,6 +15,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from torchac._tensors import INT32_MAX, INT32_MIN, widest_float
 from torchac.compressai import ans
 from torchac.compressai.tables import as_tables
 from torchac.incremental import Decoder, Encoder
@@ -59,6 +61,35 @@ def _keep(model: Any, coder: Any) -> None:
 
 # A coder of lists, for methods that call it.
 CODER = property(_coder, _keep)
+
+
+# The methods that make integers of 32 bits of floats, in the mode "symbols".
+QUANTIZE = ("quantize", "quantize_variable")
+
+
+def checked(quantize: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """One of these methods, which raises where there is no such integer."""
+
+    @functools.wraps(quantize)  # so TorchScript, which has no symbols, compiles that
+    def method(self: Any, inputs: Tensor, mode: str, *args: Any, **kwargs: Any) -> Tensor:
+        if mode == "symbols":
+            _check_symbols(inputs, *args, **kwargs)
+        return quantize(self, inputs, mode, *args, **kwargs)
+
+    return method
+
+
+def _check_symbols(inputs: Tensor, means: Tensor | None = None, qs: Tensor | None = None) -> None:
+    values = inputs if means is None else (inputs - means).to(inputs.dtype)
+    values = (values if qs is None else values / qs).round()
+    exact = values.to(widest_float(values.device))
+    good = (exact >= INT32_MIN) & (exact < -INT32_MIN)
+    if not good.all():
+        where = tuple(torch.nonzero(~good)[0].tolist())
+        raise ValueError(
+            f"value {values[where].item()} at index {where}: expected whole numbers from "
+            f"{INT32_MIN} to {INT32_MAX}"
+        )
 
 
 class EntropyModelVbr:
@@ -136,6 +167,7 @@ class GaussianMixtureConditional:
         self: Any, y: Tensor, scales: Tensor, means: Tensor, weights: Tensor
     ) -> tuple[tuple[bytes, int, Tensor], Tensor]:
         """A stream of the channels that are not zero, as they say, and the rounded values."""
+        _check_symbols(y)
         values = y.round()
         largest = int(y.abs().max()) + 1
         used = (values != 0).flatten(2).any(2).any(0)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from torchac import _checks
+from torchac._tensors import CPU
 from torchac.models import Tables
 
 WHOLE = 1 << 16
@@ -59,13 +60,13 @@ def as_tables(cdfs: Any, cdfs_sizes: Any, offsets: Any) -> Tables:
     ends = sizes[:, None] - 1
     widths = rows.diff()
     escape = widths.gather(1, ends - 1)
-    widths[torch.arange(widths.shape[1]) >= ends - 1] = 0  # those of values are left
+    widths[torch.arange(widths.shape[1], device=CPU) >= ends - 1] = 0  # those of values are left
     missing = (2 - escape).clamp(min=0)  # Tables have 32768 symbols at most: the likeliest has more
     widths.scatter_add_(1, widths.argmax(1, keepdim=True), -missing)
     escape += missing
     below = escape // 2
     cdf = torch.cat([torch.zeros_like(below), below, below + widths.cumsum(1)], 1)
-    cdf[torch.arange(cdf.shape[1]) > ends] = WHOLE
+    cdf[torch.arange(cdf.shape[1], device=CPU) > ends] = WHOLE
     return Tables(cdf.short(), low=lows - 1, lengths=sizes)
 
 
@@ -74,7 +75,7 @@ def _check_rows(rows: Tensor, sizes: Tensor) -> None:
     most = rows.shape[1]
     good = (sizes >= 2) & (sizes <= most)
     _checks.check_values("cdfs_sizes", sizes, good, f"2 to {most}, as many as a row has")
-    column, size = torch.arange(most), sizes[:, None]
+    column, size = torch.arange(most, device=CPU), sizes[:, None]
     good = ((column != 0) | (rows == 0)) & ((column != size - 1) | (rows == WHOLE))
     _checks.check_values("cdfs", rows, good, f"rows from 0 to {WHOLE}")
     good = torch.ones_like(good)
@@ -86,13 +87,15 @@ def _rows(cdfs: Any) -> Tensor:
     if isinstance(cdfs, (Tensor, np.ndarray)) or not isinstance(cdfs, Sequence):
         return as_integers("cdfs", cdfs)
     rows = [as_integers("cdfs", row) for row in cdfs]
-    return pad_sequence(rows, batch_first=True) if rows else torch.empty(0, 0, dtype=torch.int64)
+    if not rows:
+        return torch.empty(0, 0, dtype=torch.int64, device=CPU)
+    return pad_sequence(rows, batch_first=True)
 
 
 def as_integers(name: str, values: Any) -> Tensor:
     """Integers of a list, a tensor or an array: int64, on the CPU."""
     try:
-        tensor = torch.as_tensor(values).cpu()
+        tensor = torch.as_tensor(values, device=CPU)
     except (RuntimeError, TypeError, ValueError) as error:
         raise TypeError(f"{name} cannot be read as integers: {error}") from None
     if tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
