@@ -141,7 +141,7 @@ def test_what_the_decoder_runs_is_exact(name: str) -> None:
     sent = model.compress(image)
     assert size(sent) <= 1.01 * size(as_it_was) + 16
     expected = latents(model, sent)
-    assert len(expected.unique()) > 20
+    assert len(set(expected.flatten().tolist())) > 20
     torch.set_num_threads(3)
     with torchac.testing._without_onednn():
         assert latents(model, sent).equal(expected)
