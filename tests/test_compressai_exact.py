@@ -294,6 +294,19 @@ def test_what_is_not_right(given: Any, error: Any, message: str) -> None:
     assert model.compress(image) == expected
 
 
+def test_a_part_with_several_names() -> None:
+    def make() -> Any:
+        model = a_model("mean")
+        model.again = model.h_s
+        return model
+
+    model, image = accelerate(make(), exact=an_image()), an_image()
+    sent = model.compress(image)
+    there = accelerate(make(), exact=model.state_dict())
+    assert latents(there, sent).equal(latents(model, sent))
+    assert type(restore(there).again) is nn.Sequential
+
+
 def test_the_state_of_another_model() -> None:
     state = accelerate(a_model("mean"), exact=an_image()).state_dict()
     other = MeanScaleHyperprior(8, 8)
@@ -303,6 +316,15 @@ def test_the_state_of_another_model() -> None:
     assert all(value.equal(before[name]) for name, value in other.state_dict().items())
 
 
+class Frames(MeanScaleHyperprior):  # type: ignore[misc]
+    def compress(self, x: Tensor) -> Any:
+        return [super().compress(x)]
+
+
 def test_a_part_of_a_model() -> None:
+    model = Frames(6, 8)
+    model.update()
+    with pytest.raises(TypeError, match="returns no strings and shape"):
+        accelerate(model, exact=an_image())
     with pytest.raises(TypeError, match="Sequential has no method compress"):
         accelerate(nn.Sequential(GaussianConditional([1.0])), exact=an_image())

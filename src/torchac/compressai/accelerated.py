@@ -42,7 +42,7 @@ def accelerate(model: M, *, exact: Any = None) -> M:
         The model itself.
 
     Raises:
-        TypeError: It is no module, or `exact` is none of these.
+        TypeError: It is no module; or `exact` is none of these, or `model` is no whole model.
         ValueError: There is nothing in it that codes; or `exact` has no pictures or exact networks.
         RuntimeError: `exact` is the state of another model.
         torchac.exact.Refused: A network cannot be exact, or there is none.

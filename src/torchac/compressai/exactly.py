@@ -30,9 +30,10 @@ _SIDES = 64
 """Pictures are padded to multiples of it: that is what models of CompressAI need at most."""
 
 _INEXACT = re.compile(
-    r"_*(linear|bilinear|conv\w*|r?matmul|(add|badd)?(mm|bmm|mv)|dot|einsum|tensordot|mean|sum|cumsum"
-    r"|softmax|log_softmax|sigmoid|tanh|softplus|silu|gelu|elu|mish|erf|exp|exp2|expm1|log|log2|log1p"
-    r"|r?pow|sin|cos|norm|interpolate|grid_sample|scaled_dot_product_attention)_*"
+    r"_*(linear|bilinear|conv\w*|r?matmul|(add|badd)?(mm|bmm|mv)|dot|inner|einsum|tensordot|addc(mul|div)"
+    r"|mean|sum|cumsum|prod|cumprod|var|std|lerp|interpolate|grid_sample|(\w+_)?avg_pool\dd|(\w+_)?norm"
+    r"|(log_)?softmax|logsumexp|sigmoid|logsigmoid|tanh|softplus|silu|gelu|elu|mish|erfc?|rsqrt"
+    r"|exp2?|expm1|log(2|10|1p)?|r?pow|sin|cos|tan|atan2?|scaled_dot_product_attention)_*"
 )
 """Functions of floats that may give other last bits elsewhere, so that no decoder may call them."""
 
@@ -80,7 +81,7 @@ def empty(model: nn.Module, state: Mapping[str, Any]) -> dict[str, nn.Module]:
             "exact is a state that has no exact networks: expected model.state_dict() after "
             "accelerate(model, exact=images)"
         )
-    parts = dict(model.named_modules())
+    parts = {name for name, _ in model.named_modules(remove_duplicate=False)}
     for name in names:
         if name not in parts:
             raise ValueError(f"exact has a network for {name}, which {type(model).__name__} lacks")
@@ -89,11 +90,13 @@ def empty(model: nn.Module, state: Mapping[str, Any]) -> dict[str, nn.Module]:
 
 def put(model: nn.Module, made: Mapping[str, nn.Module]) -> None:
     """Makes parts of a model exact."""
-    parts = dict(model.named_modules())
     contexts = {id(context) for context in _contexts(model)}
     for name, network in made.items():
-        part = parts[name]
-        part.add_module(CHILD, network)
+        part = model.get_submodule(name)
+        if CHILD in part._modules:
+            continue  # it has several names
+        device = next((p.device for p in part.parameters()), None)
+        part.add_module(CHILD, network.to(device))
         part.__class__ = _exact_class(_class_of(part), id(part) in contexts)
 
 
@@ -138,9 +141,8 @@ def _rebuild(its_class: Any, pads: bool) -> Any:
 def _inputs(model: nn.Module, images: Sequence[Tensor]) -> dict[str, list[tuple[Tensor, ...]]]:
     """What the decoder's networks are called with, those of one shape together."""
     found: dict[str, dict[Any, list[tuple[Tensor, ...]]]] = {}
-    device = next((p.device for p in model.parameters()), None)
     for image in images:
-        for name, inputs in _calls(model, image.to(device)):
+        for name, inputs in _calls(model, image):
             if inputs is None:
                 from torchac import exact
 
@@ -162,7 +164,13 @@ def _calls(model: Any, image: Tensor) -> list[Call]:
     """The networks that `decompress` calls before the last value is decoded, and their inputs."""
     if not callable(getattr(model, "compress", None)):
         raise TypeError(f"{type(model).__name__} has no method compress: expected a whole model")
-    sent = model.compress(image)
+    device = next((p.device for p in model.parameters()), None)
+    sent = model.compress(image.to(device))
+    if not isinstance(sent, Mapping) or not {"strings", "shape"} <= set(sent):
+        raise TypeError(
+            f"{type(model).__name__}.compress returns no strings and shape: expected those that "
+            "decompress takes"
+        )
     calls: list[Call] = []
     needed = 0
 
