@@ -245,6 +245,12 @@ class WithSoftmax(MeanScaleHyperprior):  # type: ignore[misc]
         self.h_s.append(nn.LogSoftmax(1))
 
 
+class Options(MeanScaleHyperprior):  # type: ignore[misc]
+    def decompress(self, strings: Any, shape: Any) -> Any:
+        self.h_s(input=self.entropy_bottleneck.decompress(strings[1], shape))
+        return super().decompress(strings, shape)
+
+
 class OwnConvolution(JointAutoregressiveHierarchicalPriors):  # type: ignore[misc]
     def _decompress_ar(self, stream: Any, y_hat: Tensor, *rest: Any) -> None:
         functional.conv2d(y_hat, self.context_prediction.weight)
@@ -256,11 +262,12 @@ class OwnConvolution(JointAutoregressiveHierarchicalPriors):  # type: ignore[mis
     [
         (lambda: FactorizedPrior(6, 8), "runs no network before"),
         (lambda: Exp(6, 8), "itself calls exp_ before"),
+        (lambda: Options(6, 8), "itself calls h_s with other arguments"),
         (WithSoftmax, r"h_s: 5 \(LogSoftmax\)"),
         (lambda: OwnConvolution(6, 8), "itself calls conv2d before"),
         (lambda: JointAutoregressiveHierarchicalPriorsVbr(6, 8), "itself calls"),
     ],
-    ids=["factorized", "exp", "layer", "convolution", "variable rate"],
+    ids=["factorized", "exp", "options", "layer", "convolution", "variable rate"],
 )
 def test_what_is_refused(make: Callable[[], Any], message: str) -> None:
     model = make().eval()

@@ -37,7 +37,7 @@ _INEXACT = re.compile(
 )
 """Functions of floats that may give other last bits elsewhere, so that no decoder may call them."""
 
-Call = tuple[str, tuple[Tensor, ...] | None]  # a part and its inputs, or a function
+Call = tuple[str, tuple[Tensor, ...] | None]  # a part and its inputs, or what cannot be exact
 
 
 def networks(model: nn.Module, images: Any) -> dict[str, nn.Module]:
@@ -148,8 +148,8 @@ def _inputs(model: nn.Module, images: Sequence[Tensor]) -> dict[str, list[tuple[
 
                 raise exact.Refused(
                     f"{type(model).__name__}.decompress, or a method that it calls, itself calls "
-                    f"{name} before the last value is decoded: move that into a module, so that "
-                    "it can be converted"
+                    f"{name} before the last value is decoded: move that into a module that takes "
+                    "tensors, so that it can be converted"
                 )
             rest = tuple(x.shape[1:] for x in inputs)
             found.setdefault(name, {}).setdefault(rest, []).append(inputs)
@@ -194,10 +194,9 @@ def _watched(model: nn.Module, calls: list[Call]) -> Iterator[None]:
         if depth > 1 or type(part) is nn.Identity:
             return
         if options or not all(isinstance(x, Tensor) for x in inputs):
-            from torchac import exact
-
-            raise exact.Refused(f"{name} is called with other arguments than tensors, by position")
-        calls.append((name, tuple(x.clone() for x in inputs)))
+            calls.append((f"{name} with other arguments than tensors by position", None))
+        else:
+            calls.append((name, tuple(x.clone() for x in inputs)))
 
     def leave(*_: Any) -> None:
         nonlocal depth
