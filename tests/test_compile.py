@@ -94,3 +94,14 @@ def test_errors_are_raised_from_compiled_code() -> None:
 
     with pytest.raises(ValueError, match=r"^symbol 9 at index \(1,\) is outside the alphabet"):
         graphs(program, CDF, SYM)
+
+
+def test_an_exact_network_stays_as_it_is() -> None:
+    """What a compiler makes of its operations is not proved to be the same."""
+    from torchac import exact
+
+    x = torch.randint(-5, 6, (4, 8)).float()
+    network = exact.convert(torch.nn.Linear(8, 3).eval(), [x])
+    result, count, _ = graphs(lambda x: network(x.abs()) + 1, x)
+    assert result.equal(network(x.abs()) + 1)
+    assert count == 2  # before and after

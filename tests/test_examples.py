@@ -144,6 +144,30 @@ def test_autoregressive_text_explains_an_unknown_module(tmp_path: Path) -> None:
     run(tmp_path, "autoregressive_text.py", "--module=nothing", error="has no nothing.py")
 
 
+# exact_codec.py
+
+
+@pytest.mark.parametrize(
+    ("options", "tiles"),
+    [
+        pytest.param(("--steps=20", "--size=12", "--rows=1"), 13, id="small"),
+        pytest.param((), 20, id="default", marks=pytest.mark.slow),
+    ],
+)
+def test_exact_codec_is_read_everywhere(
+    tmp_path: Path, options: tuple[str, ...], tiles: int
+) -> None:
+    output = run(tmp_path, "exact_codec.py", "--plot=tiles.png", *options)
+    found = re.findall(r"^(\S.*?) {2,}(\d+) +(\d+)$", output, re.MULTILINE)
+    read = {name: (int(floats), int(exact)) for name, floats, exact in found}
+    assert read["as the encoder"] == (tiles, tiles)
+    assert len(read) == 5
+    assert all(exact == tiles for _, exact in read.values())
+    bits = [number(rf"bits a pixel +{before}([\d.]+)", output) for before in ("", r"[\d.]+ +")]
+    assert bits[1] == pytest.approx(bits[0], rel=0.005)
+    assert_is_picture(tmp_path / "tiles.png")
+
+
 # mnist_autoencoder
 
 

@@ -5,8 +5,10 @@ Imported by itself: `import torchac.testing`.
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ import torch
 from torchac import _checks, _tensors
 from torchac._tensors import CPU, FLOAT_ROWS
 
-__all__ = ["drift", "perturb"]
+__all__ = ["drift", "perturb", "ways"]
 
 
 def perturb(
@@ -120,7 +122,11 @@ def drift(
 
 
 def _outputs(module: Callable[[torch.Tensor], Any], x: torch.Tensor) -> list[torch.Tensor]:
-    result = module(x)
+    return [output.detach().cpu().double() for output in _as_list(module(x))]
+
+
+def _as_list(result: Any) -> list[torch.Tensor]:
+    """What a network returns, checked."""
     outputs = list(result) if isinstance(result, (tuple, list)) else [result]
     for output in outputs:
         if not isinstance(output, torch.Tensor):
@@ -128,7 +134,7 @@ def _outputs(module: Callable[[torch.Tensor], Any], x: torch.Tensor) -> list[tor
                 f"module returns {type(output).__name__}: expected a tensor, or a tuple or list of "
                 "tensors"
             )
-    return [output.detach().cpu().double() for output in outputs]
+    return outputs
 
 
 def _largest(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
@@ -141,3 +147,139 @@ def _largest(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
         for one, other in zip(a, b, strict=True)
     ]
     return float(torch.cat([torch.zeros(1, device=CPU), *differences]).max())
+
+
+def ways(
+    module: Callable[..., Any], x: torch.Tensor | tuple[torch.Tensor, ...]
+) -> Iterator[tuple[str, Any]]:
+    """Computes what a network gives in twelve ways, in which nothing of it should change.
+
+    They are: on one, two and four threads; all items at once, one at a time, three and the rest,
+    and reversed; with another order of the dimensions in memory; without oneDNN; with float64 as
+    the default dtype; with matrix products of "medium" precision, and numbers flushed to zero that
+    are too small for normal ones; and with `torch.autocast` to bfloat16. All settings are as they
+    were when a result is yielded.
+
+    Args:
+        module: A network that takes `x` and returns a tensor, or a tuple or list of them, with one
+            item for each of `x`, in the first dimension. If it is a `torch.nn.Module`, it must be
+            in evaluation mode.
+        x: A batch of inputs, on the device of the module; a tuple of them if the network takes
+            several.
+
+    Yields:
+        The name of the way, and what the network returns, the items in the order of `x`.
+
+    Raises:
+        TypeError: `x` is no tensor or tuple of tensors, or `module` returns something else.
+        ValueError: `x` has no items, or the module is in training mode.
+
+    Example:
+        >>> import torch, torchac.exact, torchac.testing
+        >>> network = torch.nn.Linear(100, 10).eval()
+        >>> x = torch.randn(8, 100)
+        >>> exact = torchac.exact.convert(network, [x])
+        >>> all(y.equal(exact(x)) for name, y in torchac.testing.ways(exact, x))
+        True
+    """
+    inputs = x if isinstance(x, tuple) else (x,)
+    for tensor in inputs:
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"x is of type {type(tensor).__name__}: expected a torch.Tensor")
+        if tensor.ndim == 0 or len(tensor) == 0:
+            raise ValueError(f"x has shape {tuple(tensor.shape)}: expected one item or more")
+    if isinstance(module, torch.nn.Module) and module.training:
+        raise ValueError("module is in training mode: expected module.eval()")
+    count = len(inputs[0])
+
+    def run(
+        parts: list[Any],
+        how: Callable[[], Any] = contextlib.nullcontext,
+        of: tuple[torch.Tensor, ...] = inputs,
+    ) -> Any:
+        with torch.no_grad(), how():
+            return _join([module(*(tensor[part] for tensor in of)) for part in parts])
+
+    everything = [slice(None)]
+    for threads in (1, 2, 4):
+        name = "1 thread" if threads == 1 else f"{threads} threads"
+        yield name, run(everything, functools.partial(_threads, threads))
+    yield "all at once", run(everything)
+    yield "one at a time", run([slice(i, i + 1) for i in range(count)])
+    yield "three and the rest", run([slice(3), slice(3, None)][: 2 if count > 3 else 1])
+    backwards = torch.arange(count - 1, -1, -1, device=inputs[0].device)
+    yield "reversed", _map(run([backwards]), lambda y: y.flip(0))
+    moved = tuple(map(_in_other_order, inputs))
+    yield "another order in memory", run(everything, of=moved)
+    yield "without oneDNN", run(everything, _without_onednn)
+    yield "float64 by default", run(everything, _float64)
+    yield "medium precision, flushed to zero", run(everything, _imprecise)
+    device = inputs[0].device.type
+    yield "autocast", run(everything, lambda: torch.autocast(device, torch.bfloat16))
+
+
+def _map(result: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    changed = [change(tensor) for tensor in _as_list(result)]
+    return _like(result, changed)
+
+
+def _join(results: list[Any]) -> Any:
+    """The items of several runs together."""
+    joined = [torch.cat(parts) for parts in zip(*map(_as_list, results), strict=True)]
+    return _like(results[0], joined)
+
+
+def _like(result: Any, tensors: list[torch.Tensor]) -> Any:
+    if isinstance(result, tuple):
+        return tuple(tensors)
+    return tensors if isinstance(result, list) else tensors[0]
+
+
+def _in_other_order(x: torch.Tensor) -> torch.Tensor:
+    if x.ndim < 3:
+        return torch.stack((x, x), -1)[..., 0]  # with gaps
+    last = (x.ndim - 1, *range(1, x.ndim - 1))
+    return x.permute(0, *range(2, x.ndim), 1).contiguous().permute(0, *last)
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _without_onednn() -> Iterator[None]:
+    before = torch._C._get_mkldnn_enabled()  # the public function warns, in some releases
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
+
+
+@contextlib.contextmanager
+def _float64() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def _imprecise() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    flushed = bool((torch.tensor(2.0**-149) * 1 == 0).item())
+    torch.set_float32_matmul_precision("medium")
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        torch.set_flush_denormal(flushed)

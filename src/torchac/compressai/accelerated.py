@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import importlib
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from torch import nn
 
-from torchac.compressai import ans, entropy_models
+from torchac.compressai import ans, entropy_models, exactly
 from torchac.compressai.swap import swapped
 
 M = TypeVar("M", bound=nn.Module)
 
 
-def accelerate(model: M) -> M:
+def accelerate(model: M, *, exact: Any = None) -> M:
     """Makes a model of CompressAI code through torchac.
 
     All `EntropyBottleneck`, `GaussianConditional` and `GaussianMixtureConditional` in it do, and
@@ -23,15 +26,26 @@ def accelerate(model: M) -> M:
     decodes, raise `CorruptStreamError`; latents that are NaN, infinite or beyond 32 bits raise
     `ValueError`. `copy.deepcopy`, `pickle`, `state_dict` and `torch.jit.script` are as before.
 
+    With `exact`, the networks that `decompress` runs before it has decoded the last value also
+    become exact, as `torchac.exact.convert` makes them: hyper decoders, context models, networks
+    of parameters. So the streams can be read on another machine. Convert once, and ship the state,
+    as docs/machines.md shows: converting again elsewhere may give other networks.
+
     Args:
         model: The model, or a part of it. Other models do not change.
+        exact: A batch of pictures, of the shape (pictures, 3, height, width), or a list of such
+            batches; they are compressed and decompressed, and say how large values are. Or the
+            `state_dict()` of a model that has become exact, which this one takes over, weights,
+            tables and exact networks. By default networks stay as they are.
 
     Returns:
         The model itself.
 
     Raises:
-        TypeError: It is no module.
-        ValueError: There is nothing in it that codes.
+        TypeError: It is no module; or `exact` is none of these, or `model` is no whole model.
+        ValueError: There is nothing in it that codes; or `exact` has no pictures or exact networks.
+        RuntimeError: `exact` is the state of another model.
+        torchac.exact.Refused: A network cannot be exact, or there is none.
 
     Example:
         >>> import torch, torchac.compressai
@@ -44,19 +58,40 @@ def accelerate(model: M) -> M:
         tensor([[ 0., -8.,  2.]])
     """
     _check(model)
-    modules = [(module, _accelerated(_class_of(module))) for module in model.modules()]
+    modules = [(module, _accelerated(_class_of(module), False)) for module in model.modules()]
     if not any(_original(its_class) for _, its_class in modules):
         raise ValueError(
             f"{type(model).__name__} has no entropy model, and no method that names a class of "
             "compressai.ans: expected a model of CompressAI"
         )
+    if exact is not None:
+        _make_exact(model, exact)
+        return model
     for module, its_class in modules:
         module.__class__ = its_class
     return model
 
 
+def _make_exact(model: Any, given: Any) -> None:
+    """Tries on a copy, so that a call that fails changes nothing."""
+    twin = _with_scans(copy.deepcopy(model))
+    is_state = isinstance(given, Mapping)
+    made = exactly.empty(twin, given) if is_state else exactly.networks(twin, given)
+    for each in (twin, model) if is_state else (model,):
+        exactly.put(_with_scans(each), made if each is model else copy.deepcopy(made))
+        if is_state:
+            each.load_state_dict(dict(given))
+
+
+def _with_scans(model: M) -> M:
+    """A model that is not exact, with loops that call the networks of autoregressive parts."""
+    for module in restore(model).modules():
+        module.__class__ = _accelerated(_class_of(module), True)
+    return model
+
+
 def restore(model: M) -> M:
-    """Makes a model code as it did before `accelerate`.
+    """Makes a model code as it did before `accelerate`, with the networks that it had.
 
     Args:
         model: The model, or a part of it.
@@ -75,8 +110,10 @@ def restore(model: M) -> M:
         True
     """
     _check(model)
-    for module in model.modules():
-        module.__class__ = _original(type(module)) or type(module)
+    for module in list(model.modules()):
+        exactly.take_away(module)
+        while (original := _original(type(module))) is not None:
+            module.__class__ = original
     return model
 
 
@@ -95,7 +132,7 @@ def _original(its_class: type) -> Any:
 
 
 @functools.cache
-def _accelerated(its_class: Any) -> Any:
+def _accelerated(its_class: Any, scans: bool) -> Any:
     """A class that inherits all of a class, and codes with torchac; or the class as it is.
 
     A class with the methods that change goes before each class that defines them, so that `super()`
@@ -103,7 +140,7 @@ def _accelerated(its_class: Any) -> Any:
     """
     if _original(its_class):
         return its_class
-    changed = {base: methods for base in its_class.__mro__ if (methods := _methods(base))}
+    changed = {base: methods for base in its_class.__mro__ if (methods := _methods(base, scans))}
     if not changed:
         return its_class
     bases = [type(its_class)(base.__name__, (base,), methods) for base, methods in changed.items()]
@@ -112,14 +149,15 @@ def _accelerated(its_class: Any) -> Any:
     namespace = {
         name: getattr(its_class, name) for name in ("__module__", "__qualname__", "__doc__")
     }
-    namespace |= {"_torchac_original": its_class, "__reduce_ex__": _reduce}
+    namespace |= {"_torchac_original": its_class, "_torchac_scans": scans}
+    namespace |= {"__reduce_ex__": _reduce}
     # TorchScript would compile this property; it does not the attribute that was there.
     unused = getattr(its_class, "__jit_unused_properties__", [])
     namespace["__jit_unused_properties__"] = [*unused, "entropy_coder"]
     return type(its_class)(its_class.__name__, tuple(bases), namespace)
 
 
-def _methods(base: type) -> dict[str, Any]:
+def _methods(base: type, scans: bool) -> dict[str, Any]:
     """The methods of a class that are to change."""
     if not issubclass(base, nn.Module) or base is nn.Module:
         return {}
@@ -130,8 +168,21 @@ def _methods(base: type) -> dict[str, Any]:
     replaced = _replaced().get(base)
     if replaced is not None:
         return checked | {n: value for n, value in vars(replaced).items() if n[:2] != "__"}
-    values = {name: (value, swapped(value, _swap)) for name, value in vars(base).items()}
-    return {n: other for n, (value, other) in values.items() if other is not value} | checked
+    swap = functools.partial(_swap, scans=scans)
+    values = {name: (value, swapped(value, swap)) for name, value in vars(base).items()}
+    changed = {n: other for n, (value, other) in values.items() if other is not value} | checked
+    scanning = exactly.JointAutoregressiveHierarchicalPriors
+    if scans and base is _theirs("compressai.models", scanning.__name__):
+        changed |= {n: value for n, value in vars(scanning).items() if n[:2] != "__"}
+    return changed
+
+
+def _theirs(module: str, name: str) -> Any:
+    """What a release of CompressAI has under a name, if it has it."""
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
 
 
 @functools.cache
@@ -143,21 +194,26 @@ def _replaced() -> dict[type, type]:
     return {getattr(theirs, m.__name__): m for m in methods if hasattr(theirs, m.__name__)}
 
 
-def _swap(value: Any) -> Any:
-    """What is in the place of `compressai.ans` and its classes."""
+def _swap(value: Any, scans: bool) -> Any:
+    """What is in the place of `compressai.ans` and its classes, and of loops over values."""
     from compressai import ans as theirs
 
     if value is theirs:
         return ans
+    if scans and callable(value):
+        for scan in exactly.SCANS:
+            if value is _theirs("compressai.latent_codecs.rasterscan", scan.__name__):
+                return scan
     return next((getattr(ans, n) for n in ans.__all__ if value is getattr(theirs, n)), value)
 
 
 def _reduce(self: nn.Module, protocol: Any) -> tuple[Any, ...]:
     """As of the class that it was: pickle would look for a module's attribute."""
     reduced: Any = object.__reduce_ex__(self, max(protocol, 2))
-    return (_rebuild, (_original(type(self)),), *reduced[2:])
+    its_class: Any = type(self)
+    return (_rebuild, (_original(its_class), its_class._torchac_scans), *reduced[2:])
 
 
-def _rebuild(original: Any) -> Any:
-    its_class = _accelerated(original)
+def _rebuild(original: Any, scans: bool = False) -> Any:
+    its_class = _accelerated(original, scans)
     return its_class.__new__(its_class)

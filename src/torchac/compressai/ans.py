@@ -10,6 +10,7 @@ import binascii
 from typing import Any
 
 from torchac import _checks
+from torchac.compressai.listening import decoded
 from torchac.compressai.tables import as_integers, as_tables
 from torchac.errors import CorruptStreamError
 from torchac.incremental import Decoder, Encoder
@@ -152,6 +153,7 @@ class RansDecoder:
         index = as_integers("indexes", indexes)
         tables = self._tables(cdfs, cdfs_sizes, offsets)
         values: list[int] = self._decoder.decode(tables, index=index).tolist()
+        decoded()
         return values
 
     def decode_with_indexes(

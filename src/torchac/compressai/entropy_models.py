@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from torchac._tensors import INT32_MAX, INT32_MIN, widest_float
 from torchac.compressai import ans
+from torchac.compressai.listening import decoded
 from torchac.compressai.tables import as_tables
 from torchac.incremental import Decoder, Encoder
 from torchac.lockstep import BatchDecoder, BatchEncoder
@@ -139,6 +140,7 @@ class EntropyModel:
         values = decoder.decode(tables, index=indexes.cpu())
         decoder.mark()
         decoder.finish()
+        decoded()
         result: Tensor = self.dequantize(values.to(self._quantized_cdf.device), means, dtype)
         return result
 
@@ -191,6 +193,7 @@ class GaussianMixtureConditional:
         values = decoder.decode(_mixture(self.K, scales, means, weights, used))
         decoder.mark()
         decoder.finish()
+        decoded()
         size, _, *rest = scales.shape
         result = scales.new_zeros(size, len(used), *rest)
         result[:, used] = values.to(result)

@@ -1,0 +1,11 @@
+"""Networks that give the same numbers on every machine. docs/exact.md has what that means.
+
+Imported by itself: `import torchac.exact`.
+"""
+
+from torchac.exact._convert import convert
+from torchac.exact._errors import Refused
+from torchac.exact._file import load, save
+from torchac.exact._network import Network
+
+__all__ = ["Network", "Refused", "convert", "load", "save"]

@@ -1,0 +1,168 @@
+"""Files of exact networks. docs/exact.md, "Files", has the map.
+
+magic, version          5 bytes
+length of the text      8 bytes
+the text                the network's description and, for each tensor, its dtype and shape
+tensors                 one after the other, little-endian
+CRC-32                  4 bytes, of all before
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from torchac import files
+from torchac._tensors import NDArray
+from torchac.errors import CorruptStreamError
+from torchac.exact._network import Network
+from torchac.exact._operations.base import are_integers, expect
+from torchac.exact._program import parse, tensors_of
+from torchac.files import File
+
+MAGIC = b"\x89tax"  # no text begins so
+VERSION = 1
+_HEAD = len(MAGIC) + 1 + 8
+_CRC = 4
+_DTYPES: dict[str, Any] = {"float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
+
+
+def save(module: Network, file: File) -> None:
+    """Writes an exact network into a file, with which another machine computes the same numbers.
+
+    Args:
+        module: What `convert` made.
+        file: A path, or a file object to write bytes to. At a path the file is there when all of it
+            is: it is written under another name beside it, which changes in the end.
+
+    Raises:
+        TypeError: `module` is no exact network, or `file` is neither.
+        OSError: The file cannot be written.
+
+    Example:
+        See `convert`.
+    """
+    if not isinstance(module, Network):
+        raise TypeError(
+            f"module is of type {type(module).__name__}: expected what torchac.exact.convert gives"
+        )
+    entries: list[Any] = []
+    data: list[bytes] = []
+    known: dict[Any, int] = {}
+    for _, tensor in tensors_of(module._steps):
+        array: NDArray = tensor.cpu().numpy()
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        name = "float32" if (single == array).all() else "float64"
+        content = array.astype(_DTYPES[name]).tobytes()
+        if (name, array.shape, content) in known:
+            entries.append(known[name, array.shape, content])  # the same again
+            continue
+        known[name, array.shape, content] = len(data)
+        entries.append([name, list(array.shape)])
+        data.append(content)
+    program = module.program.cpu().numpy().tobytes().decode()
+    text = json.dumps({"program": program, "tensors": entries}, separators=(",", ":")).encode()
+    content = b"".join((MAGIC, bytes([VERSION]), len(text).to_bytes(8, "little"), text, *data))
+    content += zlib.crc32(content).to_bytes(_CRC, "little")
+    _write(file, content)
+
+
+def load(file: File) -> Network:
+    """Reads an exact network from a file.
+
+    All that makes it exact is proved anew, so that a file cannot claim it. No code is in the file,
+    and no class is needed but those of `torchac.exact`.
+
+    Args:
+        file: A path, or a file object to read bytes from, up to its end.
+
+    Returns:
+        The network, on the CPU.
+
+    Raises:
+        TypeError: `file` is neither.
+        CorruptStreamError: The file is none of `save`, not complete, or damaged; or it was made to
+            look like one, and is no network that is exact.
+        OSError: The file cannot be read.
+
+    Example:
+        See `convert`.
+    """
+    data = files._read(file)
+    if data[: len(MAGIC)] != MAGIC:
+        start = bytes(data[: len(MAGIC)])
+        raise CorruptStreamError(f"this is no file of torchac.exact.save: it begins with {start!r}")
+    if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
+        raise CorruptStreamError(
+            f"the file has version {data[len(MAGIC)]}, this release of torchac reads {VERSION}: "
+            "a later release wrote it, or it is damaged"
+        )
+    if len(data) < _HEAD + _CRC:
+        raise CorruptStreamError("the file ends within its head: it is not complete")
+    if zlib.crc32(data[:-_CRC]).to_bytes(_CRC, "little") != data[-_CRC:]:
+        raise CorruptStreamError("the file is not complete, or damaged")
+    try:
+        return _network(data[len(MAGIC) + 1 : -_CRC])
+    except (ValueError, TypeError, KeyError, RuntimeError, RecursionError, OverflowError) as error:
+        raise CorruptStreamError(f"the file has no network that is exact: {error}") from None
+
+
+def _network(data: memoryview) -> Network:
+    """The network that follows the head of a file; nothing of it is believed."""
+    size = int.from_bytes(data[:8], "little")
+    expect(size <= len(data) - 8, "its text is longer than the file")
+    text = json.loads(bytes(data[8 : 8 + size]))
+    expect(
+        isinstance(text, dict) and set(text) == {"program", "tensors"}, "its text has no program"
+    )
+    expect(isinstance(text["program"], str) and isinstance(text["tensors"], list), "no program")
+    program = parse(text["program"].encode())
+    expect(len(text["tensors"]) == len(program.names), "it has other tensors than its steps")
+    at = 8 + size
+    stored: list[torch.Tensor] = []
+    tensors: list[torch.Tensor] = []
+    for entry in text["tensors"]:
+        if isinstance(entry, int):
+            expect(0 <= entry < len(stored), "a tensor is none before")
+            tensors.append(stored[entry])
+            continue
+        expect(isinstance(entry, list) and len(entry) == 2 and entry[0] in _DTYPES, "a tensor")
+        dtype, shape = _DTYPES[entry[0]], entry[1]
+        expect(are_integers(shape, 0, 1 << 40) and len(shape) <= 16, "a tensor has a shape")
+        end = at + math.prod(shape) * dtype.itemsize
+        expect(end <= len(data), "its tensors are longer than the file")
+        array: NDArray = np.frombuffer(data[at:end], dtype).reshape(shape)
+        with np.errstate(invalid="ignore"):  # NaN is refused by what has the tensor
+            stored.append(torch.from_numpy(array.astype(np.float64)))
+        tensors.append(stored[-1])
+        at = end
+    expect(at == len(data), "it goes on after its last tensor")
+    return Network(*program.build(tensors))
+
+
+def _write(file: File, content: bytes) -> None:
+    if not isinstance(file, (str, os.PathLike)):
+        if not callable(getattr(file, "write", None)):
+            raise TypeError(f"file is of type {type(file).__name__}: expected a path or a file")
+        taken: Any = file.write(content)  # some files return nothing
+        if isinstance(taken, int) and taken < len(content):  # as files without a buffer may
+            raise OSError(f"the file took {taken} of {len(content)} bytes")
+        return
+    path = Path(os.path.realpath(file))  # a link goes on leading there
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with files._open_for(path, temporary) as opened:
+            opened.write(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,127 @@
+"""Rules that make exact operations of layers, by what calls them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import torch
+from torch import fx, nn
+
+from torchac.exact._grid import Grid
+from torchac.exact._operations.base import Expression, Operation
+from torchac.exact._operations.elementwise import Constant
+
+Rule: TypeAlias = Callable[..., Any]
+"""Takes a converter, the module if it is of one, and what the node is called with."""
+
+RuleT = TypeVar("RuleT", bound=Rule)
+
+MODULES: dict[type[nn.Module], Rule] = {}
+FUNCTIONS: dict[Any, Rule] = {}
+METHODS: dict[str, Rule] = {}
+"""Of tensors."""
+
+IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
+"""Functions that change their first argument."""
+
+CREATE = ("zeros", "ones", "full", "tensor", "arange", "eye", "_assert", "_assert_is_none", "eq")
+"""Functions that give the same numbers always, if they depend on no input."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the network: the number of its step, and what is known of it."""
+
+    index: int
+    grid: Grid
+
+    @property
+    def ndim(self) -> int:
+        """Its number of dimensions."""
+        return self.grid.ndim
+
+    @property
+    def sizes(self) -> list[Size | int]:
+        """Its sizes; a number where that is always the same."""
+        return [
+            fixed if fixed > 1 else Size(["size", self.index, dim])
+            for dim, fixed in enumerate(self.grid.step.shape)
+        ]
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size that is known when the network runs."""
+
+    expression: Expression
+
+
+class Converter(Protocol):
+    """What a rule may ask for."""
+
+    @property
+    def headroom(self) -> float:
+        """How many times larger than in the batches values may be."""
+
+    def refused(self, why: str) -> Exception:
+        """An error that names the layer."""
+
+    def emit(self, operation: Operation, *values: Value, seen: float | None = None) -> Value:
+        """Adds a step."""
+
+    def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
+        """Rounds a value for a sum over dimensions that takes so many bits."""
+
+    def limit(self, value: Value, most: torch.Tensor, seen: float) -> Value:
+        """Limits a value, where that makes its bound smaller."""
+
+    def floats(self) -> list[torch.Tensor]:
+        """What the module computes here, for each batch."""
+
+    def floats_of(self, value: Value) -> list[torch.Tensor] | None:
+        """What the module has computed for a value, if that is still known."""
+
+
+def register(
+    *methods: str, functions: Sequence[Any] = (), modules: Sequence[type[nn.Module]] = ()
+) -> Callable[[RuleT], RuleT]:
+    """Makes a rule that of methods of tensors, of functions, and of modules without settings."""
+
+    def decorate(rule: RuleT) -> RuleT:
+        METHODS.update(dict.fromkeys(methods, rule))
+        FUNCTIONS.update(dict.fromkeys(functions, rule))
+        MODULES.update(dict.fromkeys(modules, lambda c, module, *args: rule(c, *args)))
+        return rule
+
+    return decorate
+
+
+def value_of(c: Converter, x: Any) -> Value:
+    """A value of the network, also for what does not depend on the input."""
+    if isinstance(x, Value):
+        return x
+    if isinstance(x, (int, float, torch.Tensor)) and not isinstance(x, bool):
+        return c.emit(Constant({}, {"value": torch.as_tensor(x).detach()}))
+    raise c.refused(f"it takes {type(x).__name__}: expected tensors and numbers")
+
+
+def depends(*things: Any) -> bool:
+    """Whether something in there is known only when the network runs."""
+    found: list[bool] = []
+    fx.node.map_aggregate(things, lambda x: found.append(isinstance(x, (Value, Size))))
+    return any(found)
+
+
+def largest(floats: Sequence[torch.Tensor], dims: Sequence[int]) -> torch.Tensor:
+    """The largest absolute values along some dimensions; the others have size 1."""
+    over = [d for d in range(floats[0].ndim) if d not in dims]
+    found = [x.abs().amax(over, keepdim=True) if over else x.abs() for x in floats]
+    return torch.stack(found).amax(0)
+
+
+def each(x: Any, dims: int) -> list[int]:
+    """A number for each dimension, where there may be one for all."""
+    return [x] * dims if isinstance(x, int) else list(x) * (dims if len(x) == 1 else 1)

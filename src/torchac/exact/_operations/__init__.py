@@ -1,0 +1,11 @@
+"""The operations of exact networks: importing this names all of them for files."""
+
+from torchac.exact._operations import (  # noqa: F401
+    correlation,
+    elementwise,
+    pooling,
+    products,
+    rounding,
+    shapes,
+    tables,
+)

@@ -1,0 +1,96 @@
+"""What an exact network is made of: operations with a name, attributes and tensors.
+
+Each says what it does (`forward`) and what that proves (`prove`). Both hold for a network that was
+converted and for one that was read from a file, which may have been made to do harm: so each
+operation checks its attributes, and the proofs are made anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import torch
+from torch import nn
+
+from torchac.exact._grid import Grid
+
+Expression: TypeAlias = "int | list[Any]"
+"""A size that is known when the network runs: see `_sizes`."""
+
+KINDS: dict[str, type[Operation]] = {}
+"""The operations by the names that they have in files."""
+
+
+class Operation(nn.Module):
+    """A step of a network.
+
+    Attributes:
+        kind: Its name in files.
+        inputs: How many values it takes; None for any number from one on.
+        pointwise: Whether it has one input, and each output depends on the input at its own place.
+        attributes: Its numbers, strings and lists of them, as files have them.
+        proved: The bits of its largest sum, if it sums; set by `prove`.
+    """
+
+    kind: ClassVar[str]
+    inputs: ClassVar[int | None] = 1
+    pointwise: ClassVar[bool] = False
+
+    def __init__(
+        self, attributes: Mapping[str, Any], tensors: Mapping[str, torch.Tensor] | None = None
+    ) -> None:
+        super().__init__()
+        self.attributes = dict(attributes)
+        self.proved: float | None = None
+        tensors = tensors or {}
+        for name, tensor in tensors.items():
+            if not bool(torch.isfinite(tensor).all()):
+                raise ValueError(f"{name} has values that are not finite")
+            self.register_buffer(name, tensor.to(torch.float64).contiguous())
+        self.check(set(attributes), set(tensors))
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "kind" in vars(cls):
+            KINDS[cls.kind] = cls
+
+    def check(self, attributes: set[str], tensors: set[str]) -> None:
+        """Checks attributes and tensors, of which there must be exactly those that it has."""
+        expect(not attributes, "it has no attributes")
+        expect(not tensors, "it has no tensors")
+
+    @property
+    def sizes(self) -> Sequence[Expression | None]:
+        """The sizes that it needs when it runs."""
+        return ()
+
+    def prove(self, *grids: Grid) -> Grid:
+        """What is known of the output if these are known of the inputs; raises Unproved."""
+        raise NotImplementedError
+
+    def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
+        """Computes the output; `sizes` are those that it needs."""
+        raise NotImplementedError
+
+
+def expect(good: bool, what: str) -> None:
+    """Raises if an attribute is not what an operation takes."""
+    if not good:
+        raise ValueError(what)
+
+
+def is_integer(x: Any, least: int, most: int) -> bool:
+    """Whether it is a whole number of that range."""
+    return isinstance(x, int) and not isinstance(x, bool) and least <= x <= most
+
+
+def are_integers(x: Any, least: int, most: int) -> bool:
+    """Whether it is a list of whole numbers of that range."""
+    return isinstance(x, list) and all(is_integer(item, least, most) for item in x)
+
+
+def is_number(x: Any) -> bool:
+    """Whether it is a finite float."""
+    return isinstance(x, float) and math.isfinite(x)

@@ -1,0 +1,116 @@
+"""A network as text: its steps, less their tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+
+from torchac.exact._operations.base import KINDS, Operation, expect, is_number
+
+Structure: TypeAlias = Any
+"""The number of a value, or `{"tuple" | "list": [...]}`, or `{"dict": [[name, ...], ...]}`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation of a network, and where it comes from.
+
+    Attributes:
+        operation: What is done.
+        inputs: With which values, by their numbers: those of the steps that they come from.
+        name: The qualified name of the layer that it comes from.
+        layer: The layer's type.
+        seen: The largest absolute value that was seen there, if it limits.
+    """
+
+    operation: Operation
+    inputs: tuple[int, ...]
+    name: str = ""
+    layer: str = ""
+    seen: float | None = None
+
+
+def tensors_of(steps: Sequence[Step]) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of all steps, in order, with their names in a state."""
+    for i, step in enumerate(steps):
+        for name, tensor in step.operation.state_dict().items():
+            yield f"steps.{i}.{name}", tensor
+
+
+def describe(steps: Sequence[Step], outputs: Structure) -> bytes:
+    """The text of a network: the same network has the same text."""
+    listed = [
+        {
+            "kind": step.operation.kind,
+            "inputs": list(step.inputs),
+            "attributes": step.operation.attributes,
+            "tensors": list(step.operation.state_dict()),
+            "name": step.name,
+            "layer": step.layer,
+            "seen": step.seen,
+        }
+        for step in steps
+    ]
+    text = {"steps": listed, "outputs": outputs}
+    return json.dumps(text, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A network that was described, before it has tensors.
+
+    Attributes:
+        names: The names of its tensors in a state, in order.
+    """
+
+    names: list[str]
+    _steps: list[dict[str, Any]]
+    _outputs: Structure
+
+    def build(self, tensors: Sequence[torch.Tensor]) -> tuple[list[Step], Structure]:
+        """Its steps and outputs; raises ValueError if an operation has not what it needs."""
+        given = iter(tensors)
+        steps = []
+        for i, step in enumerate(self._steps):
+            own = {name: next(given) for name in step["tensors"]}
+            try:
+                operation = KINDS[step["kind"]](step["attributes"], own)
+            except ValueError as error:
+                raise ValueError(f"step {i} ({step['kind']}): {error}") from None
+            inputs = tuple(step["inputs"])
+            steps.append(Step(operation, inputs, step["name"], step["layer"], step["seen"]))
+        return steps, self._outputs
+
+
+_TYPES = {"kind": str, "inputs": list, "attributes": dict, "tensors": list, "name": str}
+
+
+def parse(text: bytes) -> Program:
+    """Reads a description; raises ValueError if it is none."""
+    try:
+        read = json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("the description is nested too deeply") from None
+    expect(isinstance(read, dict) and set(read) == {"steps", "outputs"}, "no description")
+    expect(isinstance(read["steps"], list), "a description has steps")
+    names = []
+    for i, step in enumerate(read["steps"]):
+        expect(isinstance(step, dict), f"step {i} is {step!r}")
+        expect(set(step) == {*_TYPES, "layer", "seen"}, f"step {i} has {sorted(step)}")
+        for name, kind in _TYPES.items():
+            expect(isinstance(step[name], kind), f"step {i} has the {name} {step[name]!r}")
+        expect(isinstance(step["layer"], str), f"step {i} has the layer {step['layer']!r}")
+        expect(step["seen"] is None or is_number(step["seen"]), f"step {i} has seen it all")
+        expect(step["kind"] in KINDS, f"step {i} is a {step['kind']!r}: this release has none")
+        expect(all(isinstance(t, str) for t in step["tensors"]), f"step {i} has tensors")
+        expect(len(set(step["tensors"])) == len(step["tensors"]), f"step {i} has tensors twice")
+        names += [f"steps.{i}.{name}" for name in step["tensors"]]
+    return Program(names, read["steps"], read["outputs"])
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")

@@ -1,0 +1,197 @@
+"""Networks that use every layer that is converted, for tests of exact networks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Masked(nn.Conv2d):
+    """A convolution that sees what comes before, as context models have it."""
+
+    mask: torch.Tensor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register_buffer("mask", torch.ones_like(self.weight))
+        _, _, h, w = self.mask.shape
+        self.mask[:, :, h // 2, w // 2 :] = 0
+        self.mask[:, :, h // 2 + 1 :] = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.weight.data = self.weight.data * self.mask
+        return super().forward(x)
+
+
+class Norm(nn.Module):
+    """Generalized divisive normalization, with the names that it has in codecs."""
+
+    class Square(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.square()
+
+    def __init__(self, channels: int, inverse: bool = False, squares: bool = True) -> None:
+        super().__init__()
+        self.inverse, self.squares = inverse, squares
+        self.beta_reparam, self.gamma_reparam = self.Square(), self.Square()
+        self.beta = nn.Parameter(torch.ones(channels) + torch.rand(channels))
+        self.gamma = nn.Parameter(torch.rand(channels, channels) / 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        beta, gamma = self.beta_reparam(self.beta), self.gamma_reparam(self.gamma)
+        norm = functional.conv2d(x**2 if self.squares else x.abs(), gamma[..., None, None], beta)
+        norm = norm.sqrt() if self.squares else norm
+        return x * norm if self.inverse else x / norm
+
+
+class Block(nn.Module):
+    """A depthwise block with gates, as fast video codecs have it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.before = nn.Conv2d(channels, 2 * channels, 1)
+        self.depthwise = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
+        self.after = nn.Conv2d(channels, channels, 1)
+        self.scale = nn.Parameter(torch.rand(1, channels, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = self.depthwise(functional.silu(self.before(x))).chunk(2, 1)
+        gated: torch.Tensor = self.after(a * torch.sigmoid(b))
+        return x + gated * self.scale
+
+
+class Everything(nn.Module):
+    """Functions, methods, sizes and slices."""
+
+    shift: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(4, 6, 3, padding=1), nn.Conv2d(4, 6, 1, bias=False)
+        self.mix = nn.Linear(6, 6)
+        self.register_buffer("shift", torch.linspace(-1, 1, 6).view(1, 6, 1, 1))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> dict[str, Any]:
+        n, _, h, w = x.size()
+        a, b = functional.leaky_relu(self.a(x), 0.2), self.b(y)
+        a += b / 2
+        joined = torch.cat((a - self.shift, torch.tanh(b), x[:, 1:3]), dim=1)
+        shuffled = joined.view(n, 2, 7, h, w).transpose(1, 2).reshape(n, 14, h, w)
+        parts = torch.split(shuffled, [6, 8], 1)
+        mixed = self.mix(parts[0].flatten(2).permute(0, 2, 1)).transpose(1, 2).view(n, 6, h, w)
+        small = functional.avg_pool2d(mixed, 2)
+        large = functional.interpolate(small, scale_factor=2, mode="nearest")
+        padded = functional.pad(large[..., : h // 2 * 2 - 1, 0], (1, 0))
+        gated = functional.gelu(parts[1][:, :6]) * functional.softplus(mixed)
+        return {
+            "gated": gated.clamp(-3, 6),
+            "means": (padded.mean(-1, keepdim=True), torch.abs(gated).mean((2, 3))),
+            "rest": [functional.hardtanh(parts[1])[:, None], -b],
+        }
+
+
+def up(a: int, b: int) -> nn.Module:
+    return nn.ConvTranspose2d(a, b, 5, 2, 2, 1)
+
+
+def down(a: int, b: int) -> nn.Module:
+    return nn.Conv2d(a, b, 5, 2, 2)
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[tuple[int, ...], ...]]] = {
+    "hyper decoder": (
+        lambda: nn.Sequential(
+            up(6, 8), nn.LeakyReLU(), up(8, 12), nn.ReLU(), nn.Conv2d(12, 8, 3, 1, 1)
+        ),
+        ((8, 6, 4, 3),),
+    ),
+    "context": (lambda: Masked(6, 12, 5, padding=2), ((8, 6, 6, 5),)),
+    "parameters": (
+        lambda: nn.Sequential(
+            nn.Conv2d(12, 10, 1), nn.LeakyReLU(inplace=True), nn.Conv2d(10, 8, 1)
+        ),
+        ((8, 12, 5, 4),),
+    ),
+    "sub-pixels": (
+        lambda: nn.Sequential(
+            nn.Conv2d(4, 16, 3, padding=1), nn.PixelShuffle(2), nn.ReLU6(), nn.PixelUnshuffle(2)
+        ),
+        ((8, 4, 5, 4),),
+    ),
+    "video": (lambda: nn.Sequential(Block(8), Block(8), nn.Conv2d(8, 4, 2, 2)), ((8, 8, 6, 8),)),
+    "norms": (
+        lambda: nn.Sequential(
+            down(3, 6), Norm(6), down(6, 5), Norm(5, squares=False), up(5, 4), Norm(4, inverse=True)
+        ),
+        ((8, 3, 12, 16),),
+    ),
+    "classes": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 8, 3, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+            nn.Dropout(0.5),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(8, 5),
+            nn.BatchNorm1d(5),
+            nn.Hardtanh(),
+            nn.Linear(5, 4),
+            nn.Tanh(),
+        ),
+        ((8, 3, 9, 11),),
+    ),
+    "audio": (
+        lambda: nn.Sequential(
+            nn.Conv1d(2, 6, 7, 2, 3),
+            nn.GELU(),
+            nn.AvgPool1d(3, 1, 1),
+            nn.ConvTranspose1d(6, 4, 4, 2, 1, groups=2),
+            nn.BatchNorm1d(4),
+            nn.Upsample(scale_factor=2),
+            nn.Softplus(),
+        ),
+        ((8, 2, 40),),
+    ),
+    "frames": (
+        lambda: nn.Sequential(
+            nn.Conv3d(2, 4, 3, padding=1), nn.SiLU(), nn.ConvTranspose3d(4, 2, 2, 2), nn.Sigmoid()
+        ),
+        ((8, 2, 4, 5, 3),),
+    ),
+    "everything": (Everything, ((8, 4, 6, 4), (8, 4, 6, 4))),
+}
+
+
+def make(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    """A network with random weights in evaluation mode, and a batch of eight."""
+    network, shapes = NETWORKS[name]
+    torch.manual_seed(0)
+    module = network()
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    return module.eval(), tuple(inputs(shape) for shape in shapes)
+
+
+def inputs(shape: tuple[int, ...]) -> torch.Tensor:
+    """The same on every machine: multiples of 1/64 by integer arithmetic."""
+    count = 1
+    for size in shape:
+        count *= size
+    x = torch.arange(count, dtype=torch.int64) * 2654435761 % 2**32 // 2**23 - 256
+    return x.view(shape).float() / 64
+
+
+def tensors(output: Any) -> list[torch.Tensor]:
+    """All tensors of what a network returns."""
+    if isinstance(output, torch.Tensor):
+        return [output]
+    items = output.values() if isinstance(output, dict) else output
+    return [tensor for item in items for tensor in tensors(item)]
