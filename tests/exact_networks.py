@@ -275,6 +275,9 @@ def make(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
 TOKENS = 20
 """The vocabulary of networks that take two dimensions."""
 
+CAUSAL = ("text", "rotary")
+"""Networks that predict the next token."""
+
 
 def inputs(shape: tuple[int, ...]) -> torch.Tensor:
     """The same on every machine: multiples of 1/64 by integer arithmetic, or tokens."""

@@ -19,6 +19,7 @@ from torchac.exact._network import Network
 from torchac.exact._operations.base import Operation
 from torchac.exact._operations.language import Tokens
 from torchac.exact._operations.rounding import Input, Limit, Output, Round
+from torchac.exact._operations.shapes import Permute, Reshape
 from torchac.exact._program import Step
 from torchac.exact._trace import Traced, trace
 
@@ -151,7 +152,9 @@ def _as_computed(
     """Inputs as the copy of the module takes them: float64, or int64 for tokens."""
     result = []
     for x, count in zip(batch, tokens, strict=False):
-        if count is None or x.is_floating_point():
+        if count is not None and (x.is_floating_point() or x.is_complex()):
+            raise ValueError(f"a batch has the dtype {x.dtype}: expected integers, as tokens are")
+        if count is None:
             result.append(x.to(torch.float64))
             continue
         outside = x[(x < 0) | (x >= count)]
@@ -237,6 +240,20 @@ class _Converter:
         inputs = tuple(value.index for value in values)
         self._steps.append(Step(operation, inputs, self._name, self._layer, seen))
         return Value(len(self._steps) - 1, grid)
+
+    def fixed_size(self, value: Value, dim: int) -> int | None:
+        """The size of a value in a dimension, if a reshape says that it is always the same."""
+        i = value.index
+        while True:
+            operation, inputs = self._steps[i].operation, self._steps[i].inputs
+            if isinstance(operation, Reshape):
+                size = operation.attributes["shape"][dim]
+                return size if isinstance(size, int) and size > 0 else None
+            if isinstance(operation, Permute):
+                dim = operation.attributes["dims"][dim]
+            elif not operation.pointwise:
+                return None
+            (i,) = inputs
 
     def floats(self) -> list[torch.Tensor]:
         """What the module computes at this node, for each batch."""
@@ -333,8 +350,8 @@ class _Converter:
         if given[0] is None:
             return None  # it has its default
         assert self._node is not None
-        if not given[0].is_floating_point():
-            count = _vocabulary(self._node, self._traced)
+        count = _vocabulary(self._node, self._traced)
+        if count is not None:
             return self.emit(Tokens({"ndim": given[0].ndim, "count": count}))
         seen = max(x.abs().max().item() for x in given)
         largest = torch.tensor([max(self.headroom * (seen or 1.0), TINY)], dtype=torch.float64)

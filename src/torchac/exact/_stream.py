@@ -85,15 +85,16 @@ class Stream:
             q, *new = values
             k, v = (p.extended(x, self._length) for p, x in zip(past, new, strict=True))
             values = q, k, v
-        y: torch.Tensor = operation(*values, sizes=sizes)
         if isinstance(operation, Pair) and time is not None:
+            ndim = max(x.ndim for x in values)
             for x, at in zip(values, before, strict=True):
-                dim = time - y.ndim + x.ndim
+                dim = time - ndim + x.ndim
                 if at is None and dim >= 0 and x.shape[dim] != 1:
                     raise ValueError(
                         f"weights of shape {tuple(x.shape)} have a number for each place, of one "
                         "length: take as many as there are places, such as weights[: x.shape[1]]"
                     )
+        y: torch.Tensor = operation(*values, sizes=sizes)
         return y
 
     def _rows(
@@ -146,7 +147,7 @@ def _times(steps: Sequence[Step], grids: Sequence[Grid]) -> list[int | None]:
             at, ndims = [times[j] for j in step.inputs], [grids[j].ndim for j in step.inputs]
             times.append(operation.follow(at, ndims, _lengths(operation, times)))
         except ValueError as error:
-            raise Refused(f"{step.name or step.layer}: {error}: it has no stream") from None
+            raise Refused(f"{step.name or step.layer}: {error}, so it has no stream") from None
     return times
 
 

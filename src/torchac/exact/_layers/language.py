@@ -86,7 +86,7 @@ def _norm(
     x = c.round(x, math.floor(_BITS - math.log2(size)), range(x.ndim))
     grid = x.grid.collapse(range(x.ndim))
     least = (grid.bound * math.sqrt(size) * 2.0**-26).clamp(min=TINY)
-    coarse = torch.maximum(power_of_two(least, above=True), grid.step).item()
+    coarse = power_of_two(least, above=True).item()
     attributes = {"size": size, "centered": centered, "coarse": coarse, "eps": float(eps)}
     return c.emit(Norm(attributes, given), x)
 
@@ -175,8 +175,6 @@ def attention(
     scores = _scores(c, query, key, c.floats_of(key) or [])
     scores = _scale(c, scores, 1 / math.sqrt(scores.size) if scale is None else scale)
     if attn_mask is not None:
-        if is_causal:
-            raise c.refused("it has a mask and is causal")
         is_causal = _is_causal(c, attn_mask)
     return attend(c, replace(scores, causal=is_causal, softmax=True), value)
 
@@ -213,8 +211,8 @@ def matmul(c: Converter, input: Any, other: Any) -> Value | Attending:  # noqa: 
     if isinstance(input, Value) and isinstance(other, Value):
         turned = transpose(c, other, -2, -1)
         return _scores(c, input, turned, [x.mT for x in c.floats_of(other) or []])
-    if not isinstance(input, Value) or other.ndim != 2:
-        raise c.refused("it is a product of weights and values: expected values @ a matrix")
+    if not isinstance(input, Value) or not isinstance(other, torch.Tensor) or other.ndim != 2:
+        raise c.refused("it is no product of values and a matrix of weights, nor of attention")
     return linear(c, input, other.T)
 
 

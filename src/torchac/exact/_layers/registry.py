@@ -40,7 +40,7 @@ IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
 """Functions that change their first argument."""
 
 CREATE = _names(
-    "zeros ones full tensor arange eye tril triu cos sin exp log outer rsqrt bool invert eq "
+    "zeros ones full tensor arange eye tril triu cos sin exp log outer rsqrt bool invert eq sqrt "
     "_assert _assert_is_none"
 )
 """Functions that give the same numbers always, if they depend on no input."""
@@ -96,7 +96,7 @@ class Attending(Unfinished):
     causal: bool = False
     softmax: bool = False
 
-    what = "scores of attention: they may be scaled, masked, put through a softmax, and multiplied"
+    what = "scores of attention, which must be masked, put through a softmax, and multiplied"
     takers = _names(
         "mul mul_ imul truediv itruediv div div_ add iadd masked_fill masked_fill_ where softmax "
         "Softmax dropout Dropout matmul float to type_as contiguous"
@@ -109,7 +109,7 @@ class Mask(Unfinished):
 
     floats: list[torch.Tensor]
 
-    what = "what depends on sizes: it may be a mask of attention, or slices of weights"
+    what = "numbers that depend on sizes, which may only mask scores of attention"
     takers = frozenset(
         ("masked_fill", "masked_fill_", "where", "add", "iadd", "scaled_dot_product_attention")
     )
@@ -122,7 +122,7 @@ class Positions(Unfinished):
     stop: Size
     ndim: int = 1
 
-    what = "positions: they may select rows of weights"
+    what = "positions, which may only select the first rows of weights"
     takers = frozenset(("unsqueeze", "getitem", "embedding", "Embedding", "to", "long"))
 
 
@@ -144,6 +144,9 @@ class Converter(Protocol):
 
     def limit(self, value: Value, most: torch.Tensor, seen: float) -> Value:
         """Limits a value, where that makes its bound smaller."""
+
+    def fixed_size(self, value: Value, dim: int) -> int | None:
+        """The size of a value in a dimension, if a reshape says that it is always the same."""
 
     def floats(self) -> list[torch.Tensor]:
         """What the module computes here, for each batch."""

@@ -71,6 +71,8 @@ def attribute(c: Converter, x: Value, name: str) -> Any:
         return sizes(c, x)
     if name == "ndim":
         return x.ndim
+    if name == "mT":
+        return transpose(c, x, -2, -1)
     if name in ("dtype", "device"):
         return c.floats()[0]
     raise c.refused(f"it takes the attribute {name}")
@@ -79,7 +81,11 @@ def attribute(c: Converter, x: Value, name: str) -> Any:
 @register("size")
 def sizes(c: Converter, x: Value, dim: int | None = None) -> Any:
     """The sizes of a value, or one of them."""
-    return tuple(x.sizes) if dim is None else x.sizes[dim]
+    found = [
+        size if isinstance(size, int) else c.fixed_size(x, d) or size
+        for d, size in enumerate(x.sizes)
+    ]
+    return tuple(found) if dim is None else found[dim]
 
 
 @register("dim")
@@ -171,6 +177,8 @@ def transpose(c: Converter, input: Value, dim0: int, dim1: int) -> Value:  # noq
 def item(c: Converter, x: Any, items: Any) -> Any:
     """A part of a value, or one of several; the first rows of weights; or a mask."""
     if not isinstance(x, torch.Tensor):
+        if isinstance(x, Positions):
+            raise c.refused(f"it takes {x.what}")
         return index(c, x, items) if isinstance(x, Value) else x[items]
     if isinstance(items, Positions):
         return rows(c, x, items)

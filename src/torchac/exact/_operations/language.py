@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from torchac.exact._grid import LARGEST, Grid, Unproved, is_power_of_two, lowest_bit, prove_sum
+from torchac.exact._grid import LARGEST, Grid, is_power_of_two, lowest_bit, prove_sum
 from torchac.exact._operations.base import Operation, by_items, expect, is_integer, is_number
 from torchac.exact._operations.elementwise import root
 from torchac.exact._operations.rounding import round_to
@@ -109,10 +109,8 @@ class Norm(Operation):
         ndim, x = x.ndim, x.collapse(range(x.ndim))
         step, bound = x.step.flatten(), x.bound.flatten()
         prove_sum(size * bound, step)
-        if not bool((step <= coarse).all()):
-            raise Unproved(f"its values are multiples of {step.item()}, coarser than its squares")
-        # The sum of the squares about a mean that is off by at most a step, of rounded values.
-        squares = size * (bound + step + coarse).square()
+        # About their mean, squares add up to less than about 0; rounding adds half a coarse step.
+        squares = size * (bound + coarse).square()
         self.proved = prove_sum(squares, torch.full_like(step, coarse).square())
         most = math.sqrt(size) + coarse / math.sqrt(self.attributes["eps"])
         bounds = torch.full((size,), most * (1 + 2.0**-20), dtype=torch.float64)
@@ -138,8 +136,7 @@ class Norm(Operation):
     def _normalized(self, x: torch.Tensor) -> torch.Tensor:
         size, coarse = self.attributes["size"], self.attributes["coarse"]
         if self.attributes["centered"]:
-            # The mean is rounded to a multiple of the coarse step, so that differences are exact.
-            x = x - round_to(x.sum(-1, keepdim=True).div_(size), coarse)
+            x = x - x.sum(-1, keepdim=True).div_(size)
         squares = round_to(x, coarse).square_().sum(-1, keepdim=True)
         variance = squares.div_(size).add_(self.attributes["eps"])
         y = x * root(variance).reciprocal_()
@@ -203,8 +200,9 @@ class Attention(Operation):
         self._check_shapes(q, k, v)
         *lead, n, _ = q.shape
         m = k.shape[-2]
-        result = torch.empty((math.prod(lead), n, v.shape[-1]), dtype=q.dtype, device=q.device)
-        q, k, v = (x.reshape(-1, *x.shape[-2:]) for x in (q, k, v))
+        items = math.prod(lead)
+        q, k, v = (x.reshape(items, *x.shape[-2:]) for x in (q, k, v))
+        result = q.new_empty((items, n, v.shape[-1]))
         most = len(self.table) - 1
         for first in range(0, n, _ROWS):
             rows = slice(first, min(first + _ROWS, n))
