@@ -96,7 +96,7 @@ def convert(
         traced = trace(module, len(taken[0]))
         tokens = [_vocabulary(node, traced.graph) for node in _inputs(traced.graph)]
         taken = [_as_computed(batch, tokens) for batch in taken]
-        expected = [traced.module(*(x.clone() for x in batch)) for batch in taken]
+        expected = [_computed(traced.module, batch, i) for i, batch in enumerate(taken)]
         result = _Converter(traced, taken, step, headroom).run(expected)
     device = next((t.device for t in (*module.parameters(), *module.buffers())), None)
     return result if device is None or device.type == "meta" else result.to(device)
@@ -164,6 +164,17 @@ def _as_computed(
             )
         result.append(x.to(torch.int64))
     return tuple(result)
+
+
+def _computed(module: nn.Module, batch: tuple[torch.Tensor, ...], i: int) -> Any:
+    """What the copy of the module returns."""
+    try:
+        return module(*(x.clone() for x in batch))
+    except Exception as error:  # whatever the module's own code raises
+        raise Refused(
+            f"the module fails on batch {i}, in float64, or int64 for what goes to an embedding as "
+            f"it is: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _things(*structure: Any) -> list[Any]:
