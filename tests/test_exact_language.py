@@ -1,5 +1,6 @@
 """Exact language models: one pass, token by token, in any batch, and each operation by integers."""
 
+import functools
 import io
 import math
 from collections.abc import Callable
@@ -20,7 +21,10 @@ from torchac.exact import Refused
 from torchac.exact._grid import Grid, Unproved, uniform
 from torchac.exact._operations import language
 
+attention = functional.scaled_dot_product_attention
 
+
+@functools.cache
 def model(name: str) -> tuple[nn.Module, exact.Network, torch.Tensor]:
     module, (x,) = exact_networks.make(name)
     return module, exact.convert(module, [x]), x
@@ -49,7 +53,7 @@ def test_a_stream_gives_what_one_pass_does(name: str) -> None:
 
 @given(st.data())
 def test_any_cuts_and_any_batch(data: st.DataObject) -> None:
-    _, network, x = MODELS[data.draw(st.sampled_from(exact_networks.CAUSAL))]
+    _, network, x = model(data.draw(st.sampled_from(exact_networks.CAUSAL)))
     expected = network(x)
     order = torch.tensor(data.draw(st.lists(st.integers(0, 7), min_size=1, max_size=8)))
     cuts = sorted(data.draw(st.sets(st.integers(1, 11))))
@@ -62,9 +66,6 @@ def test_any_cuts_and_any_batch(data: st.DataObject) -> None:
     finally:
         torch.set_num_threads(threads)
     assert torch.cat(parts, 1).equal(expected[order])
-
-
-MODELS = {name: model(name) for name in exact_networks.CAUSAL}
 
 
 def test_texts_that_are_coded_at_once_are_decoded_token_by_token() -> None:
@@ -122,6 +123,31 @@ def test_a_stream_of_values_that_are_no_tokens() -> None:
     assert torch.cat([stream(x[:, :4]), stream(x[:, 4:])], 1).equal(network(x))
 
 
+class Endless(nn.Module):
+    """Attention without positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.mix = nn.Embedding(20, 8), nn.Linear(8, 24)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.mix(self.token(x)).chunk(3, -1)
+        return attention(q, k, v, is_causal=True)
+
+
+def test_a_long_stream() -> None:
+    """Its keys and values are moved to where there is more room."""
+    torch.manual_seed(0)
+    x = torch.randint(20, (2, 150))
+    network = exact.convert(Endless().eval(), [x[:, :9]])
+    stream = network.stream()
+    assert torch.cat([stream(x[:, i : i + 1]) for i in range(150)], 1).equal(network(x))
+    with pytest.raises(ValueError, match="expected 1 to 4096 places"):
+        stream(torch.randint(20, (2, 3947)))
+    assert stream.length == 150
+    assert stream(x[:, :1]).equal(network(torch.cat((x, x[:, :1]), 1))[:, 150:])
+
+
 # What a language model may be
 
 
@@ -151,10 +177,8 @@ def _far(t: int) -> torch.Tensor:
     return torch.triu(torch.full((t, t), float("-inf")), diagonal=1)
 
 
-attention = functional.scaled_dot_product_attention
 CAUSAL: dict[str, Callable[..., torch.Tensor]] = {
     "function": lambda m, y, q, k, v, t: attention(q, k, v, is_causal=True),
-    "scale": lambda m, y, q, k, v, t: attention(q, k, v, is_causal=True, scale=0.3),
     "mask": lambda m, y, q, k, v, t: attention(q, k, v, m.mask[:t, :t].bool()),
     "added mask": lambda m, y, q, k, v, t: attention(q, k, v, attn_mask=_far(t)),
     "by hand": lambda m, y, q, k, v, t: _softmax(
@@ -171,6 +195,10 @@ CAUSAL: dict[str, Callable[..., torch.Tensor]] = {
     ),
     "positions": lambda m, y, q, k, v, t: y + m.fixed[torch.arange(t).unsqueeze(0)],
 }
+
+
+if hasattr(nn, "RMSNorm"):  # from torch 2.4 on, which also has a scale
+    CAUSAL["scale"] = lambda m, y, q, k, v, t: attention(q, k, v, is_causal=True, scale=0.3)
 
 
 @pytest.mark.parametrize("name", CAUSAL)
@@ -250,6 +278,18 @@ def test_what_is_refused(name: str) -> None:
         exact.convert(Small(middle).eval(), [exact_networks.inputs((3, 10))])
 
 
+class Less(nn.Module):
+    """A table of what is changed before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Embedding(20, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows: torch.Tensor = self.token(x.clamp(max=9))
+        return rows
+
+
 def test_what_is_no_token() -> None:
     module, x = exact_networks.make("text")[0], exact_networks.inputs((2, 5))
     network = exact.convert(module, [x.to(torch.int32)])
@@ -262,6 +302,8 @@ def test_what_is_no_token() -> None:
         exact.convert(module, [x.float()])
     with pytest.raises(ValueError, match="a batch has the token 20: expected 0 to 19"):
         exact.convert(module, [x + 20 - x])
+    with pytest.raises(Refused, match="the module fails on batch 0, in float64"):
+        exact.convert(Less().eval(), [x])
     with pytest.raises(Refused, match="max_norm"):
         exact.convert(nn.Embedding(20, 8, max_norm=1.0).eval(), [x])
 

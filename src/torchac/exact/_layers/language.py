@@ -245,7 +245,7 @@ def _is_causal(c: Converter, mask: Any) -> bool:
         raise c.refused("it adds numbers to scores: expected 0 and -inf, as a mask has them")
     for m in seen:
         n, k = m.shape[-2:]
-        if not bool((m == torch.ones(n, k, dtype=torch.bool).tril(k - n)).all()):
+        if n != k or not bool((m == torch.ones(n, n, dtype=torch.bool).tril()).all()):
             raise c.refused("its mask is not that of what comes before: take is_causal=True")
     if not isinstance(mask, Mask) or max(m.shape[-2] for m in seen) < 2:
         raise c.refused("its mask has one size, or one place: slice it by the length of the input")

@@ -109,7 +109,7 @@ class Norm(Operation):
         ndim, x = x.ndim, x.collapse(range(x.ndim))
         step, bound = x.step.flatten(), x.bound.flatten()
         prove_sum(size * bound, step)
-        # About their mean, squares add up to no more than about 0; rounding adds half a coarse step.
+        # Squares about their mean add up to no more than about 0; rounding adds half a step.
         squares = size * (bound + coarse).square()
         self.proved = prove_sum(squares, torch.full_like(step, coarse).square())
         most = math.sqrt(size) + coarse / math.sqrt(self.attributes["eps"])
