@@ -100,6 +100,96 @@ def down(a: int, b: int) -> nn.Module:
     return nn.Conv2d(a, b, 5, 2, 2)
 
 
+class Text(nn.Module):
+    """A small GPT: positions that were learned, LayerNorm, attention by its function, GELU."""
+
+    class Block(nn.Module):
+        def __init__(self, width: int, heads: int) -> None:
+            super().__init__()
+            self.heads = heads
+            self.before = nn.LayerNorm(width)
+            self.between = nn.LayerNorm(width, elementwise_affine=False)
+            self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.mlp = nn.Sequential(
+                nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.Dropout(0.1)
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            b, t, c = x.size()
+            q, k, v = self.qkv(self.before(x)).split(c, dim=2)
+            q, k, v = (p.view(b, t, self.heads, -1).transpose(1, 2) for p in (q, k, v))
+            y = functional.scaled_dot_product_attention(
+                q, k, v, dropout_p=0.1 if self.training else 0, is_causal=True
+            )
+            x = x + self.out(y.transpose(1, 2).contiguous().view(b, t, c))
+            mixed: torch.Tensor = x + self.mlp(self.between(x))
+            return mixed
+
+    def __init__(self, tokens: int = 20, width: int = 8, places: int = 32) -> None:
+        super().__init__()
+        self.token, self.place = nn.Embedding(tokens, width), nn.Embedding(places, width)
+        self.blocks = nn.ModuleList(self.Block(width, 2) for _ in range(2))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, tokens, bias=False)
+        self.head.weight = self.token.weight
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        _, t = tokens.size()
+        x = self.token(tokens) + self.place(torch.arange(0, t, device=tokens.device))
+        for block in self.blocks:
+            x = block(x)
+        logits: torch.Tensor = self.head(self.norm(x))
+        return logits
+
+
+class RootMeanSquare(nn.Module):
+    """RMSNorm as many write it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(width) + 0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scale = torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + 1e-6)
+        return (x * scale).type_as(x) * self.weight
+
+
+class Rotary(nn.Module):
+    """A block with rotary tables, RMSNorm, attention by hand and a gated network."""
+
+    cos: torch.Tensor
+    sin: torch.Tensor
+    mask: torch.Tensor
+
+    def __init__(self, tokens: int = 20, width: int = 16, places: int = 32) -> None:
+        super().__init__()
+        self.token = nn.Embedding(tokens, width)
+        self.before, self.after = RootMeanSquare(width), RootMeanSquare(width)
+        self.q, self.k, self.v = (nn.Linear(width, width, bias=False) for _ in range(3))
+        self.gate, self.up = nn.Linear(width, 24), nn.Linear(width, 24)
+        self.down, self.head = nn.Linear(24, width), nn.Linear(width, tokens)
+        angles = torch.outer(torch.arange(places), 100.0 ** -(torch.arange(4) / 4))
+        self.register_buffer("cos", angles.cos())
+        self.register_buffer("sin", angles.sin())
+        self.register_buffer("mask", torch.ones(1, 1, places, places).tril())
+
+    def turned(self, x: torch.Tensor) -> torch.Tensor:
+        cos, sin = self.cos[: x.shape[2]], self.sin[: x.shape[2]]
+        a, b = x[..., ::2], x[..., 1::2]
+        return torch.stack((a * cos - b * sin, a * sin + b * cos), -1).flatten(-2)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.token(tokens)
+        y, t = self.before(x), tokens.shape[1]
+        q, k, v = (f(y).unflatten(-1, (2, 8)).transpose(1, 2) for f in (self.q, self.k, self.v))
+        scores = self.turned(q) @ self.turned(k).transpose(-2, -1) / 8**0.5
+        scores = scores.masked_fill(self.mask[:, :, :t, :t] == 0, float("-inf"))
+        seen = scores.softmax(-1) @ v
+        x = x + seen.transpose(1, 2).flatten(2)
+        y = self.after(x)
+        logits: torch.Tensor = self.head(x + self.down(functional.silu(self.gate(y)) * self.up(y)))
+        return logits
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[tuple[int, ...], ...]]] = {
     "hyper decoder": (
         lambda: nn.Sequential(
@@ -162,6 +252,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[tuple[int, ...], ...]]]
         ),
         ((8, 2, 4, 5, 3),),
     ),
+    "text": (Text, ((8, 12),)),
+    "rotary": (Rotary, ((8, 12),)),
     "everything": (Everything, ((8, 4, 6, 4), (8, 4, 6, 4))),
 }
 
@@ -180,13 +272,20 @@ def make(name: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
     return module.eval(), tuple(inputs(shape) for shape in shapes)
 
 
+TOKENS = 20
+"""The vocabulary of networks that take two dimensions."""
+
+CAUSAL = ("text", "rotary")
+"""Networks that predict the next token."""
+
+
 def inputs(shape: tuple[int, ...]) -> torch.Tensor:
-    """The same on every machine: multiples of 1/64 by integer arithmetic."""
+    """The same on every machine: multiples of 1/64 by integer arithmetic, or tokens."""
     count = 1
     for size in shape:
         count *= size
     x = torch.arange(count, dtype=torch.int64) * 2654435761 % 2**32 // 2**23 - 256
-    return x.view(shape).float() / 64
+    return x.view(shape) % TOKENS if len(shape) == 2 else x.view(shape).float() / 64
 
 
 def tensors(output: Any) -> list[torch.Tensor]:

@@ -150,7 +150,10 @@ def _largest(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
 
 
 def ways(
-    module: Callable[..., Any], x: torch.Tensor | tuple[torch.Tensor, ...]
+    module: Callable[..., Any],
+    x: torch.Tensor | tuple[torch.Tensor, ...],
+    *,
+    causal: bool = False,
 ) -> Iterator[tuple[str, Any]]:
     """Computes what a network gives in twelve ways, in which nothing of it should change.
 
@@ -166,13 +169,16 @@ def ways(
             in evaluation mode.
         x: A batch of inputs, on the device of the module; a tuple of them if the network takes
             several.
+        causal: Whether outputs depend only on what comes before in dimension 1 of `x`, as those of
+            a language model on tokens. Then there is one more way: each place from the inputs up to
+            there alone, as a decoder has them.
 
     Yields:
         The name of the way, and what the network returns, the items in the order of `x`.
 
     Raises:
         TypeError: `x` is no tensor or tuple of tensors, or `module` returns something else.
-        ValueError: `x` has no items, or the module is in training mode.
+        ValueError: `x` has no items, or no places if `causal`; or the module is in training mode.
 
     Example:
         >>> import torch, torchac.exact, torchac.testing
@@ -188,6 +194,8 @@ def ways(
             raise TypeError(f"x is of type {type(tensor).__name__}: expected a torch.Tensor")
         if tensor.ndim == 0 or len(tensor) == 0:
             raise ValueError(f"x has shape {tuple(tensor.shape)}: expected one item or more")
+        if causal and (tensor.ndim < 2 or tensor.shape[1] == 0):
+            raise ValueError(f"x has shape {tuple(tensor.shape)}: expected places in dimension 1")
     if isinstance(module, torch.nn.Module) and module.training:
         raise ValueError("module is in training mode: expected module.eval()")
     count = len(inputs[0])
@@ -214,6 +222,10 @@ def ways(
     yield "without oneDNN", run(everything, _without_onednn)
     yield "float64 by default", run(everything, _float64)
     yield "medium precision, flushed to zero", run(everything, _imprecise)
+    if causal:
+        ends = range(1, inputs[0].shape[1] + 1)
+        prefixes = [_map(run(everything, of=_first(inputs, n)), lambda y: y[:, -1:]) for n in ends]
+        yield "shorter prefixes", _join(prefixes, 1)
     device = inputs[0].device.type
     yield "autocast", run(everything, lambda: torch.autocast(device, torch.bfloat16))
 
@@ -223,9 +235,13 @@ def _map(result: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     return _like(result, changed)
 
 
-def _join(results: list[Any]) -> Any:
-    """The items of several runs together."""
-    joined = [torch.cat(parts) for parts in zip(*map(_as_list, results), strict=True)]
+def _first(inputs: tuple[torch.Tensor, ...], places: int) -> tuple[torch.Tensor, ...]:
+    return tuple(tensor[:, :places] for tensor in inputs)
+
+
+def _join(results: list[Any], dim: int = 0) -> Any:
+    """The items, or the places, of several runs together."""
+    joined = [torch.cat(parts, dim) for parts in zip(*map(_as_list, results), strict=True)]
     return _like(results[0], joined)
 
 

@@ -17,7 +17,9 @@ from torchac.exact._grid import TINY, is_power_of_two, power_of_two
 from torchac.exact._layers import Value
 from torchac.exact._network import Network
 from torchac.exact._operations.base import Operation
+from torchac.exact._operations.language import Tokens
 from torchac.exact._operations.rounding import Input, Limit, Output, Round
+from torchac.exact._operations.shapes import Permute, Reshape
 from torchac.exact._program import Step
 from torchac.exact._trace import Traced, trace
 
@@ -92,7 +94,9 @@ def convert(
     taken = _check_batches(batches)
     with torch.no_grad():
         traced = trace(module, len(taken[0]))
-        expected = [traced.module(*(x.clone() for x in batch)) for batch in taken]
+        tokens = [_vocabulary(node, traced.graph) for node in _inputs(traced.graph)]
+        taken = [_as_computed(batch, tokens) for batch in taken]
+        expected = [_computed(traced.module, batch, i) for i, batch in enumerate(taken)]
         result = _Converter(traced, taken, step, headroom).run(expected)
     device = next((t.device for t in (*module.parameters(), *module.buffers())), None)
     return result if device is None or device.type == "meta" else result.to(device)
@@ -115,8 +119,76 @@ def _check_batches(batches: Any) -> list[tuple[torch.Tensor, ...]]:
                 raise ValueError(f"batch {i} has values that are not finite")
         if [x.ndim for x in batch] != [x.ndim for x in taken[0]]:
             raise ValueError(f"batch {i} has other dimensions than batch 0")
-        result.append(tuple(x.detach().to("cpu", torch.float64, copy=True) for x in batch))
+        result.append(tuple(x.detach().to("cpu", copy=True) for x in batch))
     return result
+
+
+def _inputs(graph: fx.GraphModule) -> list[fx.Node]:
+    return [node for node in graph.graph.nodes if node.op == "placeholder"]
+
+
+def _vocabulary(node: fx.Node, graph: fx.GraphModule) -> int | None:
+    """How many rows the smallest embedding has that takes an input, or moves of it, if one does."""
+    found = []
+    for user in node.users:
+        if user.op == "call_module":
+            layer = graph.get_submodule(str(user.target))
+            found.append(layer.num_embeddings if isinstance(layer, nn.Embedding) else None)
+        elif user.target is nn.functional.embedding:
+            weight = user.kwargs.get("weight", user.args[1] if len(user.args) > 1 else None)
+            if isinstance(weight, fx.Node) and weight.op == "get_attr":
+                found.append(len(operator.attrgetter(str(weight.target))(graph)))
+        elif _name_of(user) in _MOVES:
+            found.append(_vocabulary(user, graph))
+    return min((count for count in found if count is not None), default=None)
+
+
+_MOVES = ("getitem", "view", "reshape", "long", "to", "contiguous", "flatten", "unsqueeze")
+
+
+def _as_computed(
+    batch: tuple[torch.Tensor, ...], tokens: list[int | None]
+) -> tuple[torch.Tensor, ...]:
+    """Inputs as the copy of the module takes them: float64, or int64 for tokens."""
+    result = []
+    for x, count in zip(batch, tokens, strict=False):
+        if count is not None and (x.is_floating_point() or x.is_complex()):
+            raise ValueError(f"a batch has the dtype {x.dtype}: expected integers, as tokens are")
+        if count is None:
+            result.append(x.to(torch.float64))
+            continue
+        outside = x[(x < 0) | (x >= count)]
+        if outside.numel():
+            raise ValueError(
+                f"a batch has the token {outside[0].item()}: expected 0 to {count - 1}"
+            )
+        result.append(x.to(torch.int64))
+    return tuple(result)
+
+
+def _computed(module: nn.Module, batch: tuple[torch.Tensor, ...], i: int) -> Any:
+    """What the copy of the module returns."""
+    try:
+        return module(*(x.clone() for x in batch))
+    except Exception as error:  # whatever the module's own code raises
+        raise Refused(
+            f"the module fails on batch {i}, in float64, or int64 for what goes to an embedding as "
+            f"it is: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _things(*structure: Any) -> list[Any]:
+    found: list[Any] = []
+    fx.node.map_aggregate(structure, found.append)
+    return found
+
+
+def _is_mask(things: list[Any], rule: _layers.Rule | None) -> bool:
+    """Whether a function of these gives a mask: by sizes and masks, and not by values."""
+    others = [x for x in things if isinstance(x, (Value, _layers.Unfinished))]
+    if others:
+        return all(isinstance(x, _layers.Mask) for x in others)
+    return rule is None and any(isinstance(x, _layers.Size) for x in things)
 
 
 class _Converter:
@@ -180,6 +252,20 @@ class _Converter:
         self._steps.append(Step(operation, inputs, self._name, self._layer, seen))
         return Value(len(self._steps) - 1, grid)
 
+    def fixed_size(self, value: Value, dim: int) -> int | None:
+        """The size of a value in a dimension, if a reshape says that it is always the same."""
+        i = value.index
+        while True:
+            operation, inputs = self._steps[i].operation, self._steps[i].inputs
+            if isinstance(operation, Reshape):
+                size = operation.attributes["shape"][dim]
+                return size if isinstance(size, int) and size > 0 else None
+            if isinstance(operation, Permute):
+                dim = operation.attributes["dims"][dim]
+            elif not operation.pointwise:
+                return None
+            (i,) = inputs
+
     def floats(self) -> list[torch.Tensor]:
         """What the module computes at this node, for each batch."""
         assert self._node is not None
@@ -230,7 +316,7 @@ class _Converter:
         """What the module computes at a node."""
         args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: self._floats[n][batch])
         if node.op == "placeholder":
-            position = sum(isinstance(step.operation, Input) for step in self._steps)
+            position = sum(isinstance(step.operation, (Input, Tokens)) for step in self._steps)
             given = self._batches[batch]
             return given[position] if position < len(given) else None
         if node.op == "get_attr":
@@ -252,6 +338,12 @@ class _Converter:
         if node.op == "get_attr":
             return self.floats()[0]
         rule = _layers.rule_of(node, module)
+        taken = _things(args, kwargs)
+        if module is None and self._layer in _layers.OF_SIZES and _is_mask(taken, rule):
+            return _layers.Mask(self.floats())
+        for x in taken:
+            if isinstance(x, _layers.Unfinished) and self._layer not in x.takers:
+                raise self.refused(f"it takes {x.what}")
         if not _layers.depends(args, kwargs):
             if module is None and (rule is not None or _name_of(node) in _layers.CREATE):
                 return self.floats()[0]  # of weights alone
@@ -268,6 +360,10 @@ class _Converter:
         given = self.floats()
         if given[0] is None:
             return None  # it has its default
+        assert self._node is not None
+        count = _vocabulary(self._node, self._traced)
+        if count is not None:
+            return self.emit(Tokens({"ndim": given[0].ndim, "count": count}))
         seen = max(x.abs().max().item() for x in given)
         largest = torch.tensor([max(self.headroom * (seen or 1.0), TINY)], dtype=torch.float64)
         limit = power_of_two(largest, above=True).item()

@@ -13,9 +13,10 @@ from torchac import _compile
 from torchac.exact._grid import Grid
 from torchac.exact._operations import sizes as sizes_of
 from torchac.exact._operations.base import Operation, expect, is_integer
-from torchac.exact._operations.correlation import Correlation
+from torchac.exact._operations.language import Tokens
 from torchac.exact._operations.rounding import Input, Limit, Output
 from torchac.exact._program import Step, Structure, describe, parse
+from torchac.exact._stream import Compute, Stream
 
 
 class Network(nn.Module):
@@ -48,15 +49,45 @@ class Network(nn.Module):
 
         Raises:
             TypeError: There are more or fewer inputs, or one is no tensor.
-            ValueError: An input has other dimensions or channels, or values that are not finite.
+            ValueError: An input has other dimensions or channels, values that are not finite, or
+                tokens that are out of range.
         """
-        expected = sum(isinstance(step.operation, Input) for step in self._steps)
+        return self._run(inputs, _compute)
+
+    def stream(self) -> Stream:
+        """A causal network, as a decoder runs it: called with the next places only.
+
+        Time is dimension 1 of all inputs, such as that of tokens in a text. The stream keeps the
+        keys and values of attention, so that a step costs as much as its own places.
+
+        Returns:
+            A stream that has seen nothing. What it is called with, and what it returns, is that of
+            the network, of the next places: the same numbers, to the bit, as for all at once.
+
+        Raises:
+            Refused: An output may depend on what comes later, or on the length of the whole.
+
+        Example:
+            >>> import torch, torchac.exact
+            >>> network = torch.nn.Sequential(torch.nn.Embedding(256, 8), torch.nn.Linear(8, 256))
+            >>> tokens = torch.randint(256, (2, 20))
+            >>> exact = torchac.exact.convert(network.eval(), [tokens])
+            >>> stream = exact.stream()
+            >>> parts = [stream(tokens[:, :12]), stream(tokens[:, 12:])]
+            >>> torch.cat(parts, 1).equal(exact(tokens))
+            True
+        """
+        return Stream(self._steps, self._grids, self._run)
+
+    def _run(self, inputs: Sequence[torch.Tensor], compute: Compute) -> Any:
+        """Computes the outputs; `compute` computes each step that has inputs from others."""
+        expected = sum(isinstance(step.operation, (Input, Tokens)) for step in self._steps)
         if len(inputs) != expected:
             raise TypeError(f"there are {len(inputs)} inputs: expected {expected}")
         with torch.no_grad():
-            return self._run(inputs)
+            return self._values(inputs, compute)
 
-    def _run(self, inputs: Sequence[torch.Tensor]) -> Any:
+    def _values(self, inputs: Sequence[torch.Tensor], compute: Compute) -> Any:
         given = iter(inputs)
         values: dict[int, torch.Tensor] = {}
         shapes: list[Sequence[int]] = []
@@ -67,7 +98,7 @@ class Network(nn.Module):
                 shapes.append(shapes[step.inputs[0]])
                 continue
             operation, chain = step.operation, self._chains.get(i, [])
-            if isinstance(operation, Input):
+            if isinstance(operation, (Input, Tokens)):
                 y = operation(next(given))
             else:
                 arguments = [values[j] for j in step.inputs]
@@ -79,7 +110,7 @@ class Network(nn.Module):
                     then = [self._steps[j].operation for j in chain]
                     y = operation(*arguments, then=lambda y, then=then: _all(then, y))
                 else:
-                    y = operation(*arguments, sizes=sizes)
+                    y = compute(step, i, arguments, sizes)
                 del arguments
             shapes.append(y.shape)
             values[chain[-1] if chain else i] = y
@@ -116,7 +147,7 @@ class Network(nn.Module):
 
 
 def _chains(steps: Sequence[Step]) -> dict[int, list[int]]:
-    """The pointwise steps that follow each convolution, which are done with each part of it."""
+    """The pointwise steps that follow those that are done in parts, to be done with each part."""
     users: dict[int, list[int]] = {}
     for i, step in enumerate(steps):
         for j in step.inputs:
@@ -124,13 +155,21 @@ def _chains(steps: Sequence[Step]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for i, step in enumerate(steps):
         end, chain = i, []
-        if isinstance(step.operation, Correlation):
+        if step.operation.in_parts:
             while len(users.get(end, ())) == 1 and steps[users[end][0]].operation.pointwise:
                 (end,) = users[end]
                 chain.append(end)
         if chain:
             found[i] = chain
     return found
+
+
+def _compute(
+    step: Step, _: int, values: Sequence[torch.Tensor], sizes: Sequence[int | None]
+) -> torch.Tensor:
+    """A step, of all there is."""
+    y: torch.Tensor = step.operation(*values, sizes=sizes)
+    return y
 
 
 def _all(operations: Sequence[Operation], y: torch.Tensor) -> torch.Tensor:
@@ -198,6 +237,8 @@ def _report(steps: Sequence[Step], grids: Sequence[Grid]) -> str:
         seen = "" if step.seen is None else f"{step.seen:.4g}"
         if isinstance(operation, Input):
             rows.append(("", "input", "", "", seen, f"{operation.attributes['limit']:.4g}"))
+        elif isinstance(operation, Tokens):
+            rows.append(("", "tokens", "", "", "", f"{operation.attributes['count'] - 1}"))
         elif isinstance(operation, Output):
             step_of = math.log2(operation.attributes["step"])
             rows.append(("", "output", "", f"2^{step_of:.0f} each", "", ""))

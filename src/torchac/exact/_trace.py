@@ -89,6 +89,8 @@ def _defaults(root: nn.Module, inputs: int) -> dict[str, Any]:
 class _Tracer(fx.Tracer):
     """Looks into modules of users, and knows where it is."""
 
+    proxy_buffer_attributes = True  # so that they may be sliced by sizes
+
     def __init__(self, top: nn.Module) -> None:
         super().__init__()
         self.top = top

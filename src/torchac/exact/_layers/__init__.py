@@ -7,6 +7,7 @@ from torch import fx, nn
 from torchac.exact._layers import (  # noqa: F401, each registers its rules
     arithmetic,
     curves,
+    language,
     norms,
     pooling,
     products,
@@ -19,19 +20,38 @@ from torchac.exact._layers.registry import (
     IN_PLACE,
     METHODS,
     MODULES,
+    OF_SIZES,
+    Mask,
     Rule,
+    Size,
+    Unfinished,
     Value,
     depends,
     value_of,
 )
 from torchac.exact._trace import norm_of
 
-__all__ = ["CREATE", "IN_PLACE", "KNOWN", "Value", "depends", "fold_norms", "rule_of", "value_of"]
+__all__ = [
+    "CREATE",
+    "IN_PLACE",
+    "KNOWN",
+    "OF_SIZES",
+    "Mask",
+    "Rule",
+    "Size",
+    "Unfinished",
+    "Value",
+    "depends",
+    "fold_norms",
+    "rule_of",
+    "value_of",
+]
 
 KNOWN = (
     "convolutions (also transposed, grouped, masked), Linear, BatchNorm, GDN, ReLU, LeakyReLU, "
     "ReLU6, Hardtanh, clamp, sigmoid, tanh, SiLU, GELU, softplus, sums and products, pooling, "
-    "nearest upsampling, PixelShuffle, pad, cat, chunk, split, slices, reshape and permute"
+    "nearest upsampling, PixelShuffle, pad, cat, stack, chunk, split, slices, reshape and permute; "
+    "Embedding, LayerNorm, RMSNorm, softmax attention"
 )
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torchac.exact._layers.registry import (
     FUNCTIONS,
     MODULES,
+    Attending,
     Converter,
     Rule,
     Size,
@@ -32,8 +33,16 @@ def limited(c: Converter, y: Value) -> Value:
     return c.limit(y, most, seen.max().item())
 
 
+SCORES: dict[str, Rule] = {}
+"""What arithmetic does with scores of attention."""
+
+
 def _arithmetic(name: str, operation: type[Operation]) -> Rule:
     def rule(c: Converter, input: Any, other: Any, alpha: float = 1) -> Any:  # noqa: A002
+        if isinstance(other, Attending) and not isinstance(input, Value):
+            input, other = other, input  # noqa: A001
+        if isinstance(input, Attending) and name in SCORES:
+            return SCORES[name](c, input, other)
         if any(isinstance(x, Size) for x in (input, other)):
             return _of_sizes(name)(c, input, other)
         if alpha != 1:
@@ -66,6 +75,8 @@ register("mul", "mul_", functions=[operator.mul, operator.imul, torch.mul])(mult
 @register("div", "div_", functions=[operator.truediv, operator.itruediv, torch.div])
 def divide(c: Converter, input: Any, other: Any) -> Any:  # noqa: A002, as torch names it
     """Multiplies by the reciprocal of a constant."""
+    if isinstance(input, Attending):
+        return SCORES["divide"](c, input, other)
     if isinstance(input, Size) or isinstance(other, (Value, Size)):
         raise c.refused("it divides by a value, which may be 0: divide by a constant")
     return multiply(c, input, 1 / other)

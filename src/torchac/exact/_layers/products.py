@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -204,13 +203,3 @@ def linear(
 
 
 MODULES[nn.Linear] = lambda c, module, x: linear(c, x, module.weight, module.bias)
-
-
-@register("matmul", functions=[operator.matmul, torch.matmul])
-def matmul(c: Converter, x: Any, other: Any) -> Value:
-    """A product with a matrix of weights."""
-    if not isinstance(x, Value) or isinstance(other, Value) or other.ndim != 2:
-        raise c.refused(
-            "it is a product of two values: of values and a matrix of weights it may be"
-        )
-    return linear(c, x, other.T)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import fx, nn
@@ -24,10 +24,25 @@ FUNCTIONS: dict[Any, Rule] = {}
 METHODS: dict[str, Rule] = {}
 """Of tensors."""
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+OF_SIZES = _names(
+    "ones zeros full tril tril_ triu triu_ eq ne lt le gt ge logical_not invert bool to view "
+    "unsqueeze getitem masked_fill"
+)
+"""Functions that give masks, if they depend on sizes alone."""
+
+
 IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
 """Functions that change their first argument."""
 
-CREATE = ("zeros", "ones", "full", "tensor", "arange", "eye", "_assert", "_assert_is_none", "eq")
+CREATE = _names(
+    "zeros ones full tensor arange eye tril triu cos sin exp log outer rsqrt bool invert eq sqrt "
+    "_assert _assert_is_none"
+)
 """Functions that give the same numbers always, if they depend on no input."""
 
 
@@ -59,6 +74,58 @@ class Size:
     expression: Expression
 
 
+class Unfinished:
+    """What no operation gives by itself, and only some functions take: the start of a pattern."""
+
+    takers: ClassVar[frozenset[str]] = frozenset()
+    what: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Attending(Unfinished):
+    """Scores of attention `scale * q @ k`, or their softmax, that are still to weight values.
+
+    `size` is that of the last dimension of `q` and `k`, and `keys` the most places of `k` seen.
+    """
+
+    q: Value
+    k: Value
+    size: int
+    keys: int
+    scale: float = 1.0
+    causal: bool = False
+    softmax: bool = False
+
+    what = "scores of attention, which must be masked, put through a softmax, and multiplied"
+    takers = _names(
+        "mul mul_ imul truediv itruediv div div_ add iadd masked_fill masked_fill_ where softmax "
+        "Softmax dropout Dropout matmul float to type_as contiguous"
+    )
+
+
+@dataclass(frozen=True)
+class Mask(Unfinished):
+    """Numbers that depend on sizes alone, and what they are for each batch."""
+
+    floats: list[torch.Tensor]
+
+    what = "numbers that depend on sizes, which may only mask scores of attention"
+    takers = frozenset(
+        ("masked_fill", "masked_fill_", "where", "add", "iadd", "scaled_dot_product_attention")
+    )
+
+
+@dataclass(frozen=True)
+class Positions(Unfinished):
+    """The whole numbers below a size, in the last of so many dimensions."""
+
+    stop: Size
+    ndim: int = 1
+
+    what = "positions, which may only select the first rows of weights"
+    takers = frozenset(("unsqueeze", "getitem", "embedding", "Embedding", "to", "long"))
+
+
 class Converter(Protocol):
     """What a rule may ask for."""
 
@@ -77,6 +144,9 @@ class Converter(Protocol):
 
     def limit(self, value: Value, most: torch.Tensor, seen: float) -> Value:
         """Limits a value, where that makes its bound smaller."""
+
+    def fixed_size(self, value: Value, dim: int) -> int | None:
+        """The size of a value in a dimension, if a reshape says that it is always the same."""
 
     def floats(self) -> list[torch.Tensor]:
         """What the module computes here, for each batch."""
@@ -111,7 +181,7 @@ def value_of(c: Converter, x: Any) -> Value:
 def depends(*things: Any) -> bool:
     """Whether something in there is known only when the network runs."""
     found: list[bool] = []
-    fx.node.map_aggregate(things, lambda x: found.append(isinstance(x, (Value, Size))))
+    fx.node.map_aggregate(things, lambda x: found.append(isinstance(x, (Value, Size, Unfinished))))
     return any(found)
 
 

@@ -9,7 +9,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from torchac.exact._layers.registry import MODULES, Converter, Size, Value, register, value_of
+from torchac.exact._layers.registry import (
+    MODULES,
+    Attending,
+    Converter,
+    Mask,
+    Positions,
+    Size,
+    Value,
+    depends,
+    register,
+    value_of,
+)
 from torchac.exact._operations import shapes as moves
 
 
@@ -19,11 +30,23 @@ from torchac.exact._operations import shapes as moves
     "detach",
     "float",
     "double",
+    "long",
+    "type_as",
     functions=[torch.clone],
     modules=[nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout],
 )
-def same(c: Converter, input: Any, **_: Any) -> Any:  # noqa: A002, as torch names it
+def same(c: Converter, input: Any, *_: Any, **__: Any) -> Any:  # noqa: A002, as torch names it
     """The same."""
+    return input
+
+
+@register("to")
+def cast(c: Converter, input: Any, *to: Any, **how: Any) -> Any:  # noqa: A002, as torch names it
+    """The same, in another dtype or on another device."""
+    dtypes = [x for x in (*to, *how.values()) if isinstance(x, torch.dtype)]
+    tokens = not isinstance(input, Attending) and c.floats()[0].dtype == torch.int64
+    if not all(dtype.is_floating_point or tokens for dtype in dtypes):
+        raise c.refused(f"it rounds values, to {dtypes[0]}")
     return input
 
 
@@ -48,13 +71,21 @@ def attribute(c: Converter, x: Value, name: str) -> Any:
         return sizes(c, x)
     if name == "ndim":
         return x.ndim
+    if name == "mT":
+        return transpose(c, x, -2, -1)
+    if name in ("dtype", "device"):
+        return c.floats()[0]
     raise c.refused(f"it takes the attribute {name}")
 
 
 @register("size")
 def sizes(c: Converter, x: Value, dim: int | None = None) -> Any:
     """The sizes of a value, or one of them."""
-    return tuple(x.sizes) if dim is None else x.sizes[dim]
+    found = [
+        size if isinstance(size, int) else c.fixed_size(x, d) or size
+        for d, size in enumerate(x.sizes)
+    ]
+    return tuple(found) if dim is None else found[dim]
 
 
 @register("dim")
@@ -116,8 +147,12 @@ def squeeze(c: Converter, input: Value, dim: int | None = None) -> Value:  # noq
 
 
 @register("unsqueeze", functions=[torch.unsqueeze])
-def unsqueeze(c: Converter, input: Value, dim: int) -> Value:  # noqa: A002
+def unsqueeze(c: Converter, input: Any, dim: int) -> Any:  # noqa: A002
     """With one more dimension of size 1."""
+    if isinstance(input, Positions):
+        if dim not in (0, -2):
+            raise c.refused("it puts positions into another dimension than the last")
+        return Positions(input.stop, input.ndim + 1)
     items: list[Any] = [slice(None)] * input.ndim
     items.insert(dim % (input.ndim + 1), None)
     return index(c, input, tuple(items))
@@ -140,8 +175,33 @@ def transpose(c: Converter, input: Value, dim0: int, dim1: int) -> Value:  # noq
 
 @register(functions=[operator.getitem])
 def item(c: Converter, x: Any, items: Any) -> Any:
-    """A part of a value, or one of several."""
-    return index(c, x, items) if isinstance(x, Value) else x[items]
+    """A part of a value, or one of several; the first rows of weights; or a mask."""
+    if not isinstance(x, torch.Tensor):
+        if isinstance(x, Positions):
+            raise c.refused(f"it takes {x.what}")
+        return index(c, x, items) if isinstance(x, Value) else x[items]
+    if isinstance(items, Positions):
+        return rows(c, x, items)
+    listed = items if isinstance(items, tuple) else (items,)
+    if sum(isinstance(i, slice) and depends(i.start, i.stop) for i in listed) > 1:
+        return Mask(c.floats())
+    return index(c, value_of(c, x.double()), items)
+
+
+def rows(c: Converter, weight: torch.Tensor, positions: Positions) -> Value:
+    """The first rows of weights."""
+    new: list[Any] = [None] * (positions.ndim - 1)
+    return index(c, value_of(c, weight), (*new, slice(positions.stop)))
+
+
+@register(functions=[torch.arange])
+def arange(c: Converter, *ends: Any, **how: Any) -> Positions:
+    """The whole numbers below a size."""
+    if len(ends) == 2 and ends[0] == 0:
+        ends = ends[1:]
+    if len(ends) != 1 or not isinstance(ends[0], Size) or {"start", "end", "step"} & set(how):
+        raise c.refused("it counts by what depends on the input: from 0 to a size it may")
+    return Positions(ends[0])
 
 
 def index(c: Converter, x: Value, items: Any) -> Value:
@@ -186,6 +246,15 @@ def concatenate(c: Converter, tensors: Any, dim: int = 0) -> Value:
     if any(x.grid.step.shape[dim] > 1 for x in values):
         found = [_size_seen(c, x, dim) for x in tensors]
     return c.emit(moves.Concatenate({"dim": dim, "sizes": found}), *values)
+
+
+@register(functions=[torch.stack])
+def stack(c: Converter, tensors: Any, dim: int = 0) -> Value:
+    """Values one after the other, in a new dimension."""
+    values = [value_of(c, x) for x in tensors]
+    dim %= values[0].ndim + 1
+    parts = [unsqueeze(c, x, dim) for x in values]
+    return c.emit(moves.Concatenate({"dim": dim, "sizes": None}), *parts)
 
 
 def _size_seen(c: Converter, x: Any, dim: int) -> int:

@@ -3,6 +3,7 @@
 from torchac.exact._operations import (  # noqa: F401
     correlation,
     elementwise,
+    language,
     pooling,
     products,
     rounding,

@@ -8,7 +8,7 @@ operation checks its attributes, and the proofs are made anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import torch
@@ -18,6 +18,8 @@ from torchac.exact._grid import Grid
 
 Expression: TypeAlias = "int | list[Any]"
 """A size that is known when the network runs: see `_sizes`."""
+
+_AT_ONCE = 1 << 15
 
 KINDS: dict[str, type[Operation]] = {}
 """The operations by the names that they have in files."""
@@ -29,6 +31,7 @@ class Operation(nn.Module):
     Attributes:
         kind: Its name in files.
         inputs: How many values it takes; None for any number from one on.
+        in_parts: Whether `forward` takes what is to be done `then`, with each part of the output.
         pointwise: Whether it has one input, and each output depends on the input at its own place.
         attributes: Its numbers, strings and lists of them, as files have them.
         proved: The bits of its largest sum, if it sums; set by `prove`.
@@ -36,6 +39,7 @@ class Operation(nn.Module):
 
     kind: ClassVar[str]
     inputs: ClassVar[int | None] = 1
+    in_parts: ClassVar[bool] = False
     pointwise: ClassVar[bool] = False
 
     def __init__(
@@ -70,9 +74,53 @@ class Operation(nn.Module):
         """What is known of the output if these are known of the inputs; raises Unproved."""
         raise NotImplementedError
 
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        """The dimension of the output that is time, for networks that are streamed.
+
+        Args:
+            at: The dimension of each input that is time; None if it does not depend on time.
+            ndims: The number of dimensions of each input.
+            lengths: For each of `sizes`, whether it is the length of time.
+
+        Raises:
+            ValueError: A place in time depends on others, in a way that is not known.
+        """
+        if self.pointwise or all(dim is None for dim in at):
+            return at[0] if at else None
+        raise ValueError("it is not known to be causal")
+
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
         """Computes the output; `sizes` are those that it needs."""
         raise NotImplementedError
+
+
+def by_items(
+    compute: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, numbers: int
+) -> torch.Tensor:
+    """Computes items a few at a time, so that they stay in the cache, and joins what they give.
+
+    Args:
+        compute: Changes the size of the last dimension at most.
+        x: The items, in the first dimension that has several.
+        numbers: The larger size of the last dimension.
+    """
+    dim = next((d for d, n in enumerate(x.shape[:-1]) if n > 1), None)
+    if dim is None:
+        return compute(x)
+    count = x.shape[dim]
+    some = max(1, _AT_ONCE // max(1, math.prod(x.shape[dim + 1 : -1]) * numbers))
+    if some >= count:
+        return compute(x)
+    result: torch.Tensor | None = None
+    for start in range(0, count, some):
+        y = compute(x.narrow(dim, start, min(some, count - start)))
+        if result is None:
+            result = y.new_empty((*y.shape[:dim], count, *y.shape[dim + 1 :]))
+        result.narrow(dim, start, y.shape[dim]).copy_(y)
+    assert result is not None
+    return result
 
 
 def expect(good: bool, what: str) -> None:

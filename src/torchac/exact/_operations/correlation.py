@@ -31,6 +31,7 @@ class Correlation(Operation):
     """
 
     kind: ClassVar[str] = "correlation"
+    in_parts = True
     bias: torch.Tensor
 
     def check(self, attributes: set[str], tensors: set[str]) -> None:

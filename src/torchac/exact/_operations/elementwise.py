@@ -32,7 +32,7 @@ class Constant(Operation):
         return self.value
 
 
-class _Pair(Operation):
+class Pair(Operation):
     """Two values, of which one may be broadcast to the shape of the other."""
 
     inputs = 2
@@ -47,8 +47,16 @@ class _Pair(Operation):
         zero = torch.zeros_like(a.step) + torch.zeros_like(b.step)
         return zero + a.step, zero + a.bound, zero + b.step, zero + b.bound
 
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        longest = max(ndims)
+        found = {d + longest - n for d, n in zip(at, ndims, strict=True) if d is not None}
+        expect(len(found) < 2, "its values have time in different dimensions")
+        return found.pop() if found else None
 
-class Add(_Pair):
+
+class Add(Pair):
     """`a + b`."""
 
     kind: ClassVar[str] = "add"
@@ -70,7 +78,7 @@ class Subtract(Add):
         return values[0] - values[1]
 
 
-class Multiply(_Pair):
+class Multiply(Pair):
     """`a * b`."""
 
     kind: ClassVar[str] = "multiply"
@@ -83,7 +91,7 @@ class Multiply(_Pair):
         return values[0] * values[1]
 
 
-class Divide(_Pair):
+class Divide(Pair):
     """`a / max(b, least)`, where `least` is positive."""
 
     kind: ClassVar[str] = "divide"
@@ -113,9 +121,12 @@ class SquareRoot(Operation):
         return Grid(torch.zeros_like(x.step), power_of_two(positive.sqrt(), above=True))
 
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
-        x = values[0].clamp(min=0)
-        # torch's own root on CPUs is that of a library which rounds some numbers otherwise.
-        return torch.from_numpy(np.sqrt(x.numpy())) if x.is_cpu else x.sqrt_()
+        return root(values[0].clamp(min=0))
+
+
+def root(x: torch.Tensor) -> torch.Tensor:
+    """The square root as IEEE 754 rounds it; torch's own on CPUs rounds some numbers otherwise."""
+    return torch.from_numpy(np.sqrt(x.numpy())) if x.is_cpu else x.sqrt()
 
 
 class Absolute(Operation):

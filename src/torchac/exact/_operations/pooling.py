@@ -95,6 +95,13 @@ class Mean(Operation):
             raise ValueError(f"a mean of {count} values: expected 1 to {MOST_VALUES}")
         return x.sum(dims, keepdim=keep).div_(count)
 
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        (dim,), dims = at, self.attributes["dims"]
+        expect(dim not in dims, "it is a mean over time")
+        return dim if dim is None or self.attributes["keep"] else dim - sum(d < dim for d in dims)
+
 
 class MaxPool(Operation):
     """The largest of the values in a window."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -16,7 +16,7 @@ from torchac.exact._grid import (
     power_of_two,
     prove_sum,
 )
-from torchac.exact._operations.base import Operation, expect
+from torchac.exact._operations.base import Operation, by_items, expect
 
 WEIGHT_BITS = 15
 """Of the largest product of a weight and a bound in each sum, besides the sign."""
@@ -94,6 +94,7 @@ class Linear(Operation):
     """`weight @ x + bias` in the last dimension."""
 
     kind: ClassVar[str] = "linear"
+    in_parts = True
     weight: torch.Tensor
     bias: torch.Tensor
 
@@ -111,6 +112,21 @@ class Linear(Operation):
         shape = (*(1 for _ in range(ndim - 1)), -1)
         return Grid(y.step.view(shape), y.bound.view(shape))
 
-    def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
+    def forward(
+        self,
+        *values: torch.Tensor,
+        sizes: Sequence[int | None] = (),
+        then: Callable[[torch.Tensor], torch.Tensor] = lambda y: y,
+    ) -> torch.Tensor:
         (x,) = values
-        return torch.nn.functional.linear(x, self.weight, self.bias)
+
+        def compute(x: torch.Tensor) -> torch.Tensor:
+            return then(torch.nn.functional.linear(x, self.weight, self.bias))
+
+        return by_items(compute, x, max(self.weight.shape))
+
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        expect(at[0] is None or at[0] < ndims[0] - 1, "it sums over time")
+        return at[0]

@@ -130,6 +130,12 @@ class Output(Operation):
         return x.add_(far).sub_(far).to(torch.float32)
 
 
+def round_to(x: torch.Tensor, step: float) -> torch.Tensor:
+    """The next multiple of a step, halves to the even one, for at most 2^51 steps."""
+    far = step * _TO_ROUND
+    return (x + far).sub_(far)
+
+
 def spread(numbers: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Numbers for each channel, of a shape that goes with the grid of what they are for."""
     expect(numbers.ndim == grid.ndim, "it has a number for each channel of another value")

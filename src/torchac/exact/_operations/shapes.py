@@ -65,6 +65,13 @@ class Concatenate(Operation):
             raise ValueError(f"values have the sizes {found} in dimension {dim}: want {expected}")
         return torch.cat(values, dim)
 
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        expect(len(set(at)) == 1, "only some of its values depend on time")
+        expect(at[0] != self.attributes["dim"], "it joins what comes at different times")
+        return at[0]
+
 
 class Split(Operation):
     """One of the parts of a value in a dimension: of so many equal `parts`, or of these sizes."""
@@ -94,6 +101,12 @@ class Split(Operation):
             raise ValueError(f"a value has shape {tuple(x.shape)}: too small for {parts} parts")
         part: torch.Tensor = found[at]
         return part
+
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        expect(at[0] is None or at[0] != self.attributes["dim"], "it splits time")
+        return at[0]
 
 
 class Reshape(Operation):
@@ -126,6 +139,16 @@ class Reshape(Operation):
             raise ValueError(f"a value has shape {tuple(x.shape)}: it cannot become {shape}")
         return y
 
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        if at[0] is None:
+            expect(not any(lengths), "it has the length of time")
+            return None
+        kept = self.attributes["kept"] >= at[0] and at[0] < len(lengths) and lengths[at[0]]
+        expect(kept and sum(lengths) == 1, "it mixes time with other dimensions")
+        return at[0]
+
 
 class Permute(Operation):
     """The dimensions in another order."""
@@ -145,6 +168,11 @@ class Permute(Operation):
 
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
         return values[0].permute(self.attributes["dims"])
+
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        return None if at[0] is None else self.attributes["dims"].index(at[0])
 
 
 class Index(Operation):
@@ -202,6 +230,26 @@ class Index(Operation):
             else:
                 places.append(None if item == "new" else item)
         return values[0][tuple(places)]
+
+    def follow(
+        self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
+    ) -> int | None:
+        items, ends = self.attributes["items"], iter(lengths)
+        found, dim = [], 0
+        for place, item in enumerate(items):
+            long = [next(ends), next(ends)] if isinstance(item, list) else [False]
+            if item != "new":
+                if dim == at[0]:
+                    expect(item in ([None, None, 1], [0, None, 1]), "it takes a part of time")
+                    found.append(place)
+                elif any(long):
+                    expect(at[0] is None and long == [False, True], "it takes a part of time")
+                    expect(item[0] in (None, 0) and item[2] == 1, "it takes a part of time")
+                    found.append(place)
+                dim += 1
+        expect(len(found) < 2, "it has time twice")
+        gone = [i for i, item in enumerate(items) if isinstance(item, int)]
+        return found[0] - sum(i < found[0] for i in gone) if found else None
 
 
 def _is_fixed(end: Expression | None) -> bool:
