@@ -225,6 +225,12 @@ def read_raster(
     return read
 
 
+def has_hidden_channels(module: nn.Module) -> bool:
+    """Whether it is convolutions one after the other, with nothing between that tells channels."""
+    layers = (nn.Conv2d, nn.ConvTranspose2d, nn.ReLU, nn.LeakyReLU)
+    return isinstance(module, nn.Sequential) and all(isinstance(m, layers) for m in module)
+
+
 def with_other_channels(sequence: nn.Sequential, how: str) -> nn.Sequential:
     """The same function, with hidden channels rescaled by up to 2^±12, or in another order."""
     changed = copy.deepcopy(sequence)
