@@ -197,6 +197,9 @@ CAUSAL: dict[str, Callable[..., torch.Tensor]] = {
 }
 
 
+CAUSAL["weights as values"] = lambda m, y, q, k, v, t: attention(
+    q, k, m.place[:, :t], is_causal=True
+)
 if hasattr(nn, "RMSNorm"):  # from torch 2.4 on, which also has a scale
     CAUSAL["scale"] = lambda m, y, q, k, v, t: attention(q, k, v, is_causal=True, scale=0.3)
 
@@ -221,6 +224,10 @@ NOT_CAUSAL: dict[str, tuple[Callable[..., torch.Tensor], str]] = {
     "last": (lambda m, y, q, k, v, t: y + y[:, -1:], "takes a part of time"),
     "shift": (lambda m, y, q, k, v, t: functional.pad(y, (0, 0, 1, 0)), "not known to be causal"),
     "items": (lambda m, y, q, k, v, t: y.view(-1, 8), "mixes time with other dimensions"),
+    "items and back": (
+        lambda m, y, q, k, v, t: m.v(y.view(y.shape[0] * t, 8)).view(y.shape[0], t, 8),
+        "computes with the length of time",
+    ),
     "sum": (lambda m, y, q, k, v, t: m.q(y[:, :8].mT), "takes a part of time"),
 }
 
@@ -410,7 +417,7 @@ def test_attention_is_softmax() -> None:
     with pytest.raises(ValueError, match="expected 1 to 64 places"):
         operation(*(torch.cat((x, x), -2) for x in (q, k, v)))
     with pytest.raises(ValueError, match="expected equal ones, and 8 numbers"):
-        operation(q, k[:1], v)
+        operation(q, k[:, :2], v)
 
 
 def test_attention_that_is_not_proved() -> None:

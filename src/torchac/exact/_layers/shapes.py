@@ -102,17 +102,22 @@ def reshape(c: Converter, input: Value, *shape: Any) -> Value:  # noqa: A002
         raise c.refused("its shape is not of whole numbers")
     kept = 0
     for item, size in zip(items, input.sizes, strict=False):
-        if item != size and not (kept == 0 and _counts_items(item)):
+        if item != size and not (kept == 0 and _keeps_items(c, input, item)):
             break
         kept += 1
     listed = [item.expression if isinstance(item, Size) else item for item in items]
     return c.emit(moves.Reshape({"shape": listed, "kept": kept}), input)
 
 
-def _counts_items(size: Any) -> bool:
-    """Whether it is the first size of any value: all have as many items as the batch."""
+def _keeps_items(c: Converter, x: Value, size: Any) -> bool:
+    """Whether a first size is that of the batch, and the value has as many items as that."""
     expression = size.expression if isinstance(size, Size) else None
-    return isinstance(expression, list) and expression[0] == "size" and expression[2] == 0
+    if not isinstance(expression, list) or expression[0] != "size" or expression[2] != 0:
+        return False
+    before = c.floats_of(x)
+    return before is not None and all(
+        a.shape[0] == b.shape[0] for a, b in zip(before, c.floats(), strict=True)
+    )
 
 
 @register("flatten", functions=[torch.flatten])

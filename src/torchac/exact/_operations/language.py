@@ -197,11 +197,10 @@ class Attention(Operation):
 
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
         q, k, v = values
-        self._check_shapes(q, k, v)
-        *lead, n, _ = q.shape
-        m = k.shape[-2]
+        lead = self._check_shapes(q, k, v)
+        n, m = q.shape[-2], k.shape[-2]
         items = math.prod(lead)
-        q, k, v = (x.reshape(items, *x.shape[-2:]) for x in (q, k, v))
+        q, k, v = (x.expand(*lead, -1, -1).reshape(items, *x.shape[-2:]) for x in (q, k, v))
         result = q.new_empty((items, n, v.shape[-1]))
         most = len(self.table) - 1
         for first in range(0, n, _ROWS):
@@ -227,15 +226,18 @@ class Attention(Operation):
             return None
         return torch.ones((rows, rows), dtype=torch.bool, device=device).triu_(1)
 
-    def _check_shapes(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
+    def _check_shapes(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> list[int]:
+        """The sizes of all dimensions but the last two, to which values are broadcast."""
         size, keys = self.attributes["size"], self.attributes["keys"]
         n, m = q.shape[-2], k.shape[-2]
         shapes = f"values have the shapes {', '.join(str(tuple(x.shape)) for x in (q, k, v))}"
-        same = q.shape[:-2] == k.shape[:-2] == v.shape[:-2] and m == v.shape[-2]
+        sizes = [set(n) - {1} for n in zip(*(x.shape[:-2] for x in (q, k, v)), strict=True)]
+        same = all(len(n) <= 1 for n in sizes) and m == v.shape[-2]
         if not same or q.shape[-1] != size or k.shape[-1] != size:
             raise ValueError(f"{shapes}: expected equal ones, and {size} numbers")
         if not 1 <= m <= keys or (self.attributes["causal"] and n > m):
             raise ValueError(f"{shapes}: expected 1 to {keys} places, as many in each")
+        return [n.pop() if n else 1 for n in sizes]
 
     def follow(
         self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
