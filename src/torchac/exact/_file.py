@@ -11,22 +11,19 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import secrets
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from torchac import files
+from torchac import _storage
+from torchac._storage import File
 from torchac._tensors import NDArray
 from torchac.errors import CorruptStreamError
 from torchac.exact._network import Network
 from torchac.exact._operations.base import are_integers, expect
 from torchac.exact._program import parse, tensors_of
-from torchac.files import File
 
 MAGIC = b"\x89tax"  # no text begins so
 VERSION = 1
@@ -97,7 +94,7 @@ def load(file: File) -> Network:
     Example:
         See `convert`.
     """
-    data = files._read(file)
+    data, _ = _storage.read(file)
     if data[: len(MAGIC)] != MAGIC:
         start = bytes(data[: len(MAGIC)])
         raise CorruptStreamError(f"this is no file of torchac.exact.save: it begins with {start!r}")
@@ -150,19 +147,10 @@ def _network(data: memoryview) -> Network:
 
 
 def _write(file: File, content: bytes) -> None:
-    if not isinstance(file, (str, os.PathLike)):
-        if not callable(getattr(file, "write", None)):
-            raise TypeError(f"file is of type {type(file).__name__}: expected a path or a file")
-        taken: Any = file.write(content)  # some files return nothing
-        if isinstance(taken, int) and taken < len(content):  # as files without a buffer may
-            raise OSError(f"the file took {taken} of {len(content)} bytes")
-        return
-    path = Path(os.path.realpath(file))  # a link goes on leading there
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    output = _storage.Output(file)
     try:
-        with files._open_for(path, temporary) as opened:
-            opened.write(content)
-        temporary.replace(path)
+        output.write(content)
+        output.commit()
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        output.abandon()
         raise
