@@ -318,7 +318,8 @@ def encode_text(model: Any, tokens: Tensor, *, together: bool = False) -> list[b
     """A stream for each text, of all but its first byte, or one of all; the model runs once."""
     with torch.no_grad():
         logits = model(tokens, torch.arange(CONTEXT).expand(len(tokens), -1))
-    parts = [(logits, tokens)] if together else zip(logits.split(1), tokens.split(1), strict=True)
+    size = len(tokens) if together else 1
+    parts = zip(torch.split(logits, size), torch.split(tokens, size), strict=True)
     return [
         torchac.encode(torchac.Categorical(logits=of[:, :-1]), text[:, 1:]) for of, text in parts
     ]
