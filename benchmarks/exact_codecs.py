@@ -266,10 +266,14 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Adds attention, and then two layers."""
         n, length, width = x.shape
-        parts = self.qkv(self.before(x)).chunk(3, -1)
         shape = (n, length, self.heads, width // self.heads)
-        q, k, v = (part.reshape(shape).transpose(1, 2) for part in parts)
-        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        q, k, v = self.qkv(self.before(x)).chunk(3, -1)
+        y = functional.scaled_dot_product_attention(
+            q.reshape(shape).transpose(1, 2),
+            k.reshape(shape).transpose(1, 2),
+            v.reshape(shape).transpose(1, 2),
+            is_causal=True,
+        )
         x = x + self.out(y.transpose(1, 2).reshape(n, length, width))
         result: Tensor = x + self.down(functional.gelu(self.up(self.between(x))))
         return result
@@ -310,27 +314,34 @@ def train_language_model(steps: int) -> tuple[LanguageModel, Tensor]:
     return model.eval(), unseen.view(-1, CONTEXT)
 
 
-def encode_text(model: Any, tokens: Tensor) -> list[bytes]:
-    """A stream for each text, of all but its first byte, all texts in one pass."""
+def encode_text(model: Any, tokens: Tensor, *, together: bool = False) -> list[bytes]:
+    """A stream for each text, of all but its first byte, or one of all; the model runs once."""
     with torch.no_grad():
         logits = model(tokens, torch.arange(CONTEXT).expand(len(tokens), -1))
+    size = len(tokens) if together else 1
+    parts = zip(torch.split(logits, size), torch.split(tokens, size), strict=True)
     return [
-        torchac.encode(torchac.Categorical(logits=row[:-1]), text[1:])
-        for row, text in zip(logits, tokens, strict=True)
+        torchac.encode(torchac.Categorical(logits=of[:, :-1]), text[:, 1:]) for of, text in parts
     ]
 
 
 def read_text(model: Any, streams: Sequence[bytes], tokens: Tensor) -> int:
-    """How many streams are read right, token by token, each alone."""
+    """How many streams are read right, token by token, each alone.
+
+    An exact network keeps what it has seen; a network of floats sees all tokens so far again.
+    """
     read = 0
     with torch.no_grad():
         for stream, text in zip(streams, tokens, strict=True):
             decoder, known = torchac.Decoder(stream), text[None, :1]
+            step = model.stream() if hasattr(model, "stream") else None
             try:
                 while known.shape[1] < CONTEXT:
-                    logits = model(known, torch.arange(known.shape[1])[None])
-                    new = decoder.decode(torchac.Categorical(logits=logits[:, -1]))
-                    known = torch.cat((known, new.view(1, 1).long()), 1)
+                    places = torch.arange(known.shape[1])[None]
+                    new = slice(-1, None) if step else slice(None)
+                    logits = (step or model)(known[:, new], places[:, new])[:, -1]
+                    token = decoder.decode(torchac.Categorical(logits=logits))
+                    known = torch.cat((known, token.view(1, 1).long()), 1)
             except torchac.CorruptStreamError:
                 continue
             read += known[0].equal(text)
