@@ -134,6 +134,17 @@ def unbound(model: Any) -> list[Any]:
     return [model._map(lambda array, k=k: array[k]) for k in range(count)]
 
 
+def test_items_have_rows_that_others_have_too() -> None:
+    """Rows that are expanded, while the integers that they are for are not."""
+    rows = torch.rand(3, 1, 9, generator=torch.Generator().manual_seed(5)).cumsum(-1)
+    cdf = torch.nn.functional.pad(rows / rows[..., -1:], (1, 0)).expand(3, 40, 10)
+    low, values = torch.arange(120).view(3, 40) % 11, torch.arange(120).int().view(3, 40) % 19
+    model, copied = torchac.Tables(cdf, low=low), torchac.Tables(cdf.contiguous(), low=low)
+    streams = torchac.encode_batch(copied, values)
+    assert torchac.encode_batch(model, values) == streams
+    assert torchac.decode_batch(model, streams).equal(values)
+
+
 def test_parts_share_what_the_whole_does() -> None:
     """The index of an expanded model is skipped with the values."""
     means = torch.tensor([0.0, 40.0])[:, None].expand(2, 10_000)
