@@ -91,6 +91,7 @@ PARTS: dict[str, Any] = {
     "Categorical": torchac.Categorical(probs=torch.rand(3, 1, 31, 11)),
     "many categories": torchac.Categorical(logits=torch.rand(2, 1, 300)),
     "Tables": torchac.Normal(torch.rand(3, 2, 31), 2.0).tabulate(),
+    "Normal and an index": torchac.Normal(torch.rand(4), 2.0),
     "tables and an index": torchac.Normal(torch.rand(4), 2.0).tabulate(),
     "rows and an index": torch.rand(4, 11).cumsum(-1) / 12,
 }

@@ -54,9 +54,9 @@ def bernoulli(shape: tuple[int, ...], random: torch.Generator) -> Any:
 
 
 def tables(shape: tuple[int, ...], random: torch.Generator) -> Any:
-    """One row for all, whose integers differ."""
-    row = torch.rand(9, generator=random).cumsum(0)
-    cdf = torch.nn.functional.pad(row / row[-1], (1, 0)).expand(*shape, 10)
+    """Rows that all but the first dimension share, but for where they begin."""
+    rows = torch.rand(*shape[:1], *[1] * (len(shape) - 1), 9, generator=random).cumsum(-1)
+    cdf = torch.nn.functional.pad(rows / rows[..., -1:], (1, 0)).expand(*shape, 10)
     return torchac.Tables(cdf, low=torch.randint(-5, 5, shape, generator=random))
 
 
@@ -132,6 +132,17 @@ def unbound(model: Any) -> list[Any]:
     """The model of each item."""
     count = model.shape[0]
     return [model._map(lambda array, k=k: array[k]) for k in range(count)]
+
+
+def test_items_have_rows_that_others_have_too() -> None:
+    """Rows that are expanded, while the integers that they are for are not."""
+    rows = torch.rand(3, 1, 9, generator=torch.Generator().manual_seed(5)).cumsum(-1)
+    cdf = torch.nn.functional.pad(rows / rows[..., -1:], (1, 0)).expand(3, 40, 10)
+    low, values = torch.arange(120).view(3, 40) % 11, torch.arange(120).int().view(3, 40) % 19
+    model, copied = torchac.Tables(cdf, low=low), torchac.Tables(cdf.contiguous(), low=low)
+    streams = torchac.encode_batch(copied, values)
+    assert torchac.encode_batch(model, values) == streams
+    assert torchac.decode_batch(model, streams).equal(values)
 
 
 def test_parts_share_what_the_whole_does() -> None:
@@ -222,6 +233,14 @@ def test_all_items_and_steps_share() -> None:
         decoder.decode(expanded)
     with made(BOTH):
         decoder.decode(expanded, active=active)
+
+
+def test_threads_that_share_the_values_save_less() -> None:
+    model, values = MANY.expand(8, 125, 64), torch.zeros(8, 125, 64, dtype=torch.int32)
+    with made(ROWS):
+        streams = torchac.encode_batch(model, values, num_threads=1)
+    with made(NOTHING):
+        assert torchac.encode_batch(model, values, num_threads=4) == streams
 
 
 def test_bad_numbers_matter_only_to_values_that_have_them() -> None:

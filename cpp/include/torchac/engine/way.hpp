@@ -55,13 +55,13 @@ struct Costs {
     return (decode ? 70 : 40) + 0.25 * count;
   }
   [[nodiscard]] double by_rows(const RowSizes& sizes) const {
-    const double missed = miss(sizes.row_bytes() / 2);  // where a search begins is read often
-    if (!decode) return 5.5 + missed / 6;
+    const double missed = 40 * doublings(sizes.row_bytes(), 2.4e6);
+    if (!decode) return 5.5 + missed / 5;
     const double lines = std::max(sizes.bits() - 5, 1.0);  // of the cache, which a search touches
     return 11.5 + 1.8 * sizes.bits() + lines * missed;
   }
   [[nodiscard]] static double by_luts(const RowSizes& sizes) {
-    return 14 + 1.75 * miss(sizes.lut_bytes());
+    return 14 + 45 * doublings(sizes.lut_bytes(), 0.8e6);
   }
 
   [[nodiscard]] static double windows(const Parameters& parameters, std::int64_t elements) {
@@ -80,8 +80,10 @@ struct Costs {
   }
 
  private:
-  // To touch a line among so many bytes, of which the L2 cache holds the first.
-  static double miss(double bytes) { return 26 * std::max(std::log2(bytes / 0.8e6), 0.0); }
+  // How many times as large as a size that caches hold, in powers of two.
+  static double doublings(double bytes, double held) {
+    return std::max(std::log2(bytes / held), 0.0);
+  }
 };
 
 // Chooses for so many values on each thread.
