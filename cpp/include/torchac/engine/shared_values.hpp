@@ -82,7 +82,7 @@ class SharedJobs {
       groups_[found->second].jobs.push_back(i);
     } else {
       found->second = groups_.size();
-      groups_.push_back({{i}});
+      groups_.emplace_back().jobs.push_back(i);
     }
     groups_[found->second].values += jobs_[i].count;
   }
