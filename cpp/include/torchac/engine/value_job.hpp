@@ -22,7 +22,21 @@
 
 namespace torchac {
 
-using AnyModel = std::variant<Parameters, WindowRows, Categories>;
+// A model of values. Where memory ends, the copies of a std::variant destroy what they have not
+// made yet, with GCC 11's library; this one does not.
+struct AnyModel : std::variant<Parameters, WindowRows, Categories> {
+  using variant::operator=;
+  using variant::variant;
+
+  AnyModel(const AnyModel& other)
+      : variant(std::visit([](const auto& model) { return variant(model); },
+                           static_cast<const variant&>(other))) {}
+  AnyModel(AnyModel&&) noexcept = default;
+  AnyModel& operator=(const AnyModel& other) { return *this = AnyModel(other); }
+  AnyModel& operator=(AnyModel&&) noexcept = default;
+  ~AnyModel() = default;
+};
+
 using Elements = std::variant<Parameters, Categories>;
 
 // Which kind of model it is: models of one kind are coded together, by one type of task.
