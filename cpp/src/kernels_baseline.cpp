@@ -1,5 +1,6 @@
 #include "kernels.hpp"
 #include "torchac/engine/decode_jobs.hpp"
+#include "torchac/engine/element_rows.hpp"
 #include "torchac/engine/encode_jobs.hpp"
 #include "torchac/engine/kernels.hpp"
 #include "torchac/engine/measure_jobs.hpp"

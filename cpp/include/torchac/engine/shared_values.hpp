@@ -48,9 +48,9 @@ class SharedJobs {
   struct Group {
     std::vector<std::size_t> jobs;
     std::int64_t values = 0;
-    std::optional<ElementRows> rows{};
-    std::vector<std::uint32_t> numbers{};
-    std::optional<WindowDecodeTables> luts{};
+    std::optional<ElementRows> rows;
+    std::vector<std::uint32_t> numbers;
+    std::optional<WindowDecodeTables> luts;
   };
 
   static bool is_shared(const Job& job) {

@@ -57,10 +57,10 @@ using Elements = std::variant<Parameters, Categories>;
 struct SharedElements {
   std::shared_ptr<const Elements> elements;  // one after the other
   std::int64_t count;
-  std::optional<Integers> index{};
+  std::optional<Integers> index = std::nullopt;
   // Without an index, the steps from element to element along the dimensions of the values, the
   // element of the first one, and how many of them were skipped.
-  std::vector<Dimension> steps{};
+  std::vector<Dimension> steps{};  // NOLINT(readability-redundant-member-init): GCC warns without
   std::int64_t first = 0;
   std::int64_t skipped = 0;
 
@@ -94,7 +94,7 @@ struct SharedElements {
 struct ValueJob {
   AnyModel model;
   std::int64_t count;
-  std::optional<SharedElements> shared{};
+  std::optional<SharedElements> shared = std::nullopt;
 };
 
 struct EncodeValuesJob : ValueJob {

@@ -100,7 +100,7 @@ class WayFinder {
   }
 
  private:
-  Way of_stored(const WindowRowsView& view) const {
+  [[nodiscard]] Way of_stored(const WindowRowsView& view) const {
     if (!costs_.decode || values_ <= static_cast<double>(view.count)) return Way::kPlain;
     RowSizes sizes;
     for (std::int64_t k = 0; k < view.count; ++k)
@@ -124,7 +124,7 @@ class WayFinder {
     return cheapest(parameters, sizes);
   }
 
-  Way of(const Categories& categories, std::int64_t count) const {
+  [[nodiscard]] Way of(const Categories& categories, std::int64_t count) const {
     if (categories.layout.categories() > kOneRow) return Way::kPlain;
     RowSizes sizes;
     sizes.add(categories.layout.categories(), static_cast<double>(count));

@@ -38,7 +38,7 @@ struct Component {
 struct Parameters {
   std::vector<Component> components;
   Bounds bounds;
-  std::optional<Integers> index{};
+  std::optional<Integers> index = std::nullopt;
 
   bool operator==(const Parameters&) const = default;
 
