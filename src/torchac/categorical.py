@@ -18,16 +18,14 @@ another machine may round differently: streams that travel need these models.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, TypeVar
 
 import numpy as np
-import torch
 
 from torchac import _core, _tensors
 from torchac._core import CategoryKind
 from torchac._tensors import FLOAT_ROWS, Array, like
-from torchac.models import Model, Tables, as_array
+from torchac.models import Model, Tables, as_array, numbers_of
 
 __all__ = ["Bernoulli", "Categorical"]
 
@@ -92,7 +90,10 @@ class _Categories(Model):
     def _view(self, index: Array | None = None) -> _core.ValueModel:
         numbers = self._numbers
         if index is None and self._categories > ONE_ROW:
-            numbers, index = _shared(numbers)
+            once = self._once()
+            if once.shape != self.shape:
+                numbers = once._numbers.reshape(-1, self._categories)
+                index = numbers_of(once.shape, self.shape)
         return _core.ValueModel.of_categories(
             self._kinds[self._name],
             _tensors.numbers(numbers),
@@ -113,20 +114,6 @@ class _Categories(Model):
 
 
 C = TypeVar("C", bound=_Categories)
-
-
-def _shared(numbers: Array) -> tuple[Array, Array | None]:
-    """Each element once, and an index, if values share some because an array is expanded."""
-    shape = tuple(numbers.shape[:-1])
-    strides = numbers.stride() if isinstance(numbers, torch.Tensor) else numbers.strides
-    expanded = [size > 1 and stride == 0 for size, stride in zip(shape, strides[:-1], strict=True)]
-    if 0 in shape or not any(expanded):
-        return numbers, None
-    once = numbers[tuple(slice(1) if each else slice(None) for each in expanded)]
-    index = np.arange(math.prod(once.shape[:-1])).reshape(once.shape[:-1])
-    return once.reshape(-1, once.shape[-1]), np.broadcast_to(index, shape)
-
-
 _LOGITS = "numbers below 3.4e38, or -inf"
 
 

@@ -680,7 +680,7 @@ class Tables(Model):
         once = _tensors.slices_once([its.cdf], len(self.shape))
         rows = _tensors.view(its.cdf if once is None else its.cdf[once])
         if its.shape != self.shape:
-            index = _numbers_of(its.shape, self.shape)
+            index = numbers_of(its.shape, self.shape)
         return _core.ValueModel.of_rows(
             np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])).view(np.int16),
             np.ascontiguousarray(_tensors.view(its.low), np.int32).reshape(-1),
@@ -689,7 +689,7 @@ class Tables(Model):
             *self.bounds,
             None if index is None else _tensors.view(index),
             list(self.shape),
-            None if rows.shape[:-1] == its.shape else _numbers_of(rows.shape[:-1], its.shape),
+            None if rows.shape[:-1] == its.shape else numbers_of(rows.shape[:-1], its.shape),
         )
 
     def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
@@ -705,7 +705,7 @@ class Tables(Model):
 _MAX_SHIFT = 24
 
 
-def _numbers_of(own: tuple[int, ...], shape: tuple[int, ...]) -> NDArray:
+def numbers_of(own: tuple[int, ...], shape: tuple[int, ...]) -> NDArray:
     """The number of each element of what was expanded from one shape to another."""
     numbers = np.arange(math.prod(own), dtype=np.uint32).reshape(own)
     sizes = zip(own, shape, numbers.strides, strict=True)
