@@ -1,12 +1,13 @@
 """Fuzzes the core, keeps what it finds in the corpus, and tells how far it came.
 
     python cpp/fuzz/run.py --seconds 600
+    python cpp/fuzz/run.py --seconds 600 decode values
 
 Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
-the corpus in cpp/fuzz/corpus and runs for so many seconds, beside others if there are processors
-for them: six harnesses, so 600 seconds are an hour in all. What then reaches all code that was
-reached replaces the corpus, which the C++ tests replay. An input that ends a harness, because
-a sanitizer or a check of ours said no, is left in build/fuzz, and ends this program too; run the
+the corpus in cpp/fuzz/corpus and runs for that number of seconds, as many at a time as there are
+processors: the six of them take an hour of one processor at 600 seconds. The inputs that still
+reach all the code that was reached replace the corpus, which the C++ tests replay. An input that
+a sanitizer or a check of ours refuses is left in build/fuzz, and ends this program too; run the
 harness with that file to see why.
 """
 
@@ -128,15 +129,19 @@ def main() -> None:
     """Fuzzes, and prints what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=60, help="for each harness")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("harness", nargs="*", help=f"of {', '.join(HARNESSES)} (default: all)")
+    options = parser.parse_args()
+    seconds, harnesses = options.seconds, options.harness or HARNESSES
+    if unknown := set(harnesses) - set(HARNESSES):
+        parser.error(f"there is no harness {', '.join(sorted(unknown))}")
     build("fuzz")
     print(f"fuzzing, {seconds} s for each harness", file=sys.stderr)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        executions = list(pool.map(fuzz, HARNESSES, [seconds] * len(HARNESSES)))
-    inputs = [len(list(unpack(harness).iterdir())) for harness in HARNESSES]
+        executions = list(pool.map(fuzz, harnesses, [seconds] * len(harnesses)))
+    inputs = [len(list(unpack(harness).iterdir())) for harness in harnesses]
     rows = [
         (f"`{harness}`", f"{seconds} s", f"{runs:,}", f"{runs // seconds:,}", kept)
-        for harness, runs, kept in zip(HARNESSES, executions, inputs, strict=True)
+        for harness, runs, kept in zip(harnesses, executions, inputs, strict=True)
     ]
     print_table(("harness", "time", "executions", "a second", "inputs kept"), rows)
     lines = line_coverage()
