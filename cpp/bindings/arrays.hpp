@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/dtype.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 
@@ -74,26 +74,25 @@ inline bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimens
   return std::ranges::equal(a, b, {}, &Dimension::size, &Dimension::size);
 }
 
-inline IntegerType integer_type(const py::dtype& dtype) {
+inline DType integer_type(const py::dtype& dtype) {
   require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
           "integers must have the machine's byte order");
   require(dtype.kind() == 'i' || dtype.kind() == 'u', "integers expected");
   const bool is_signed = dtype.kind() == 'i';
   switch (dtype.itemsize()) {
     case 1:
-      return is_signed ? IntegerType::kInt8 : IntegerType::kUint8;
+      return is_signed ? DType::kInt8 : DType::kUint8;
     case 2:
-      return is_signed ? IntegerType::kInt16 : IntegerType::kUint16;
+      return is_signed ? DType::kInt16 : DType::kUint16;
     case 4:
-      return is_signed ? IntegerType::kInt32 : IntegerType::kUint32;
+      return is_signed ? DType::kInt32 : DType::kUint32;
     default:
-      return is_signed ? IntegerType::kInt64 : IntegerType::kUint64;
+      return is_signed ? DType::kInt64 : DType::kUint64;
   }
 }
 
-inline Integers integers(const ArraySlice& slice, bool clamp) {
-  return {integer_type(slice.array().dtype()), StridedWalk(slice.first(), slice.dimensions()),
-          clamp};
+inline Numbers integers(const ArraySlice& slice) {
+  return {integer_type(slice.array().dtype()), StridedWalk(slice.first(), slice.dimensions())};
 }
 
 using Symbols = py::array_t<std::int16_t, py::array::c_style>;
@@ -106,7 +105,7 @@ class NumberArray {
  public:
   // NumPy has no bfloat16: such numbers come as the integers of the same bits.
   NumberArray(const py::array& array, bool bfloat16)
-      : slice_(array), type_(bfloat16 ? NumberType::kBFloat16 : type_of(array.dtype())) {
+      : slice_(array), type_(bfloat16 ? DType::kBFloat16 : type_of(array.dtype())) {
     require(!bfloat16 || array.itemsize() == 2, "numbers of 16 bits expected");
   }
   NumberArray(const NumberArray& batch, py::ssize_t item)
@@ -118,29 +117,29 @@ class NumberArray {
     return slice_.array().shape(0);
   }
   [[nodiscard]] const std::byte* first() const { return slice_.first(); }
-  [[nodiscard]] NumberType type() const { return type_; }
+  [[nodiscard]] DType type() const { return type_; }
   [[nodiscard]] Numbers numbers() const {
     return {type_, StridedWalk(slice_.first(), slice_.dimensions())};
   }
 
  private:
-  static NumberType type_of(const py::dtype& dtype) {
+  static DType type_of(const py::dtype& dtype) {
     require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
             "numbers must have the machine's byte order");
-    if (dtype.kind() != 'f') return static_cast<NumberType>(integer_type(dtype));
+    if (dtype.kind() != 'f') return integer_type(dtype);
     switch (dtype.itemsize()) {
       case 2:
-        return NumberType::kFloat16;
+        return DType::kFloat16;
       case 4:
-        return NumberType::kFloat32;
+        return DType::kFloat32;
       default:
         require(dtype.itemsize() == 8, "floats of 16, 32 or 64 bits expected");
-        return NumberType::kFloat64;
+        return DType::kFloat64;
     }
   }
 
   ArraySlice slice_;
-  NumberType type_;
+  DType type_;
 };
 
 }  // namespace torchac::python

@@ -44,12 +44,11 @@ inline Marks marks_from(const SavedMarks& saved) {
 // Symbols that were coded with a CDF of so many: as they are, where another array was coded.
 using Noted = std::optional<std::tuple<py::array, std::uint32_t>>;
 
-inline std::optional<NotedSymbols> noted_symbols(const Noted& noted, std::int64_t count,
-                                                 bool clamp) {
+inline std::optional<OriginalSymbols> noted_symbols(const Noted& noted, std::int64_t count) {
   if (!noted) return std::nullopt;
   const auto& [symbols, alphabet] = *noted;
   require(symbols.size() == count && alphabet >= 1, "as many symbols as were coded expected");
-  return NotedSymbols{integers(symbols, clamp), alphabet - 1};
+  return OriginalSymbols{integers(symbols), alphabet - 1};
 }
 
 // Runs a call of the core without the GIL, and keeps what it did if nothing was wrong. `run` must
@@ -80,23 +79,13 @@ class PyEncoder {
   // Encodes all of the symbols, or none and tells why.
   std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp,
                                const Noted& noted, const Chosen& chosen) {
-    const EncodeJob job = encode_job(cdf, symbols, clamp, nullptr);
-    const auto its_noted = noted_symbols(noted, job.count, clamp);
-    const Exclusive lock(lock_);
-    require_unfinished();
-    EncodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) {
-      return call.encode(job, how_to_check(check), its_noted, alone);
-    });
+    const EncodeJob job = encode_job(cdf, symbols, check, clamp);
+    return run(job, noted_symbols(noted, job.count), chosen);
   }
 
   std::optional<Report> encode_values(const ValueModel& model, const NumberArray& values,
                                       const Chosen& chosen) {
-    const EncodeValuesJob job = encode_values_job(model, values, nullptr);
-    const Exclusive lock(lock_);
-    require_unfinished();
-    EncodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.encode(job, alone); });
+    return run(encode_job(model, values), std::nullopt, chosen);
   }
 
   void mark(const Chosen& chosen) {
@@ -161,6 +150,14 @@ class PyEncoder {
   }
 
  private:
+  std::optional<Report> run(const EncodeJob& job, const std::optional<OriginalSymbols>& original,
+                            const Chosen& chosen) {
+    const Exclusive lock(lock_);
+    require_unfinished();
+    EncodeCall call(core_, chosen);
+    return attempt(call, [&](ThreadTeam& alone) { return call.encode(job, original, alone); });
+  }
+
   void require_unfinished() const {
     if (finished_) throw std::runtime_error("this Encoder has finished its stream: use a new one");
   }
@@ -184,18 +181,12 @@ class PyDecoder {
 
   // Decodes all of the symbols, or leaves the decoders where they are and tells why.
   std::optional<Report> decode(const Cdf& cdf, const Symbols& symbols, const Chosen& chosen) {
-    const DecodeJob job = decode_job(cdf, symbols, nullptr);
-    const Exclusive lock(lock_);
-    DecodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.decode(job, Check::kFew, alone); });
+    return run(decode_job(cdf, symbols), chosen);
   }
 
   std::optional<Report> decode_values(const ValueModel& model, const Int32s& values,
                                       const Chosen& chosen) {
-    const DecodeValuesJob job = decode_values_job(model, values, nullptr);
-    const Exclusive lock(lock_);
-    DecodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.decode(job, alone); });
+    return run(decode_job(model, values), chosen);
   }
 
   // Reads a mark of each. Its position in what it reports is the number of marks before it.
@@ -249,6 +240,12 @@ class PyDecoder {
   }
 
  private:
+  std::optional<Report> run(const DecodeJob& job, const Chosen& chosen) {
+    const Exclusive lock(lock_);
+    DecodeCall call(core_, chosen);
+    return attempt(call, [&](ThreadTeam& alone) { return call.decode(job, alone); });
+  }
+
   static FedBytes fed_bytes(const py::buffer& bytes, std::uint64_t dropped = 0) {
     auto buffer = std::make_shared<const py::buffer_info>(bytes.request());
     const auto span = to_span(*buffer);

@@ -1,4 +1,4 @@
-// What the core is asked to do: a model, an array, and streams.
+// What the core is asked to do: a model, an array, and streams that are still missing.
 #pragma once
 
 #include <cstdint>
@@ -6,46 +6,42 @@
 #include "arrays.hpp"
 #include "models.hpp"
 #include "torchac/arrays/symbol_sink.hpp"
-#include "torchac/coder/byte_stream.hpp"
-#include "torchac/coder/decoder.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/streams.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/models/cdf_layout.hpp"
 
 namespace torchac::python {
 
-inline EncodeValuesJob encode_values_job(const ValueModel& model, const NumberArray& values,
-                                         Streams<EncodedStream> streams) {
+inline Job job_of(const ValueModel& model, const std::vector<Dimension>& values) {
   const auto shape = model.shape();
-  require(same_shape(shape, values.shape()), "shapes do not match");
-  return {{model.model(), size(shape), model.shared()}, values.numbers(), streams};
+  require(same_shape(shape, values), "shapes do not match");
+  return {model.model(), size(shape), model.shared()};
 }
 
-inline DecodeValuesJob decode_values_job(const ValueModel& model, ArraySlice values,
-                                         Streams<Decoder> streams) {
-  const auto shape = model.shape();
-  require(same_shape(shape, values.dimensions()), "shapes do not match");
-  return {{model.model(), size(shape), model.shared()},
-          reinterpret_cast<std::int32_t*>(values.mutable_first()),
-          streams};
-}
-
-inline EncodeJob encode_job(const Cdf& cdf, const ArraySlice& symbols, bool clamp,
-                            Streams<EncodedStream> streams) {
+inline Job job_of(const Cdf& cdf, const std::vector<Dimension>& symbols,
+                  Check check = Check::kCheap, bool clamp = false) {
   const auto shape = cdf.shape();
-  require(same_shape(shape, symbols.dimensions()), "shapes do not match");
-  return {{cdf.layout(), cdf.rows(), size(shape)}, integers(symbols, clamp), streams};
+  require(same_shape(shape, symbols), "shapes do not match");
+  return {CdfRows{cdf.layout(), cdf.rows(), check, clamp}, size(shape)};
 }
 
-inline Check how_to_check(bool whole_rows) { return whole_rows ? Check::kAll : Check::kFew; }
+inline EncodeJob encode_job(const ValueModel& model, const NumberArray& values) {
+  return {job_of(model, values.shape()), values.numbers(), nullptr};
+}
+
+inline EncodeJob encode_job(const Cdf& cdf, const ArraySlice& symbols, bool check, bool clamp) {
+  return {job_of(cdf, symbols.dimensions(), check ? Check::kAll : Check::kCheap, clamp),
+          integers(symbols), nullptr};
+}
+
+inline DecodeJob decode_job(const ValueModel& model, ArraySlice values) {
+  return {job_of(model, values.dimensions()),
+          SymbolSink(reinterpret_cast<std::int32_t*>(values.mutable_first())), nullptr};
+}
 
 // `symbols` are of the type Symbols.
-inline DecodeJob decode_job(const Cdf& cdf, ArraySlice symbols, Streams<Decoder> streams) {
-  const auto shape = cdf.shape();
-  require(same_shape(shape, symbols.dimensions()), "shapes do not match");
-  return {{cdf.layout(), cdf.rows(), size(shape)},
-          SymbolSink(reinterpret_cast<std::int16_t*>(symbols.mutable_first())),
-          streams};
+inline DecodeJob decode_job(const Cdf& cdf, ArraySlice symbols) {
+  return {job_of(cdf, symbols.dimensions()),
+          SymbolSink(reinterpret_cast<std::int16_t*>(symbols.mutable_first())), nullptr};
 }
 
 }  // namespace torchac::python

@@ -18,21 +18,21 @@
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/interval.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/cdf_layout.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 
 namespace torchac::python {
 
-inline py::ssize_t item_size(RowType type) {
+inline py::ssize_t item_size(DType type) {
   switch (type) {
-    case RowType::kFloat32:
+    case DType::kFloat32:
       return 4;
-    case RowType::kFloat64:
+    case DType::kFloat64:
       return 8;
     default:
       return 2;
@@ -42,7 +42,7 @@ inline py::ssize_t item_size(RowType type) {
 // A CDF as Python passes it: an array of rows, how to read them, and an index if they are shared.
 class Cdf {
  public:
-  Cdf(const py::array& rows, RowType type, bool normalize, const std::optional<py::array>& index)
+  Cdf(const py::array& rows, DType type, bool normalize, const std::optional<py::array>& index)
       : rows_(rows), index_(index), type_(type), normalize_(normalize) {
     require(rows.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols,
             "Lp out of range");
@@ -64,7 +64,7 @@ class Cdf {
 
   [[nodiscard]] Rows rows() const {
     if (!index_) return Rows(StridedWalk(rows_.first(), shape()));
-    return {{rows_.first(), array().strides(0), array().shape(0)}, integers(*index_, false)};
+    return {{rows_.first(), array().strides(0), array().shape(0)}, integers(*index_)};
   }
 
   // Those of the items, if it is that of a batch.
@@ -83,14 +83,14 @@ class Cdf {
 
   ArraySlice rows_;
   std::optional<ArraySlice> index_;
-  RowType type_;
+  DType type_;
   bool normalize_;
 };
 
 // A model of values as Python passes it: parameters, rows with windows, or numbers of categories.
 class ValueModel {
  public:
-  static ValueModel of_parameters(const std::vector<Kind>& kinds,
+  static ValueModel of_parameters(const std::vector<Family>& kinds,
                                   const std::vector<NumberArray>& locs,
                                   const std::vector<NumberArray>& scales,
                                   const std::vector<NumberArray>& weights, std::int32_t low,
@@ -146,13 +146,13 @@ class ValueModel {
   }
 
   // Numbers along the last dimension, or one for each value of Bernoulli distributions.
-  static ValueModel of_categories(CategoryKind kind, const NumberArray& numbers,
+  static ValueModel of_categories(CategoryNumbers kind, const NumberArray& numbers,
                                   const std::optional<py::array>& index) {
     ValueModel model;
-    model.numbers_ = CategoryNumbers{kind, numbers};
+    model.numbers_ = CategoryArray{kind, numbers};
     if (index) model.index_ = ArraySlice(*index);
     const CategoryLayout layout = model.layout();
-    require(layout.type >= NumberType::kFloat16, "floats expected");
+    require(layout.type >= DType::kFloat16, "floats expected");
     require(layout.count >= 1 && layout.count <= kMaxCategories, "1 to 2^20 categories expected");
     require(!index || model.numbers_->dimensions().size() == 1,
             "shared rows must have two dimensions");
@@ -173,30 +173,30 @@ class ValueModel {
     if (numbers_) return Categories{layout(), category_rows()};
     if (!rows_) {
       Parameters result = parameters([&](std::size_t k) { return arrays_[k].numbers(); });
-      if (index_) result.index = integers(*index_, false);
+      if (index_) result.index = integers(*index_);
       return result;
     }
     const auto* first_row = reinterpret_cast<const std::byte*>(rows_->rows.data());
-    WindowRowsView view{first_row,
-                        rows_->rows.strides(0),
-                        rows_->first.size(),
-                        rows_->rows.shape(1) - 1,
-                        rows_->first.data(),
-                        rows_->symbols.data(),
-                        rows_->shifts.data(),
-                        bounds_,
-                        rows_->places ? rows_->places->data() : nullptr};
+    TableRowsView view{first_row,
+                       rows_->rows.strides(0),
+                       rows_->first.size(),
+                       rows_->rows.shape(1) - 1,
+                       rows_->first.data(),
+                       rows_->symbols.data(),
+                       rows_->shifts.data(),
+                       bounds_,
+                       rows_->places ? rows_->places->data() : nullptr};
     view.skip(first_);
     view.count = count_;
-    WindowRows result{view, std::nullopt};
-    if (index_) result.index = integers(*index_, false);
+    TableRows result{view, std::nullopt};
+    if (index_) result.index = integers(*index_);
     return result;
   }
 
   // What the values share, but for stored rows, whose index says it.
   [[nodiscard]] std::optional<SharedElements> shared() const {
     std::optional<SharedElements> result = shared_;
-    if (result && index_) result->index = integers(*index_, false);
+    if (result && index_) result->index = integers(*index_);
     return result;
   }
 
@@ -228,11 +228,13 @@ class ValueModel {
 
  private:
   // The numbers of categories, along the last dimension unless they are of Bernoulli distributions.
-  struct CategoryNumbers {
-    CategoryKind kind;
+  struct CategoryArray {
+    CategoryNumbers kind;
     NumberArray array;
 
-    [[nodiscard]] bool bernoulli() const { return kind >= CategoryKind::kBernoulliProbabilities; }
+    [[nodiscard]] bool bernoulli() const {
+      return kind >= CategoryNumbers::kBernoulliProbabilities;
+    }
     [[nodiscard]] std::vector<Dimension> dimensions() const {
       auto result = array.shape();
       if (!bernoulli()) {
@@ -296,7 +298,7 @@ class ValueModel {
     const auto* first = numbers_->array.first();
     const auto dimensions = numbers_->dimensions();
     if (!index_) return Rows(StridedWalk(first, dimensions));
-    return {{first, dimensions[0].stride, dimensions[0].size}, integers(*index_, false)};
+    return {{first, dimensions[0].stride, dimensions[0].size}, integers(*index_)};
   }
 
   struct Stored {
@@ -308,9 +310,9 @@ class ValueModel {
   };
 
   Bounds bounds_;
-  std::vector<Kind> kinds_;
+  std::vector<Family> kinds_;
   std::vector<NumberArray> arrays_;  // locs, scales, and weights of a mixture
-  std::optional<CategoryNumbers> numbers_;
+  std::optional<CategoryArray> numbers_;
   std::optional<Stored> rows_;
   std::optional<ArraySlice> index_;
   std::optional<SharedElements> shared_;

@@ -24,41 +24,40 @@
 #include "arrays.hpp"
 #include "calls.hpp"
 #include "coders.hpp"
-#include "files.hpp"
 #include "jobs.hpp"
 #include "models.hpp"
 #include "packed.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/arrays/symbol_sink.hpp"
+#include "torchac/coder/bit_costs.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/core.hpp"
+#include "torchac/engine/fast_paths.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
+#include "torchac/files/segment_index.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/cdf_layout.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 #include "torchac/support/cpu_features.hpp"
 #include "torchac/support/object_lock.hpp"
-#include "torchac/support/paths.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::python {
 namespace {
 
-template <class Job>
-std::int64_t nanoseconds_of(const std::vector<Job>& jobs) {
+template <class AnyJob>
+std::int64_t nanoseconds_of(const std::vector<AnyJob>& jobs) {
   std::int64_t all = 0;
-  for (const Job& job : jobs) all += nanoseconds(job);
+  for (const AnyJob& job : jobs) all += nanoseconds(job);
   return all;
 }
 
@@ -88,15 +87,13 @@ StreamsOrReport encode_streams(std::size_t count, std::int64_t nanoseconds, bool
   return to_python(streams, packed);
 }
 
-// Encodes jobs, whose streams are still missing, by `run(jobs, team)`.
-template <class Job, class Run>
-StreamsOrReport encode_each(std::vector<Job> jobs, bool packed, std::size_t threads,
-                            const Run& run) {
+// Encodes jobs, whose streams are still missing.
+StreamsOrReport encode_each(std::vector<EncodeJob> jobs, bool packed, std::size_t threads) {
   return encode_streams(jobs.size(), nanoseconds_of(jobs), packed, threads,
                         [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
                           for (std::size_t i = 0; i < jobs.size(); ++i)
                             jobs[i].streams = &streams[i];
-                          return run(jobs, team);
+                          return torchac::encode(jobs, team);
                         });
 }
 
@@ -105,22 +102,17 @@ StreamsOrReport encode_items(const std::vector<Cdf>& cdfs, const std::vector<Arr
   require(cdfs.size() == symbols.size(), "one CDF for each item expected");
   std::vector<EncodeJob> jobs;
   for (std::size_t i = 0; i < cdfs.size(); ++i)
-    jobs.push_back(encode_job(cdfs[i], symbols[i], clamp, nullptr));
-  return encode_each(std::move(jobs), packed, threads, [&](const auto& all, ThreadTeam& team) {
-    return torchac::encode(all, how_to_check(check), team);
-  });
+    jobs.push_back(encode_job(cdfs[i], symbols[i], check, clamp));
+  return encode_each(std::move(jobs), packed, threads);
 }
 
 StreamsOrReport encode_value_items(const std::vector<ValueModel>& models,
                                    const std::vector<NumberArray>& values, bool packed,
                                    std::size_t threads) {
   require(models.size() == values.size(), "one model for each item expected");
-  std::vector<EncodeValuesJob> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i)
-    jobs.push_back(encode_values_job(models[i], values[i], nullptr));
-  return encode_each(std::move(jobs), packed, threads, [](const auto& all, ThreadTeam& team) {
-    return torchac::encode(std::span<const EncodeValuesJob>(all), team);
-  });
+  std::vector<EncodeJob> jobs;
+  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(encode_job(models[i], values[i]));
+  return encode_each(std::move(jobs), packed, threads);
 }
 
 // Encoded streams, as Python passes them.
@@ -146,40 +138,19 @@ class StreamsToDecode {
   std::vector<Decoder> decoders_;
 };
 
-// Decodes jobs, whose streams are still missing, by `run(jobs, team)`.
-template <class Job, class Run>
-std::optional<Report> decode_each(std::vector<Job> jobs, const PyStreams& streams,
-                                  std::size_t threads, const Run& run) {
+// Decodes items, whose jobs' streams are still missing.
+template <class Model>
+std::optional<Report> decode_items(const std::vector<Model>& models, const PyStreams& streams,
+                                   const std::vector<ArraySlice>& values, std::size_t threads) {
+  require(models.size() == values.size(), "one model for each item expected");
+  std::vector<DecodeJob> jobs;
+  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(decode_job(models[i], values[i]));
   ThreadTeam team(useful_threads(nanoseconds_of(jobs), threads), Poll(poll_signals));
   StreamsToDecode all(streams);
   require(jobs.size() == all.decoders().size(), "one stream for each item expected");
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &all.decoders()[i];
   const py::gil_scoped_release release;
-  return unless_ok(run(jobs, team));
-}
-
-std::optional<Report> decode_items(const std::vector<Cdf>& cdfs, const PyStreams& streams,
-                                   const std::vector<ArraySlice>& symbols, std::size_t threads) {
-  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
-  std::vector<DecodeJob> jobs;
-  for (std::size_t i = 0; i < cdfs.size(); ++i)
-    jobs.push_back(decode_job(cdfs[i], symbols[i], nullptr));
-  return decode_each(std::move(jobs), streams, threads, [](const auto& all, ThreadTeam& team) {
-    return torchac::decode(all, Check::kFew, team);
-  });
-}
-
-std::optional<Report> decode_value_items(const std::vector<ValueModel>& models,
-                                         const PyStreams& streams,
-                                         const std::vector<ArraySlice>& values,
-                                         std::size_t threads) {
-  require(models.size() == values.size(), "one model for each item expected");
-  std::vector<DecodeValuesJob> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i)
-    jobs.push_back(decode_values_job(models[i], values[i], nullptr));
-  return decode_each(std::move(jobs), streams, threads, [](const auto& all, ThreadTeam& team) {
-    return torchac::decode(std::span<const DecodeValuesJob>(all), team);
-  });
+  return unless_ok(torchac::decode(jobs, team));
 }
 
 // How many parts of `size` symbols a job has.
@@ -188,49 +159,43 @@ std::size_t parts_of(std::int64_t count, std::int64_t size) {
   return static_cast<std::size_t>((count + size - 1) / size);
 }
 
-template <class Job>
-StreamsOrReport encode_in_parts(const Job& job, std::int64_t size, std::size_t threads) {
+StreamsOrReport encode_in_parts(const EncodeJob& job, std::int64_t size, std::size_t threads) {
   return encode_streams(parts_of(job.count, size), nanoseconds(job), true, threads,
                         [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
-                          return torchac::encode_parts(job, size, streams, team);
+                          return torchac::encode_chunks(job, size, streams, team);
                         });
 }
 
-template <class Job>
-std::optional<Report> decode_in_parts(const Job& job, const Packed& streams, std::int64_t size,
-                                      std::size_t threads) {
+std::optional<Report> decode_in_parts(const DecodeJob& job, const Packed& streams,
+                                      std::int64_t size, std::size_t threads) {
   std::vector<Decoder> decoders = streams.decoders();
   require(decoders.size() == parts_of(job.count, size), "one stream for each part expected");
   ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
   const py::gil_scoped_release release;
-  return unless_ok(torchac::decode_parts(job, size, decoders, team));
+  return unless_ok(torchac::decode_chunks(job, size, decoders, team));
 }
 
 using Bits = py::array_t<double, py::array::c_style>;
 
-// What each symbol costs.
-std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, Bits& bits) {
-  const auto shape = cdf.shape();
-  require(same_shape(shape, ArraySlice(symbols).dimensions()) &&
-              same_shape(shape, ArraySlice(bits).dimensions()),
-          "shapes do not match");
-  const MeasureJob job{
-      {cdf.layout(), cdf.rows(), size(shape)}, integers(symbols, false), bits.mutable_data()};
+std::optional<Report> measure(Job job, const Numbers& values, double* bits) {
+  const MeasureJob measured{std::move(job), values, bits};
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
-  return unless_ok(torchac::measure(job, Check::kFew, poll));
+  return unless_ok(torchac::measure(measured, poll));
+}
+
+// What each symbol costs.
+std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, Bits& bits) {
+  Job job = job_of(cdf, ArraySlice(symbols).dimensions());
+  require(same_shape(cdf.shape(), ArraySlice(bits).dimensions()), "shapes do not match");
+  return measure(std::move(job), integers(symbols), bits.mutable_data());
 }
 
 std::optional<Report> measure_values(const ValueModel& model, const NumberArray& values,
                                      Bits& bits) {
-  const auto shape = model.shape();
-  require(same_shape(shape, values.shape()) && same_shape(shape, ArraySlice(bits).dimensions()),
-          "shapes do not match");
-  const MeasureValuesJob job{
-      {model.model(), size(shape), model.shared()}, values.numbers(), bits.mutable_data()};
-  const py::gil_scoped_release release;
-  Poll poll(poll_signals);
-  return unless_ok(torchac::measure(job, poll));
+  Job job = job_of(model, values.shape());
+  require(same_shape(model.shape(), ArraySlice(bits).dimensions()), "shapes do not match");
+  return measure(std::move(job), values.numbers(), bits.mutable_data());
 }
 
 // Computes the windows of rows, and the rows if there is room for them.
@@ -257,8 +222,8 @@ std::optional<Report> quantize_rows(const Cdf& cdf, Symbols& values) {
   const auto shape = ArraySlice(values).dimensions(1);
   require(same_shape(cdf.shape(), shape) && values.shape(values.ndim() - 1) == cdf.symbols() + 1,
           "shapes do not match");
-  const QuantizeJob job{{cdf.layout(), cdf.rows(), size(shape)},
-                        reinterpret_cast<std::byte*>(values.mutable_data())};
+  const QuantizeJob job{
+      {cdf.layout(), cdf.rows()}, size(shape), reinterpret_cast<std::byte*>(values.mutable_data())};
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
   return unless_ok(torchac::quantize(job, poll));
@@ -280,12 +245,12 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "The arithmetic coder. Private: use the functions of torchac.";
 
   // Not native_enum: each of its conversions takes as long as coding a few symbols.
-  py::enum_<RowType>(m, "RowType")
-      .value("INT16", RowType::kInt16)
-      .value("FLOAT16", RowType::kFloat16)
-      .value("BFLOAT16", RowType::kBFloat16)
-      .value("FLOAT32", RowType::kFloat32)
-      .value("FLOAT64", RowType::kFloat64);
+  py::enum_<DType>(m, "RowType")
+      .value("INT16", DType::kInt16)
+      .value("FLOAT16", DType::kFloat16)
+      .value("BFLOAT16", DType::kBFloat16)
+      .value("FLOAT32", DType::kFloat32)
+      .value("FLOAT64", DType::kFloat64);
 
   py::native_enum<Problem>(m, "Problem", "enum.Enum")
       .value("SYMBOL", Problem::kSymbol)
@@ -295,7 +260,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .value("OUT_OF_BOUNDS", Problem::kOutOfBounds)
       .value("DECREASING", Problem::kDecreasing)
       .value("TRUNCATED", Problem::kTruncated)
-      .value("CONTRADICTED", Problem::kContradicted)
+      .value("CONTRADICTED", Problem::kInvalidCode)
       .value("VALUE", Problem::kValue)
       .value("LOC", Problem::kLoc)
       .value("SCALE", Problem::kScale)
@@ -309,20 +274,20 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("column", &Report::column)
       .def_readonly("table", &Report::table);
 
-  py::class_<Cdf>(m, "Cdf").def(py::init<py::array, RowType, bool, std::optional<py::array>>(),
+  py::class_<Cdf>(m, "Cdf").def(py::init<py::array, DType, bool, std::optional<py::array>>(),
                                 py::arg("rows"), py::arg("row_type"), py::arg("normalize"),
                                 py::arg("index"));
 
-  py::enum_<Kind>(m, "Kind")
-      .value("NORMAL", Kind::kNormal)
-      .value("LAPLACE", Kind::kLaplace)
-      .value("LOGISTIC", Kind::kLogistic);
+  py::enum_<Family>(m, "Kind")
+      .value("NORMAL", Family::kNormal)
+      .value("LAPLACE", Family::kLaplace)
+      .value("LOGISTIC", Family::kLogistic);
 
-  py::enum_<CategoryKind>(m, "CategoryKind")
-      .value("PROBABILITIES", CategoryKind::kProbabilities)
-      .value("LOGITS", CategoryKind::kLogits)
-      .value("BERNOULLI_PROBABILITIES", CategoryKind::kBernoulliProbabilities)
-      .value("BERNOULLI_LOGITS", CategoryKind::kBernoulliLogits);
+  py::enum_<CategoryNumbers>(m, "CategoryKind")
+      .value("PROBABILITIES", CategoryNumbers::kProbabilities)
+      .value("LOGITS", CategoryNumbers::kLogits)
+      .value("BERNOULLI_PROBABILITIES", CategoryNumbers::kBernoulliProbabilities)
+      .value("BERNOULLI_LOGITS", CategoryNumbers::kBernoulliLogits);
 
   py::class_<NumberArray>(m, "Numbers")
       .def(py::init<py::array, bool>(), py::arg("array"), py::arg("bfloat16"));
@@ -389,7 +354,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def("__exit__", [](ObjectLock& lock, const py::args&) { lock.unlock(); });
 
   py::class_<SegmentHeader>(m, "SegmentHeader")
-      .def_readonly("kind", &SegmentHeader::kind)
+      .def_property_readonly(
+          "kind", [](const SegmentHeader& header) { return static_cast<int>(header.kind); })
       .def_readonly("name", &SegmentHeader::name)
       .def_readonly("shape", &SegmentHeader::shape)
       .def_readonly("least", &SegmentHeader::least)
@@ -399,7 +365,14 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("payload", &SegmentHeader::payload);
 
   py::class_<SegmentIndex>(m, "SegmentIndex")
-      .def(py::init<const py::buffer&, std::size_t>(), py::arg("data"), py::arg("begin"))
+      .def(py::init([](const py::buffer& data, std::size_t begin) {
+             const py::buffer_info buffer = data.request();
+             const auto bytes = to_span(buffer);
+             const py::gil_scoped_release release;
+             Poll poll(poll_signals);
+             return SegmentIndex(bytes, begin, poll);
+           }),
+           py::arg("data"), py::arg("begin"))
       .def("__len__", &SegmentIndex::size)
       .def_property_readonly("begins",
                              [](const py::object& self) {
@@ -432,7 +405,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def(
       "encode_parts",
       [](const Cdf& cdf, const py::array& symbols, std::int64_t size, std::size_t threads) {
-        return encode_in_parts(encode_job(cdf, symbols, false, nullptr), size, threads);
+        return encode_in_parts(encode_job(cdf, symbols, false, false), size, threads);
       },
       py::arg("cdf"), py::arg("symbols"), py::arg("size"), py::arg("threads"));
   m.def(
@@ -451,8 +424,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       "decode_parts",
       [](const Cdf& cdf, const Packed& streams, const Symbols& symbols, std::int64_t size,
          std::size_t threads) {
-        return decode_in_parts(decode_job(cdf, ArraySlice(symbols), nullptr), streams, size,
-                               threads);
+        return decode_in_parts(decode_job(cdf, ArraySlice(symbols)), streams, size, threads);
       },
       py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("size"),
       py::arg("threads"));
@@ -469,30 +441,26 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def(
       "encode_value_parts",
       [](const ValueModel& model, const NumberArray& values, std::int64_t size,
-         std::size_t threads) {
-        return encode_in_parts(encode_values_job(model, values, nullptr), size, threads);
-      },
+         std::size_t threads) { return encode_in_parts(encode_job(model, values), size, threads); },
       py::arg("model"), py::arg("values"), py::arg("size"), py::arg("threads"));
   m.def(
       "decode_value_items",
       [](const std::vector<ValueModel>& models, const PyStreams& streams,
-         const std::vector<Int32s>& values, std::size_t threads) {
-        return decode_value_items(models, streams, slices(values), threads);
-      },
+         const std::vector<Int32s>& values,
+         std::size_t threads) { return decode_items(models, streams, slices(values), threads); },
       py::arg("models"), py::arg("streams"), py::arg("values"), py::arg("threads"));
   m.def(
       "decode_value_batch",
       [](const ValueModel& model, const PyStreams& streams, const Int32s& values,
          std::size_t threads) {
-        return decode_value_items(model.items(), streams, items(values), threads);
+        return decode_items(model.items(), streams, items(values), threads);
       },
       py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("threads"));
   m.def(
       "decode_value_parts",
       [](const ValueModel& model, const Packed& streams, const Int32s& values, std::int64_t size,
          std::size_t threads) {
-        return decode_in_parts(decode_values_job(model, ArraySlice(values), nullptr), streams, size,
-                               threads);
+        return decode_in_parts(decode_job(model, ArraySlice(values)), streams, size, threads);
       },
       py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("size"),
       py::arg("threads"));
@@ -533,7 +501,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     return paths;
   });
   m.def("costs", [] {
-    const auto costs = torchac::costs();
+    const auto costs = bit_costs();
     return Bits(static_cast<py::ssize_t>(costs.size()), costs.data());
   });
   m.def("quantize", &quantize_rows, py::arg("cdf"), py::arg("values").noconvert());

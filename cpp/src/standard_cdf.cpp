@@ -28,9 +28,12 @@ constexpr Table whole(const HalfTable& half) {
 constexpr std::array kTables{whole(kNormalHalf), whole(kLaplaceHalf), whole(kLogisticHalf)};
 
 // Made when the program starts, in less than a millisecond.
-StandardCdf make(Kind kind, float tail, std::int32_t wide) {
-  const Table& table = kTables[static_cast<std::size_t>(kind)];
-  StandardCdf made{tail, wide, static_cast<std::uint32_t>(table.data() - kTables[0].data()), {}};
+StandardCdf make(Family family, float half_width, std::int32_t max_exact_exponent) {
+  const Table& table = kTables[static_cast<std::size_t>(family)];
+  StandardCdf made{half_width,
+                   max_exact_exponent,
+                   static_cast<std::uint32_t>(table.data() - kTables[0].data()),
+                   {}};
   std::size_t i = 0;
   for (std::size_t k = 0; k < made.quantiles.size(); ++k) {
     const auto wanted =
@@ -46,10 +49,10 @@ StandardCdf make(Kind kind, float tail, std::int32_t wide) {
 
 }  // namespace
 
-const StandardCdf& standard_cdf(Kind kind) {
-  static const std::array standard{make(Kind::kNormal, 4.25f, 4), make(Kind::kLaplace, 9, 3),
-                                   make(Kind::kLogistic, 9.5f, 3)};
-  return standard[static_cast<std::size_t>(kind)];
+const StandardCdf& standard_cdf(Family family) {
+  static const std::array standard{make(Family::kNormal, 4.25f, 4), make(Family::kLaplace, 9, 3),
+                                   make(Family::kLogistic, 9.5f, 3)};
+  return standard[static_cast<std::size_t>(family)];
 }
 
 const std::uint32_t* standard_tables() { return kTables[0].data(); }

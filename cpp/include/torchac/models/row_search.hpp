@@ -11,8 +11,8 @@
 #include "torchac/coder/interval.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
@@ -55,7 +55,7 @@ TORCHAC_INLINE Found search_from(std::uint32_t guess, std::uint32_t symbols, std
 class SingleSearch {
  public:
   struct Row {
-    float edge;
+    float center_error;
     float reciprocal;
     float scale;
     float start;  // of the position of a quantile, in symbols
@@ -67,9 +67,9 @@ class SingleSearch {
     standard_ = &block.standard(0);
     const ComponentBlock& c = block.component(0);
     for (std::size_t i = 0; i < count; ++i) {
-      rows_[i] = {c.edge[i],   c.reciprocal[i],
-                  c.scale[i],  c.edge[i] - static_cast<float>(c.offset[i]),
-                  c.offset[i], block.window(i).last()};
+      rows_[i] = {c.center_error[i], c.reciprocal[i],
+                  c.scale[i],        c.center_error[i] - static_cast<float>(c.offset[i]),
+                  c.offset[i],       block.window(i).last()};
     }
   }
 
@@ -84,7 +84,7 @@ class SingleSearch {
       const Interval found{value(row, guess), value(row, guess + 1)};
       if (found.low <= quantile && quantile < found.high) [[likely]]
         return {guess, found};
-      return find_apart(*this, row, guess, quantile);
+      return find_slow(*this, row, guess, quantile);
     }
 
    private:
@@ -103,12 +103,12 @@ class SingleSearch {
 
     [[nodiscard]] TORCHAC_INLINE std::uint32_t value(const Row& row, std::uint32_t j) const {
       const auto at = static_cast<float>(static_cast<std::int32_t>(j) + row.offset);
-      const std::uint32_t cdf = evaluate(table, (at - row.edge) * row.reciprocal);
+      const std::uint32_t cdf = evaluate(table, (at - row.center_error) * row.reciprocal);
       return bound(cdf << (32 - kCdfBits), j, row.last);
     }
 
-    [[nodiscard]] TORCHAC_COLD static Found find_apart(View self, Row row, std::uint32_t guess,
-                                                       std::uint32_t quantile) {
+    [[nodiscard]] TORCHAC_COLD static Found find_slow(View self, Row row, std::uint32_t guess,
+                                                      std::uint32_t quantile) {
       return search_from(guess, row.last + 1, quantile,
                          [&](std::uint32_t j) { return self.value(row, j); });
     }
@@ -120,7 +120,7 @@ class SingleSearch {
 
  private:
   const StandardCdf* standard_ = nullptr;
-  std::array<Row, kRows> rows_;
+  std::array<Row, kParameterRows> rows_;
 };
 
 // Rows of mixtures: eight values of a row at once. Some are made ahead, at even distances; between
@@ -237,18 +237,18 @@ class MixtureSearch {
 
  private:
   View all_;
-  std::array<Row, kRows> rows_;
+  std::array<Row, kParameterRows> rows_;
 };
 
 // Stored rows.
-class WindowRowSearch {
+class TableRowSearch {
  public:
   struct Row {
     const std::byte* row;
     std::uint32_t last;
   };
 
-  void prepare(const WindowRowBlock& block, std::size_t count) {
+  void prepare(const TableRowBlock& block, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
       rows_[i] = {block.view().row(block.row(i)), block.window(i).last()};
   }
@@ -262,12 +262,12 @@ class WindowRowSearch {
       std::uint32_t low = 0;
       for (std::uint32_t length = row.last + 1; length > 1;) {
         const std::uint32_t half = length / 2;
-        low += window_row_value(row.row, low + half, row.last) <= quantile ? half : 0;
+        low += table_row_value(row.row, low + half, row.last) <= quantile ? half : 0;
         length -= half;
       }
       return {
           low,
-          {window_row_value(row.row, low, row.last), window_row_value(row.row, low + 1, row.last)}};
+          {table_row_value(row.row, low, row.last), table_row_value(row.row, low + 1, row.last)}};
     }
   };
 

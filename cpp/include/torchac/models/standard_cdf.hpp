@@ -11,7 +11,7 @@
 
 namespace torchac {
 
-enum class Kind : std::uint8_t { kNormal, kLaplace, kLogistic };
+enum class Family : std::uint8_t { kNormal, kLaplace, kLogistic };
 
 // Tables have a value for each 1/128 from -12 to 12, in units of 2^-24, and one more at the end;
 // arguments count units of 2^-20.
@@ -28,13 +28,13 @@ inline constexpr std::size_t kQuantiles = 1024;
 inline constexpr std::size_t kTableValues = 2 * kHalfValues + 2;
 
 struct StandardCdf {
-  float tail;           // half of a window, in scales
-  std::int32_t wide;    // the least exponent of a scale whose low bits are left out, less one
-  std::uint32_t table;  // where its table begins
+  float half_width;                 // of a window, in scales
+  std::int32_t max_exact_exponent;  // of a scale: above it, the low bits of values are left out
+  std::uint32_t table;              // where its table begins
   std::array<float, kQuantiles + 2> quantiles;
 };
 
-const StandardCdf& standard_cdf(Kind kind);
+const StandardCdf& standard_cdf(Family family);
 
 // The tables of all kinds, one after the other.
 const std::uint32_t* standard_tables();
