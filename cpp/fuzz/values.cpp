@@ -27,8 +27,8 @@
 #include "torchac/engine/job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
 #include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
 #include "torchac/support/poll.hpp"
@@ -80,10 +80,9 @@ struct Case {
     const double spread = std::ldexp(1, static_cast<int>(input.below(22)));
     numbers.reserve(3 * components);
     for (std::size_t k = 0; k < components; ++k) {
-      Component component{input.one_of({torchac::Family::kNormal, torchac::Family::kLaplace,
-                                        torchac::Family::kLogistic}),
-                          column(input, 40), column(input, spread, true), std::nullopt};
-      if (mixture) component.weight = column(input, 1, true);
+      Component component{&families()[input.below(families().size())],
+                          {column(input, 40), column(input, spread, true), std::nullopt}};
+      if (mixture) component[Parameter::kWeight] = column(input, 1, true);
       parameters.components.push_back(std::move(component));
     }
     parameters.bounds = bounds;

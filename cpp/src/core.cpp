@@ -21,14 +21,13 @@
 namespace torchac {
 namespace {
 
-Kernels kernels_for([[maybe_unused]] Cpu cpu) {
+Kernels kernels_for([[maybe_unused]] const InstructionSets& sets) {
+  Kernels kernels = kBaselineKernels;
 #ifdef TORCHAC_HAS_X86_SIMD
-  Kernels kernels = cpu == Cpu::kBaseline ? kBaselineKernels : kAvx2Kernels;
-  if (cpu == Cpu::kAvx512) kernels.simd = &kAvx512Loops;
-  return kernels;
-#else
-  return kBaselineKernels;
+  if (sets.avx2) kernels = kAvx2Kernels;
+  if (sets.avx512) kernels.simd = &kAvx512Loops;
 #endif
+  return kernels;
 }
 
 // Checks rows of CDFs, before anything is coded.
@@ -72,7 +71,7 @@ Report on_whole(Report report, std::int64_t size) {
 }  // namespace
 
 const Kernels& kernels() {
-  static const Kernels chosen = kernels_for(cpu());
+  static const Kernels chosen = kernels_for(instruction_sets());
   return chosen;
 }
 

@@ -1,5 +1,6 @@
 #define TORCHAC_TARGET avx2
 #define TORCHAC_TARGET_OPTIONS "avx2,fma,bmi,bmi2,lzcnt"
+#define TORCHAC_TARGET_AVX2
 
 #include "kernels.hpp"
 #include "torchac/engine/decode.hpp"

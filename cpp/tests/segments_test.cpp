@@ -61,7 +61,8 @@ struct Segment {
       header.payload += static_cast<std::uint64_t>(header.lengths.back());
     }
     header.checksum = 0x89abcdef;
-    for (const int byte : {0xef, 0xcd, 0xab, 0x89}) bytes.push_back(static_cast<std::uint8_t>(byte));
+    for (const int byte : {0xef, 0xcd, 0xab, 0x89})
+      bytes.push_back(static_cast<std::uint8_t>(byte));
   }
 
   void add_values(Random& random, std::int64_t values) {

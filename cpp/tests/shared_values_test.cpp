@@ -19,8 +19,8 @@
 #include "torchac/engine/fast_paths.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
@@ -50,7 +50,7 @@ struct Chosen {
 
   [[nodiscard]] Job job(bool shared) const {
     const Parameters elements{
-        {{torchac::Family::kNormal, doubles(locs), doubles(scales), std::nullopt}}, {}};
+        {{find_family("normal"), {doubles(locs), doubles(scales), std::nullopt}}}, {}};
     const Numbers chosen{DType::kUint8,
                          StridedWalk(std::as_bytes(std::span(index)).data(), {{count(), 1}})};
     Parameters model = elements;

@@ -48,7 +48,7 @@ const Expected* first_bad(const std::vector<Expected>& expected) {
 // them.
 void check_path(std::uint64_t simd_before, std::uint64_t tables_before, FastPath tables,
                 std::size_t streams) {
-  const bool expected = cpu() >= Cpu::kAvx2 && streams >= 4 && taken(tables) > tables_before;
+  const bool expected = instruction_sets().avx2 && streams >= 4 && taken(tables) > tables_before;
   CHECK((taken(FastPath::kSimdStreams) > simd_before) == expected);
 }
 

@@ -72,7 +72,7 @@ class SharedJobs {
   static const std::byte* address(const AnyJob& job) {
     if (const auto* stored = std::get_if<TableRows>(&job.model)) return stored->view.first_row;
     if (const auto* parameters = std::get_if<Parameters>(job.shared->elements.get()))
-      return parameters->components.front().loc.walk.at();
+      return parameters->components.front()[Parameter::kLoc]->walk.at();
     return std::get<Categories>(*job.shared->elements).rows.walk().at();
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -18,9 +19,9 @@ inline void skip(CdfRows& cdf, std::int64_t count) { cdf.rows.skip(count); }
 inline void skip(Parameters& parameters, std::int64_t count) {
   if (parameters.index) return parameters.index->walk.skip(count);
   for (Component& component : parameters.components) {
-    component.loc.walk.skip(count);
-    component.scale.walk.skip(count);
-    if (component.weight) component.weight->walk.skip(count);
+    for (std::optional<Numbers>& array : component.arrays) {
+      if (array) array->walk.skip(count);
+    }
   }
 }
 

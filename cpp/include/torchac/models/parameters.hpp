@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,20 +17,29 @@
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
-#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/window.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
 namespace torchac {
 
+// The parameters of a component. A weight is that of a mixture, which the others always have.
+enum class Parameter : std::uint8_t { kLoc, kScale, kWeight };
+inline constexpr std::array<std::string_view, 3> kParameterNames{"loc", "scale", "weight"};
+
 struct Component {
-  Family family;
-  Numbers loc;
-  Numbers scale;
-  std::optional<Numbers> weight;  // of a mixture
+  const Family* family;
+  std::array<std::optional<Numbers>, kParameterNames.size()> arrays;  // by Parameter
 
   bool operator==(const Component&) const = default;
+
+  [[nodiscard]] const std::optional<Numbers>& operator[](Parameter parameter) const {
+    return arrays[static_cast<std::size_t>(parameter)];
+  }
+  [[nodiscard]] std::optional<Numbers>& operator[](Parameter parameter) {
+    return arrays[static_cast<std::size_t>(parameter)];
+  }
 };
 
 // One distribution for each value, or those that an index chooses from arrays of one dimension. A
@@ -41,7 +51,7 @@ struct Parameters {
 
   bool operator==(const Parameters&) const = default;
 
-  [[nodiscard]] bool mixture() const { return components.front().weight.has_value(); }
+  [[nodiscard]] bool mixture() const { return components.front()[Parameter::kWeight].has_value(); }
 };
 
 inline constexpr double kMaxScale = 0x1p24;
@@ -106,7 +116,7 @@ struct ComponentBlock {
   }
 };
 
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
 // The sums of so many components of row i at the lower edges of eight symbols.
 template <bool kMixture>
 TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components,
@@ -142,19 +152,19 @@ class ParameterBlock {
  public:
   explicit ParameterBlock(Parameters parameters)
       : parameters_(std::move(parameters)),
-        elements_(static_cast<std::uint32_t>(
-            std::min<std::int64_t>(parameters_.components.front().loc.walk.run(), UINT32_MAX))),
+        elements_(static_cast<std::uint32_t>(std::min<std::int64_t>(
+            parameters_.components.front()[Parameter::kLoc]->walk.run(), UINT32_MAX))),
         blocks_(parameters_.components.size()) {
     for (const Component& component : parameters_.components)
-      tables_.push_back(standard_tables() + standard_cdf(component.family).table);
+      tables_.push_back(component.family->table);
   }
 
   [[nodiscard]] const Bounds& bounds() const { return parameters_.bounds; }
   [[nodiscard]] bool mixture() const { return parameters_.mixture(); }
   [[nodiscard]] std::size_t size() const { return blocks_.size(); }
   [[nodiscard]] const ComponentBlock& component(std::size_t k) const { return blocks_[k]; }
-  [[nodiscard]] const StandardCdf& standard(std::size_t k) const {
-    return standard_cdf(parameters_.components[k].family);
+  [[nodiscard]] const Family& family(std::size_t k) const {
+    return *parameters_.components[k].family;
   }
   [[nodiscard]] const std::uint32_t* const* tables() const { return tables_.data(); }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
@@ -214,8 +224,8 @@ class ParameterBlock {
     Component& from = parameters_.components[k];
     ComponentBlock& block = blocks_[k];
     std::array<double, kParameterRows> scales;
-    read_column(from.loc, count, block.loc.data());
-    read_column(from.scale, count, scales.data());
+    read_column(*from[Parameter::kLoc], count, block.loc.data());
+    read_column(*from[Parameter::kScale], count, scales.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
       bad = is_finite(block.loc[i]) ? bad : 1;
@@ -277,7 +287,7 @@ class ParameterBlock {
   // Adds a component's weights to the sums of those before it.
   void add_weights(std::size_t k, std::size_t count, double* sum, ReadableBlock& readable) {
     std::array<double, kParameterRows> weights;
-    read_column(*parameters_.components[k].weight, count, weights.data());
+    read_column(*parameters_.components[k][Parameter::kWeight], count, weights.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const double weight = weights[i];
@@ -294,7 +304,7 @@ class ParameterBlock {
   TORCHAC_NOINLINE void choose_shifts(std::size_t count) {
     std::fill_n(shifts_.data(), count, INT32_MAX);
     for (std::size_t k = 0; k < size(); ++k) {
-      const std::int32_t exact = standard(k).max_exact_exponent;
+      const std::int32_t exact = family(k).max_exact_exponent;
       const ComponentBlock& block = blocks_[k];
       for (std::size_t i = 0; i < count; ++i) {
         const std::int32_t shift = std::max(exponent(block.scale[i]) - exact, 0);
@@ -314,7 +324,7 @@ class ParameterBlock {
     std::fill_n(most.data(), count, 0);
     for (std::size_t k = 0; k < size(); ++k) {
       std::array<std::int32_t, kParameterRows> reach;
-      scale_component(blocks_[k], standard(k).half_width, count, reach.data());
+      scale_component(blocks_[k], family(k).half_width, count, reach.data());
       const ComponentBlock& block = blocks_[k];
       for (std::size_t i = 0; i < count; ++i) {
         const auto weight = static_cast<std::int32_t>(block.weight[i]);
@@ -390,7 +400,7 @@ class ParameterBlock {
   TORCHAC_NOINLINE void sum_as(const std::uint32_t* j, std::size_t count, std::uint32_t* low,
                                std::uint32_t* high) const {
     std::size_t i = 0;
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
     for (; i + 8 <= count; i += 8) {
       Vec8<std::uint32_t> sum{};
       Vec8<std::uint32_t> next_sum{};
@@ -422,7 +432,7 @@ class ParameterBlock {
   TORCHAC_NOINLINE void write_row_as(std::size_t i, std::uint16_t* to) const {
     const std::uint32_t last = window(i).last();
     std::uint32_t j = 0;
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
     for (; j + 8 <= last + 1; j += 8) {
       const Vec8<std::uint32_t> symbols = Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} + j;
       const Vec8<std::uint32_t> values =

@@ -9,8 +9,8 @@
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/coder/interval.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
 #include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
 #include "torchac/support/compiler.hpp"
@@ -64,7 +64,7 @@ class SingleSearch {
   };
 
   void prepare(const ParameterBlock& block, std::size_t count) {
-    standard_ = &block.standard(0);
+    family_ = &block.family(0);
     const ComponentBlock& c = block.component(0);
     for (std::size_t i = 0; i < count; ++i) {
       rows_[i] = {c.center_error[i], c.reciprocal[i],
@@ -115,11 +115,11 @@ class SingleSearch {
   };
 
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
-    return {&rows_[first], standard_->quantiles.data(), standard_tables() + standard_->table};
+    return {&rows_[first], family_->quantiles.data(), family_->table};
   }
 
  private:
-  const StandardCdf* standard_ = nullptr;
+  const Family* family_ = nullptr;
   std::array<Row, kParameterRows> rows_;
 };
 
@@ -173,7 +173,7 @@ class MixtureSearch {
     [[nodiscard]] TORCHAC_INLINE Values values(std::size_t i, std::uint32_t start,
                                                std::uint32_t step, std::uint32_t last) const {
       Values result;
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
       const Vec8<std::uint32_t> symbols =
           (Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} * step >> 3) + start;
       const auto sums = sums_at<true>(components, tables, size, first + i, symbols);
@@ -208,7 +208,7 @@ class MixtureSearch {
     // How many values, which increase, are at most the quantile.
     [[nodiscard]] TORCHAC_INLINE static std::uint32_t count_up_to(const Values& values,
                                                                   std::uint32_t quantile) {
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
       const auto each = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(values.data()));
       return count_lanes(each <= static_cast<std::int32_t>(quantile));
 #else
