@@ -189,7 +189,7 @@ class Model(ABC):
 
     def check_index(self, index: Any) -> Array | None:
         """The number of each value's element, checked, except that it is below theirs."""
-        return _checks.check_index(index)
+        return None if index is None else _checks.check_index(index)
 
     def broadcast_to(
         self, shape: tuple[int, ...], index: Array | None
@@ -206,7 +206,8 @@ class Model(ABC):
     def fit(self, values: Any, index: Any) -> Item:
         """The values, and the model of their shape."""
         values, index = _checks.check_values(values), self.check_index(index)
-        return Item(*self.broadcast_to(tuple(values.shape), index), values)
+        model, index = self.broadcast_to(tuple(values.shape), index)
+        return Item(model, index, values)
 
     def fit_batch(self, values: Any, index: Any) -> Item:
         """The same for values whose first dimension are the items of a batch."""
