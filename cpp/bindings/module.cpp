@@ -24,7 +24,6 @@
 #include "arrays.hpp"
 #include "calls.hpp"
 #include "coders.hpp"
-#include "jobs.hpp"
 #include "models.hpp"
 #include "packed.hpp"
 #include "torchac/arrays/numbers.hpp"
@@ -42,8 +41,8 @@
 #include "torchac/files/segment_index.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/cdf_layout.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
 #include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
 #include "torchac/support/cpu_features.hpp"
@@ -97,18 +96,9 @@ StreamsOrReport encode_each(std::vector<EncodeJob> jobs, bool packed, std::size_
                         });
 }
 
-StreamsOrReport encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>& symbols,
-                             bool check, bool clamp, bool packed, std::size_t threads) {
-  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
-  std::vector<EncodeJob> jobs;
-  for (std::size_t i = 0; i < cdfs.size(); ++i)
-    jobs.push_back(encode_job(cdfs[i], symbols[i], check, clamp));
-  return encode_each(std::move(jobs), packed, threads);
-}
-
-StreamsOrReport encode_value_items(const std::vector<ValueModel>& models,
-                                   const std::vector<NumberArray>& values, bool packed,
-                                   std::size_t threads) {
+template <class Values>
+StreamsOrReport encode_items(const std::vector<Model>& models, const std::vector<Values>& values,
+                             bool packed, std::size_t threads) {
   require(models.size() == values.size(), "one model for each item expected");
   std::vector<EncodeJob> jobs;
   for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(encode_job(models[i], values[i]));
@@ -138,10 +128,9 @@ class StreamsToDecode {
   std::vector<Decoder> decoders_;
 };
 
-// Decodes items, whose jobs' streams are still missing.
-template <class Model>
+template <class Values>
 std::optional<Report> decode_items(const std::vector<Model>& models, const PyStreams& streams,
-                                   const std::vector<ArraySlice>& values, std::size_t threads) {
+                                   const std::vector<Values>& values, std::size_t threads) {
   require(models.size() == values.size(), "one model for each item expected");
   std::vector<DecodeJob> jobs;
   for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(decode_job(models[i], values[i]));
@@ -153,23 +142,27 @@ std::optional<Report> decode_items(const std::vector<Model>& models, const PyStr
   return unless_ok(torchac::decode(jobs, team));
 }
 
-// How many parts of `size` symbols a job has.
-std::size_t parts_of(std::int64_t count, std::int64_t size) {
-  require(size >= 1, "parts of one symbol or more expected");
+// How many chunks of `size` values a job has.
+std::size_t chunks_of(std::int64_t count, std::int64_t size) {
+  require(size >= 1, "chunks of one value or more expected");
   return static_cast<std::size_t>((count + size - 1) / size);
 }
 
-StreamsOrReport encode_in_parts(const EncodeJob& job, std::int64_t size, std::size_t threads) {
-  return encode_streams(parts_of(job.count, size), nanoseconds(job), true, threads,
+StreamsOrReport encode_chunks(const Model& model, const py::array& values, std::int64_t size,
+                              std::size_t threads) {
+  const EncodeJob job = encode_job(model, values);
+  return encode_streams(chunks_of(job.count, size), nanoseconds(job), true, threads,
                         [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
                           return torchac::encode_chunks(job, size, streams, team);
                         });
 }
 
-std::optional<Report> decode_in_parts(const DecodeJob& job, const Packed& streams,
-                                      std::int64_t size, std::size_t threads) {
+std::optional<Report> decode_chunks(const Model& model, const Packed& streams,
+                                    const py::array& values, std::int64_t size,
+                                    std::size_t threads) {
+  const DecodeJob job = decode_job(model, values);
   std::vector<Decoder> decoders = streams.decoders();
-  require(decoders.size() == parts_of(job.count, size), "one stream for each part expected");
+  require(decoders.size() == chunks_of(job.count, size), "one stream for each chunk expected");
   ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
   const py::gil_scoped_release release;
   return unless_ok(torchac::decode_chunks(job, size, decoders, team));
@@ -177,36 +170,31 @@ std::optional<Report> decode_in_parts(const DecodeJob& job, const Packed& stream
 
 using Bits = py::array_t<double, py::array::c_style>;
 
-std::optional<Report> measure(Job job, const Numbers& values, double* bits) {
-  const MeasureJob measured{std::move(job), values, bits};
+// What each value costs.
+std::optional<Report> measure_values(const Model& model, const py::array& values, Bits& bits) {
+  EncodeJob job = encode_job(model, values);
+  require(same_shape(model.shape(), ArraySlice(bits).dimensions()), "shapes do not match");
+  const MeasureJob measured{std::move(job), std::move(job.values), bits.mutable_data()};
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
-  return unless_ok(torchac::measure(measured, poll));
-}
-
-// What each symbol costs.
-std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, Bits& bits) {
-  Job job = job_of(cdf, ArraySlice(symbols).dimensions());
-  require(same_shape(cdf.shape(), ArraySlice(bits).dimensions()), "shapes do not match");
-  return measure(std::move(job), integers(symbols), bits.mutable_data());
-}
-
-std::optional<Report> measure_values(const ValueModel& model, const NumberArray& values,
-                                     Bits& bits) {
-  Job job = job_of(model, values.shape());
-  require(same_shape(model.shape(), ArraySlice(bits).dimensions()), "shapes do not match");
-  return measure(std::move(job), values.numbers(), bits.mutable_data());
+  return unless_ok(measure(measured, poll));
 }
 
 // Computes the windows of rows, and the rows if there is room for them.
-std::optional<Report> tabulate_rows(const ValueModel& model, Int32s& first, Int32s& symbols,
+std::optional<Report> tabulate_rows(const Model& model, Int32s& first, Int32s& symbols,
                                     Uint8s& shifts, std::optional<Symbols>& rows) {
-  const std::int64_t count = size(model.shape());
+  require(!model.is_cdf(), "a model without rows expected");
+  Job of = model.job(model.shape());
+  const std::int64_t count = of.count;
   require(first.size() == count && symbols.size() == count && shifts.size() == count,
           "one window for each row expected");
-  TabulateJob job{
-      model.model(), count, first.mutable_data(), symbols.mutable_data(), shifts.mutable_data(),
-      nullptr,       0};
+  TabulateJob job{std::move(of.model),
+                  count,
+                  first.mutable_data(),
+                  symbols.mutable_data(),
+                  shifts.mutable_data(),
+                  nullptr,
+                  0};
   if (rows) {
     require(rows->ndim() == 2 && rows->shape(0) == count, "room for each row expected");
     job.rows = reinterpret_cast<std::uint16_t*>(rows->mutable_data());
@@ -217,21 +205,18 @@ std::optional<Report> tabulate_rows(const ValueModel& model, Int32s& first, Int3
   return unless_ok(torchac::tabulate(job, poll));
 }
 
-// Converts all values of rows.
-std::optional<Report> quantize_rows(const Cdf& cdf, Symbols& values) {
-  const auto shape = ArraySlice(values).dimensions(1);
-  require(same_shape(cdf.shape(), shape) && values.shape(values.ndim() - 1) == cdf.symbols() + 1,
+// Quantizes all values of rows of a CDF.
+std::optional<Report> quantize_rows(const Model& model, Symbols& values) {
+  require(model.is_cdf() && values.ndim() >= 1, "a CDF expected");
+  Job of = model.job(ArraySlice(values).dimensions(1));
+  auto& cdf = std::get<CdfRows>(of.model);
+  require(std::cmp_equal(values.shape(values.ndim() - 1), cdf.layout.symbols + 1),
           "shapes do not match");
-  const QuantizeJob job{
-      {cdf.layout(), cdf.rows()}, size(shape), reinterpret_cast<std::byte*>(values.mutable_data())};
+  const QuantizeJob job{std::move(cdf), of.count,
+                        reinterpret_cast<std::byte*>(values.mutable_data())};
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
-  return unless_ok(torchac::quantize(job, poll));
-}
-
-template <class Array>
-std::vector<ArraySlice> slices(const std::vector<Array>& arrays) {
-  return {arrays.begin(), arrays.end()};
+  return unless_ok(quantize(job, poll));
 }
 
 }  // namespace
@@ -244,14 +229,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   using namespace torchac::python;
   m.doc() = "The arithmetic coder. Private: use the functions of torchac.";
 
-  // Not native_enum: each of its conversions takes as long as coding a few symbols.
-  py::enum_<DType>(m, "RowType")
-      .value("INT16", DType::kInt16)
-      .value("FLOAT16", DType::kFloat16)
-      .value("BFLOAT16", DType::kBFloat16)
-      .value("FLOAT32", DType::kFloat32)
-      .value("FLOAT64", DType::kFloat64);
-
   py::native_enum<Problem>(m, "Problem", "enum.Enum")
       .value("SYMBOL", Problem::kSymbol)
       .value("INDEX", Problem::kIndex)
@@ -260,7 +237,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .value("OUT_OF_BOUNDS", Problem::kOutOfBounds)
       .value("DECREASING", Problem::kDecreasing)
       .value("TRUNCATED", Problem::kTruncated)
-      .value("CONTRADICTED", Problem::kInvalidCode)
+      .value("INVALID_CODE", Problem::kInvalidCode)
       .value("VALUE", Problem::kValue)
       .value("LOC", Problem::kLoc)
       .value("SCALE", Problem::kScale)
@@ -274,44 +251,33 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("column", &Report::column)
       .def_readonly("table", &Report::table);
 
-  py::class_<Cdf>(m, "Cdf").def(py::init<py::array, DType, bool, std::optional<py::array>>(),
-                                py::arg("rows"), py::arg("row_type"), py::arg("normalize"),
-                                py::arg("index"));
+  py::class_<NamedFamily>(m, "Family").def(py::init<std::string_view>(), py::arg("name"));
 
-  py::enum_<Family>(m, "Kind")
-      .value("NORMAL", Family::kNormal)
-      .value("LAPLACE", Family::kLaplace)
-      .value("LOGISTIC", Family::kLogistic);
-
-  py::enum_<CategoryNumbers>(m, "CategoryKind")
+  // Not native_enum: each of its conversions takes as long as coding a few symbols.
+  py::enum_<CategoryNumbers>(m, "CategoryNumbers")
       .value("PROBABILITIES", CategoryNumbers::kProbabilities)
       .value("LOGITS", CategoryNumbers::kLogits)
       .value("BERNOULLI_PROBABILITIES", CategoryNumbers::kBernoulliProbabilities)
       .value("BERNOULLI_LOGITS", CategoryNumbers::kBernoulliLogits);
 
-  py::class_<NumberArray>(m, "Numbers")
-      .def(py::init<py::array, bool>(), py::arg("array"), py::arg("bfloat16"));
-
-  py::class_<ValueModel>(m, "ValueModel")
-      .def_static("of_parameters", &ValueModel::of_parameters, py::arg("kinds"), py::arg("locs"),
-                  py::arg("scales"), py::arg("weights"), py::arg("low"), py::arg("high"),
-                  py::arg("index") = std::nullopt)
-      .def_static("of_categories", &ValueModel::of_categories, py::arg("kind"), py::arg("numbers"),
-                  py::arg("index"))
-      .def_static("of_rows", &ValueModel::of_rows, py::arg("rows").noconvert(),
+  py::class_<Model>(m, "Model")
+      .def_static("of_cdf", &Model::of_cdf, py::arg("rows"), py::arg("normalize"), py::arg("index"),
+                  py::arg("check"), py::arg("clamp"))
+      .def_static("of_parameters", &Model::of_parameters, py::arg("components"), py::arg("low"),
+                  py::arg("high"), py::arg("index"))
+      .def_static("of_tables", &Model::of_tables, py::arg("rows").noconvert(),
                   py::arg("first").noconvert(), py::arg("symbols").noconvert(),
                   py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("index"),
-                  py::arg("shape"), py::arg("places") = std::nullopt);
+                  py::arg("shape"), py::arg("places") = std::nullopt)
+      .def_static("of_categories", &Model::of_categories, py::arg("kind"), py::arg("numbers"),
+                  py::arg("index"));
 
   py::class_<PyEncoder>(m, "Encoder")
-      .def(py::init<std::size_t, bool>(), py::arg("streams") = 1, py::arg("marked") = false)
+      .def(py::init<std::size_t, bool>(), py::arg("streams") = 1, py::arg("with_checksums") = false)
       .def("__copy__", [](const PyEncoder& self) { return PyEncoder(self); })
-      .def("encode", &PyEncoder::encode, py::arg("cdf"), py::arg("symbols").noconvert(),
-           py::arg("check"), py::arg("clamp"), py::arg("noted") = std::nullopt,
-           py::arg("chosen") = std::nullopt)
-      .def("encode_values", &PyEncoder::encode_values, py::arg("model"), py::arg("values"),
-           py::arg("chosen") = std::nullopt)
-      .def("mark", &PyEncoder::mark, py::arg("chosen") = std::nullopt)
+      .def("encode", &PyEncoder::encode, py::arg("model"), py::arg("values"),
+           py::arg("original_symbols") = std::nullopt, py::arg("streams") = std::nullopt)
+      .def("mark", &PyEncoder::mark, py::arg("streams") = std::nullopt)
       .def("drain", &PyEncoder::drain)
       .def("finish", &PyEncoder::finish)
       .def("num_bits", &PyEncoder::num_bits)
@@ -325,13 +291,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   py::class_<PyDecoder>(m, "Decoder")
       .def(py::init<const std::vector<py::buffer>&, bool>(), py::arg("streams"),
-           py::arg("marked") = false)
+           py::arg("with_checksums") = false)
       .def("__copy__", [](const PyDecoder& self) { return PyDecoder(self); })
-      .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert(),
-           py::arg("chosen") = std::nullopt)
-      .def("decode_values", &PyDecoder::decode_values, py::arg("model"),
-           py::arg("values").noconvert(), py::arg("chosen") = std::nullopt)
-      .def("mark", &PyDecoder::mark, py::arg("chosen") = std::nullopt)
+      .def("decode", &PyDecoder::decode, py::arg("model"), py::arg("values"),
+           py::arg("streams") = std::nullopt)
+      .def("mark", &PyDecoder::mark, py::arg("streams") = std::nullopt)
       .def("feed", &PyDecoder::feed, py::arg("data"))
       .def("num_bits", &PyDecoder::num_bits)
       .def("sizes", &PyDecoder::sizes)
@@ -386,114 +350,45 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   m.def("values_per_stream", &values_per_stream, py::arg("values"));
 
-  m.def(
-      "encode_items",
-      [](const std::vector<Cdf>& cdfs, const std::vector<py::array>& symbols, bool check,
-         bool clamp, bool packed, std::size_t threads) {
-        return encode_items(cdfs, slices(symbols), check, clamp, packed, threads);
-      },
-      py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("packed"),
-      py::arg("threads"));
-  m.def(
-      "encode_batch",
-      [](const Cdf& cdf, const py::array& symbols, bool check, bool clamp, bool packed,
-         std::size_t threads) {
-        return encode_items(cdf.items(), items(symbols), check, clamp, packed, threads);
-      },
-      py::arg("cdf"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("packed"),
-      py::arg("threads"));
-  m.def(
-      "encode_parts",
-      [](const Cdf& cdf, const py::array& symbols, std::int64_t size, std::size_t threads) {
-        return encode_in_parts(encode_job(cdf, symbols, false, false), size, threads);
-      },
-      py::arg("cdf"), py::arg("symbols"), py::arg("size"), py::arg("threads"));
-  m.def(
-      "decode_items",
-      [](const std::vector<Cdf>& cdfs, const PyStreams& streams,
-         const std::vector<Symbols>& symbols,
-         std::size_t threads) { return decode_items(cdfs, streams, slices(symbols), threads); },
-      py::arg("cdfs"), py::arg("streams"), py::arg("symbols"), py::arg("threads"));
-  m.def(
-      "decode_batch",
-      [](const Cdf& cdf, const PyStreams& streams, const Symbols& symbols, std::size_t threads) {
-        return decode_items(cdf.items(), streams, items(symbols), threads);
-      },
-      py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
-  m.def(
-      "decode_parts",
-      [](const Cdf& cdf, const Packed& streams, const Symbols& symbols, std::int64_t size,
-         std::size_t threads) {
-        return decode_in_parts(decode_job(cdf, ArraySlice(symbols)), streams, size, threads);
-      },
-      py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("size"),
-      py::arg("threads"));
-  m.def("encode_value_items", &encode_value_items, py::arg("models"), py::arg("values"),
+  m.def("encode_items", &encode_items<py::array>, py::arg("models"), py::arg("values"),
         py::arg("packed"), py::arg("threads"));
   m.def(
-      "encode_value_batch",
-      [](const ValueModel& model, const NumberArray& values, bool packed, std::size_t threads) {
-        std::vector<NumberArray> each;
-        for (py::ssize_t i = 0; i < values.items(); ++i) each.emplace_back(values, i);
-        return encode_value_items(model.items(), each, packed, threads);
+      "encode_batch",
+      [](const Model& model, const py::array& values, bool packed, std::size_t threads) {
+        return encode_items(model.items(), items(values), packed, threads);
       },
       py::arg("model"), py::arg("values"), py::arg("packed"), py::arg("threads"));
+  m.def("encode_chunks", &python::encode_chunks, py::arg("model"), py::arg("values"), py::arg("size"),
+        py::arg("threads"));
+  m.def("decode_items", &decode_items<py::array>, py::arg("models"), py::arg("streams"),
+        py::arg("values"), py::arg("threads"));
   m.def(
-      "encode_value_parts",
-      [](const ValueModel& model, const NumberArray& values, std::int64_t size,
-         std::size_t threads) { return encode_in_parts(encode_job(model, values), size, threads); },
-      py::arg("model"), py::arg("values"), py::arg("size"), py::arg("threads"));
-  m.def(
-      "decode_value_items",
-      [](const std::vector<ValueModel>& models, const PyStreams& streams,
-         const std::vector<Int32s>& values,
-         std::size_t threads) { return decode_items(models, streams, slices(values), threads); },
-      py::arg("models"), py::arg("streams"), py::arg("values"), py::arg("threads"));
-  m.def(
-      "decode_value_batch",
-      [](const ValueModel& model, const PyStreams& streams, const Int32s& values,
+      "decode_batch",
+      [](const Model& model, const PyStreams& streams, const py::array& values,
          std::size_t threads) {
         return decode_items(model.items(), streams, items(values), threads);
       },
-      py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("threads"));
-  m.def(
-      "decode_value_parts",
-      [](const ValueModel& model, const Packed& streams, const Int32s& values, std::int64_t size,
-         std::size_t threads) {
-        return decode_in_parts(decode_job(model, ArraySlice(values)), streams, size, threads);
-      },
-      py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("size"),
-      py::arg("threads"));
+      py::arg("model"), py::arg("streams"), py::arg("values"), py::arg("threads"));
+  m.def("decode_chunks", &python::decode_chunks, py::arg("model"), py::arg("streams"), py::arg("values"),
+        py::arg("size"), py::arg("threads"));
+  m.def("measure", &measure_values, py::arg("model"), py::arg("values"),
+        py::arg("bits").noconvert());
+  m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),
+        py::arg("symbols").noconvert(), py::arg("shifts").noconvert(), py::arg("rows").noconvert());
+  m.def("quantize", &quantize_rows, py::arg("cdf"), py::arg("values").noconvert());
   m.def(
       "checksum",
-      [](const NumberArray& values) {
+      [](const py::array& values) {
         Checksum checksum;
-        const Numbers numbers = values.numbers();
-        const std::int64_t count = size(values.shape());
+        const Numbers to_add = numbers(values);
         {
           const py::gil_scoped_release release;
-          add_values(numbers, count, {&checksum, 1});
+          add_values(to_add, values.size(), {&checksum, 1});
         }
         return std::pair(checksum.sum(), checksum.sum_of_sums());
       },
       py::arg("values"));
-  m.def("measure_values", &measure_values, py::arg("model"), py::arg("values"),
-        py::arg("bits").noconvert());
-  m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),
-        py::arg("symbols").noconvert(), py::arg("shifts").noconvert(), py::arg("rows").noconvert());
-  m.def("measure", &measure_symbols, py::arg("cdf"), py::arg("symbols").noconvert(),
-        py::arg("bits").noconvert());
-  m.def("cpu", [] {
-    switch (cpu()) {
-      case Cpu::kAvx512:
-        return "avx512";
-      case Cpu::kAvx2:
-        return "avx2";
-      case Cpu::kBaseline:
-        break;
-    }
-    return "baseline";
-  });
+  m.def("cpu", [] { return instruction_sets().name(); });
   m.def("paths", [] {
     py::dict paths;
     for (std::size_t i = 0; i < kPathNames.size(); ++i)
@@ -504,5 +399,4 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     const auto costs = bit_costs();
     return Bits(static_cast<py::ssize_t>(costs.size()), costs.data());
   });
-  m.def("quantize", &quantize_rows, py::arg("cdf"), py::arg("values").noconvert());
 }
