@@ -28,9 +28,9 @@ def to_decode(model: Model, index: Any, shape: tuple[int, ...] | None = None) ->
     index = model.check_index(index)
     if shape is None:
         if index is None:
-            return Item(model, None, np.empty(model.shape, model.dtype))
+            return Item(model, None, np.empty(model.shape, model.decoded_dtype))
         shape = tuple(index.shape)
-    return Item(*model.broadcast_to(shape, index), np.empty(shape, model.dtype))
+    return Item(*model.broadcast_to(shape, index), np.empty(shape, model.decoded_dtype))
 
 
 # One stream, or several in lockstep
@@ -43,6 +43,31 @@ def encode(encoder: _core.Encoder, item: Item) -> None:
         raise explain(report, item)
 
 
+def try_encode(
+    encoder: _core.Encoder,
+    item: Item,
+    streams: list[int] | None = None,
+    original: Item | None = None,
+) -> Report | None:
+    """Encodes values into these streams, or all; tells why not.
+
+    `original` is the item that this one stands for, on the host. Marks check its values.
+    """
+    model, elements, values = item
+    if type(model) is not CdfModel:
+        core: Any = model.to_core(elements)
+        return encoder.encode_values(core, _tensors.numbers(values), streams)
+    if not model.on_host and original is None:
+        for less in reduce_for_host([item]) or []:
+            if try_encode(encoder, less, streams, item) is None:
+                return None
+    rows, noted = model.to_core(elements), None
+    if original is not None:
+        noted = _tensors.view(original.values), original.model.bounds[1] + 1
+    symbols = _tensors.view(values)
+    return encoder.encode(rows, symbols, model.check, model.clamp, noted, streams)
+
+
 def decode(decoder: _core.Decoder, item: Item) -> NDArray:
     """Decodes values; where that fails, raises and leaves the decoder as it was."""
     report = try_decode(decoder, item)
@@ -50,6 +75,16 @@ def decode(decoder: _core.Decoder, item: Item) -> NDArray:
         raise explain(report, item)
     values: NDArray = item.values
     return values
+
+
+def try_decode(
+    decoder: _core.Decoder, item: Item, streams: list[int] | None = None
+) -> Report | None:
+    """Decodes values of these streams, or all; tells why not."""
+    core: Any = item.model.to_core(item.elements)
+    if type(item.model) is CdfModel:
+        return decoder.decode(core, item.values, streams)
+    return decoder.decode_values(core, item.values, streams)
 
 
 def check_end(decoder: _core.Decoder) -> None:
@@ -191,41 +226,6 @@ def explain_mark(report: Report, prefix: str = "") -> CorruptStreamError:
 
 
 # The core has its functions twice: for CDFs, and for all other models
-
-
-def try_encode(
-    encoder: _core.Encoder,
-    item: Item,
-    streams: list[int] | None = None,
-    original: Item | None = None,
-) -> Report | None:
-    """Encodes values into these streams, or all; tells why not.
-
-    `original` is the item that this one stands for, on the host. Marks check its values.
-    """
-    model, elements, values = item
-    if type(model) is not CdfModel:
-        core: Any = model.to_core(elements)
-        return encoder.encode_values(core, _tensors.numbers(values), streams)
-    if not model.on_host and original is None:
-        for less in reduce_for_host([item]) or []:
-            if try_encode(encoder, less, streams, item) is None:
-                return None
-    rows, noted = model.to_core(elements), None
-    if original is not None:
-        noted = _tensors.view(original.values), original.model.bounds[1] + 1
-    symbols = _tensors.view(values)
-    return encoder.encode(rows, symbols, model.check, model.clamp, noted, streams)
-
-
-def try_decode(
-    decoder: _core.Decoder, item: Item, streams: list[int] | None = None
-) -> Report | None:
-    """Decodes values of these streams, or all; tells why not."""
-    core: Any = item.model.to_core(item.elements)
-    if type(item.model) is CdfModel:
-        return decoder.decode(core, item.values, streams)
-    return decoder.decode_values(core, item.values, streams)
 
 
 def _for(items: list[Item], of_cdfs: Any, of_values: Any) -> Any:

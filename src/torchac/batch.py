@@ -109,10 +109,10 @@ def encode_batch(
     threads = check_threads(num_threads)
     model = to_models(cdf, needs_normalization, check, clamp)
     if isinstance(model, list) or isinstance(sym, Sequence) or isinstance(index, Sequence):
-        each_sym = _split("sym", sym)
-        pairs = _split_model(model, index, len(each_sym))
-        with naming_items(zip(pairs, each_sym, strict=True)) as each:
-            items = [its_model.fit(values, its_index) for (its_model, its_index), values in each]
+        symbols = _split("sym", sym)
+        models = _split_model(model, index, len(symbols))
+        with naming_items(zip(models, symbols, strict=True)) as each:
+            items = [one.fit(values, elements) for (one, elements), values in each]
         return _unpacked(_coding.encode_items(items, packed, threads), model)
     return _unpacked(_coding.encode_batch(model.fit_batch(sym, index), packed, threads), model)
 

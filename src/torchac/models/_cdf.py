@@ -54,7 +54,7 @@ class CdfModel(Model):
         "shape",
         "strict",
     )
-    dtype: ClassVar = np.int16
+    decoded_dtype: ClassVar = np.int16
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class CdfModel(Model):
             return self, None
         return self._map(lambda cdf: broadcast(self.name, cdf, (*shape, cdf.shape[-1]))), None
 
-    def fit(self, values: Any, index: Any) -> Item:
+    def fit(self, values: Any, index: Any, checked: bool = False) -> Item:
         if self.strict:
             index = self.check_index(index)
             if isinstance(values, (torch.Tensor, np.ndarray)) and values.dtype in FLOAT_ROWS:
@@ -132,7 +132,8 @@ class CdfModel(Model):
                 _checks.check_elements("sym", values)
                 values = _integers(values)
             return Item(self, index, self.check_symbols(values, index))
-        values = _checks.check_values(values)
+        if not checked:
+            values = _checks.check_values(values)
         _checks.check_device("sym", values, "the CDF", self.cdf)
         model, index = self.broadcast_to(tuple(values.shape), self.check_index(index))
         symbols = like(as_tensor(values), self.cdf)

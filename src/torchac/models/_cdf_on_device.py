@@ -14,8 +14,8 @@ from torchac.models._base import Item
 from torchac.models._cdf import CdfModel
 from torchac.quantize import TOTAL, quantize_columns, scale_cdf
 
-# Rows as few as this, or as one for so many symbols, are looked at whole by the core, which finds
-# what is wrong with them: its kFewRows. They are not worth gathering either.
+# Where rows are at most this many, or one for this many symbols, the core checks all of them: its
+# kFewRows. They are not worth gathering either.
 FEW_ROWS = 64
 
 
