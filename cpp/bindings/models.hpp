@@ -349,9 +349,9 @@ inline EncodeJob encode_job(const Model& model, const ArraySlice& values) {
 
 // Of a CDF, values are decoded as int16, else as int32.
 inline DecodeJob decode_job(const Model& model, ArraySlice values) {
-  require(model.is_cdf() ? py::isinstance<Symbols>(values.array())
-                         : py::isinstance<Int32s>(values.array()),
-          "another type of values expected");
+  const bool fits = model.is_cdf() ? py::isinstance<Symbols>(values.array())
+                                   : py::isinstance<Int32s>(values.array());
+  if (!fits) throw py::type_error("values of another type expected");
   Job job = model.job(values.dimensions());
   std::byte* const first = values.mutable_first();
   if (model.is_cdf())

@@ -55,7 +55,7 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
             on_device = quantize_columns(product, columns, normalize).to(torch.int16)
             return _tensors.like(on_device, cdf_float)
     integers = np.empty(cdf.shape, np.int16)
-    rows = _core.Cdf(_tensors.view(cdf), FLOAT_ROWS[cdf.dtype], normalize, None)
+    rows = _core.Model.of_cdf(_tensors.view(cdf), normalize, None, False, False)
     report = _core.quantize(rows, integers)
     if report is not None:
         raise _explain(report, cdf)

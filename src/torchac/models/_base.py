@@ -233,7 +233,7 @@ class Model(ABC):
         return self._map(lambda array: take(array, numbers))
 
     @abstractmethod
-    def to_core(self, index: Array | None = None) -> _core.Cdf | _core.ValueModel:
+    def to_core(self, index: Array | None = None) -> _core.Model:
         """What the core codes with: an element for each value, or those of an index."""
 
     def describe_fault(self, fault: Fault) -> str:
@@ -244,7 +244,7 @@ class Model(ABC):
                 f"the stream ends before its values do: {fault.number} of "
                 f"{math.prod(fault.shape)} are in it"
             )
-        if problem is Problem.CONTRADICTED:
+        if problem is Problem.INVALID_CODE:
             return (
                 f"the stream contradicts the model {fault.at}: no value can have been "
                 "written there, so it is damaged or was written with another model"
@@ -424,13 +424,13 @@ class Tables(Model):
     def parameters(self) -> list[Array]:
         return [self.cdf]
 
-    def to_core(self, index: Array | None = None) -> _core.ValueModel:
+    def to_core(self, index: Array | None = None) -> _core.Model:
         model = self if index is not None else self._once()
         once = _tensors.slices_once([model.cdf], len(self.shape))
         rows = _tensors.view(model.cdf if once is None else model.cdf[once])
         if model.shape != self.shape:
             index = numbers_of(model.shape, self.shape)
-        return _core.ValueModel.of_rows(
+        return _core.Model.of_tables(
             np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])).view(np.int16),
             np.ascontiguousarray(_tensors.view(model.low), np.int32).reshape(-1),
             np.ascontiguousarray(_tensors.view(model.lengths), np.int32).reshape(-1),
