@@ -226,7 +226,7 @@ def main() -> None:
     row("bz2", len(bz2.compress(together)))
     row("lzma", len(lzma.compress(together)))
     known = len(lzma.compress(training))
-    row("lzma behind the training text", len(lzma.compress(training + together)) - known)
+    row("lzma after the training text", len(lzma.compress(training + together)) - known)
     row("torchac with the model", size)
     print(
         f"\nideal {bits:,.0f} bits, coded {8 * size:,} bits, which decode to the same texts: "
