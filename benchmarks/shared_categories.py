@@ -27,7 +27,7 @@ def nanoseconds(run: Callable[[], object]) -> float:
 
 
 def by_hand(probs: torch.Tensor, values: torch.Tensor) -> tuple[float, float]:
-    """Functions that encode and decode by hand."""
+    """The times of encoding and decoding by hand."""
     rows = probs.view(-1, 256)
     groups, places = torchac.Categorical(probs=rows.sum(1)), torchac.Categorical(probs=rows)
 
