@@ -560,6 +560,15 @@ def test_a_link_goes_on_leading_there(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == written()
 
 
+@pytest.mark.parametrize("opens", [torchac.Writer, torchac.Reader])
+def test_a_path_is_what_open_takes_for_one(tmp_path: Path, opens: Any) -> None:
+    with pytest.raises(FileNotFoundError, match="''"):
+        opens("")
+    with pytest.raises(IsADirectoryError, match=r"y.tac/"):
+        opens(f"{tmp_path}/y.tac/")
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_name_the_path(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere.*y.tac"):
         torchac.Writer(tmp_path / "nowhere" / "y.tac")
