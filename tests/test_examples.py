@@ -118,7 +118,7 @@ def test_lossless_image_explains_what_it_cannot_read(tmp_path: Path) -> None:
         ),
         pytest.param(
             (),
-            ["gzip", "bz2", "lzma", "lzma behind the training text"],
+            ["gzip", "bz2", "lzma", "lzma after the training text"],
             id="default",
             marks=pytest.mark.slow,
         ),
