@@ -54,7 +54,7 @@ def tables(elements: int, symbols: int) -> torchac.Tables:
 
 def bytes_of(model: Any) -> int:
     """The bytes of an element's numbers."""
-    arrays: list[torch.Tensor] = model._arrays
+    arrays: list[torch.Tensor] = model.parameters
     return sum(array[0].numel() * array.element_size() for array in arrays)
 
 
@@ -67,7 +67,7 @@ def ways(model: Any, elements: int, count: int) -> Iterator[tuple[str, Callable[
         yield "expand", lambda: (model.expand(count // elements, elements), None)
     yield "index=", lambda: (model, index)
     if bytes_of(model) * count <= LARGEST:
-        yield "gathered", lambda: (model._take(index), None)
+        yield "gathered", lambda: (model.select(index), None)
     yield "tables", lambda: (model.tabulate(), index)
 
 

@@ -756,7 +756,7 @@ def test_numbers_on_another_device(device: str, name: str) -> None:
     stream = torchac.encode(model, values)
     assert torchac.encode(there, values.to(device)) == stream
     decoded = torchac.decode(there, stream)
-    assert decoded.device == there._arrays[0].device
+    assert decoded.device == there.parameters[0].device
     assert decoded.cpu().equal(values)
     assert torchac.estimate_bits(there, values.to(device)).device == decoded.device
     index = torch.arange(600) % 7

@@ -19,8 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import torchac
 import torchac.compressai
 import torchac.testing
-from torchac import _gather, _rows, _tensors
+from torchac import _tensors
 from torchac.compressai import ans
+from torchac.models._cdf_on_device import reduce_for_host
+from torchac.models._from_argument import to_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
@@ -358,8 +360,8 @@ def test_integer_rows_are_gathered_if_they_are_good(decreases: bool) -> None:
     integers, sym = torchac.quantize_cdf(logistic(*SHAPE)), draw(SHAPE, 20)
     if decreases:
         integers[(*WHERE, 40)] = 0
-    item = (_rows.int16_rows(integers, None), sym)
-    assert (_gather.gather([item], check=True, clamp=False) is None) == decreases
+    item = to_model(integers, check=True).fit(sym, None)
+    assert (reduce_for_host([item]) is None) == decreases
 
 
 @pytest.mark.parametrize("encode", ENCODERS)

@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import torchac
-from torchac import CorruptStreamError, _segments
+from torchac import CorruptStreamError, _file_format
 
 MODEL = torchac.Normal(0.0, 2.0)
 DATA = Path(__file__).parent / "data"
@@ -234,7 +234,7 @@ def test_every_cut_is_noticed(data: bytes) -> None:
         read_all(data + b"\0", b"id")
 
 
-def test_segments_cannot_be_taken_out_or_swapped() -> None:
+def test_file_format_cannot_be_taken_out_or_swapped() -> None:
     data = written(values_of(5), values_of(5, seed=1))
     first, second = (s.bytes for s in reader(data).segments)
     at = len(written()) - 5
@@ -266,7 +266,7 @@ def test_damage_and_another_model_are_told_apart() -> None:
 def sealed(*parts: bytes) -> bytes:
     """A file of such segments, with matching CRCs."""
     data, crc = b"", 0
-    for part in (_segments.head(b""), *parts, b"\0"):
+    for part in (_file_format.head(b""), *parts, b"\0"):
         crc = zlib.crc32(part, crc)
         data += part + crc.to_bytes(4, "little")
     return data
@@ -339,7 +339,7 @@ def test_names_that_are_there_twice() -> None:
 BAD_VALUES = {
     "bits after the last value": (b"\x0a\x03\x00\x01\xb0", "bits after the last value are not 0"),
     "values above 32 bits": (
-        b"\x0a\x01" + _segments.signed(2**31 - 1) + b"\x08\x01",
+        b"\x0a\x01" + _file_format.signed(2**31 - 1) + b"\x08\x01",
         r"there are values above 2\^31 - 1",
     ),
 }
@@ -360,7 +360,7 @@ def test_values_that_no_encoder_writes(name: str) -> None:
 def test_shapes_that_no_array_has(kind: int, last: int) -> None:
     """These shapes have no values, and so take no memory."""
     rest = {1: b"\0", 2: b"\0\x07", 3: bytes(4)}[kind]
-    data = sealed(_segments.title(_segments.Kind(kind), None, (0, last)) + rest)
+    data = sealed(_file_format.title(_file_format.Kind(kind), None, (0, last)) + rest)
     arrays = torchac.Normal(np.zeros(()), np.ones(()))
     for model in (MODEL, arrays, torch.linspace(0, 1, 32769), np.linspace(0, 1, 5)):
         if last <= 2**40:
@@ -371,7 +371,7 @@ def test_shapes_that_no_array_has(kind: int, last: int) -> None:
 
 
 def test_few_bytes_cannot_ask_for_much_memory() -> None:
-    huge = sealed(_segments.title(_segments.Kind.CONSTANT, None, (1 << 40, 1 << 20)) + b"\0")
+    huge = sealed(_file_format.title(_file_format.Kind.CONSTANT, None, (1 << 40, 1 << 20)) + b"\0")
     with pytest.raises(CorruptStreamError, match="more values than 1073741824: if that is right"):
         reader(huge).read(MODEL)
     assert reader(huge).segments[0].shape == (1 << 40, 1 << 20)
@@ -405,7 +405,7 @@ def test_mutated_files(data: bytes, changes: list[tuple[int, bytes]]) -> None:
         max_size=3,
     )
 )
-def test_invented_segments_are_read_as_the_page_says(parts: list[bytes]) -> None:
+def test_invented_file_format_are_read_as_the_page_says(parts: list[bytes]) -> None:
     data = sealed(*parts)
 
     def decode(low: int, high: int, stream: bytes) -> Any:
@@ -558,6 +558,15 @@ def test_a_link_goes_on_leading_there(tmp_path: Path) -> None:
         pass
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_bytes() == written()
+
+
+@pytest.mark.parametrize("opens", [torchac.Writer, torchac.Reader])
+def test_a_path_is_what_open_takes_for_one(tmp_path: Path, opens: Any) -> None:
+    with pytest.raises(FileNotFoundError, match="''"):
+        opens("")
+    with pytest.raises(IsADirectoryError, match=r"y.tac/"):
+        opens(f"{tmp_path}/y.tac/")
+    assert not list(tmp_path.iterdir())
 
 
 def test_errors_name_the_path(tmp_path: Path) -> None:
@@ -982,7 +991,7 @@ def test_what_is_not_noticed_by_checks_when_reading() -> None:
         found.read(MODEL)
 
 
-def test_segments_taken_out_or_swapped_are_noticed_when_they_are_read() -> None:
+def test_file_format_taken_out_or_swapped_are_noticed_when_they_are_read() -> None:
     data = written(*FOUR)
     at = places(data)
     each = [data[at[i] : at[i + 1]] for i in range(4)]
@@ -1040,7 +1049,7 @@ def test_many_names() -> None:
     names = [f"name {i}" for i in range(3000)]
     data = sealed(
         *(
-            _segments.title(_segments.Kind.CONSTANT, name, ()) + _segments.signed(i)
+            _file_format.title(_file_format.Kind.CONSTANT, name, ()) + _file_format.signed(i)
             for i, name in enumerate(names)
         )
     )
@@ -1051,7 +1060,7 @@ def test_many_names() -> None:
         found.read(MODEL, name="name 3000")
 
 
-def test_segments_are_a_sequence() -> None:
+def test_file_format_are_a_sequence() -> None:
     found = reader(written(*FOUR[:3], name=None), max_values=100)
     first, *_, last = found.segments
     assert found.segments == [first, found.segments[1], found.segments[-1]]
@@ -1283,10 +1292,10 @@ def test_a_signal_handler_cannot_read_while_read_is_at_work() -> None:
     found = reader(written(values_of(3), values_of(4)))
 
     class Interrupting(torchac.Normal):
-        def _for_values(self, *arguments: Any) -> Any:
+        def broadcast_to(self, *arguments: Any) -> Any:
             with pytest.raises(RuntimeError, match="at work in the call that the signal handler"):
                 found.read(MODEL)
-            return super()._for_values(*arguments)
+            return super().broadcast_to(*arguments)
 
     assert found.read(Interrupting(0.0, 2.0)).equal(values_of(3))
     assert found.read(MODEL).equal(values_of(4))

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import torchac
-from torchac import _core, _rows, _tensors, _values, errors
+from torchac import _coding, _core
+from torchac.models._from_argument import to_model
 
 CDF = torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.0, 0.1, 0.9, 1.0], [0.0, 0.0, 0.0, 1.0]])
 SYM = torch.tensor([0, 1, 2])
@@ -657,28 +658,28 @@ def test_models_that_change_while_they_are_coded_with(name: str, changed: str) -
 def test_an_index_may_be_another_one_when_what_was_wrong_is_looked_at() -> None:
     model = torchac.Categorical(probs=np.array([[1.0, 2.0], [1.0, -1.0]]))
     index = np.array([1])
-    report = _core.Encoder().encode_values(model._view(index), _tensors.numbers(np.array([0])))
+    item = model.fit(np.array([0]), index)
+    report = _coding.try_encode(_core.Encoder(), item)
     assert report is not None
     for other in (7, -7):
         index[0] = other
         with pytest.raises(ValueError, match=r"were changed while they were coded$"):
-            raise _values.explain(report, model, index, np.array([0]))
+            raise _coding.explain(report, item)
 
 
 def test_rows_may_grow_while_they_are_made() -> None:
     model = torchac.Normal(0.0, 1.0)
     first, symbols, shifts = np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.uint8)
-    report = _core.tabulate(model._view(), first, symbols, shifts, np.zeros((1, 3), np.int16))
+    report = _core.tabulate(model.to_core(), first, symbols, shifts, np.zeros((1, 3), np.int16))
     with pytest.raises(ValueError, match=r"^the model was changed while it was tabulated$"):
         model._check(report)
 
 
 def test_what_was_wrong_may_be_right_when_it_is_looked_at() -> None:
     cdf, index = np.zeros((2, 3), np.int16), np.array([1])
-    rows = _rows.int16_rows(cdf, index)
-    sym = np.array([0])
-    report = _core.Encoder().encode(rows.view(), sym, check=False, clamp=False)
+    item = to_model(cdf).fit(np.array([0]), index)
+    report = _coding.try_encode(_core.Encoder(), item)
     assert report is not None
     index[0] = 7
     with pytest.raises(ValueError, match=r"were changed while they were coded$"):
-        raise errors.explain(report, rows, sym)
+        raise _coding.explain(report, item)

@@ -50,7 +50,7 @@ def part(model: Any, b: int) -> Any:
         return model[b]
     if isinstance(model, torch.distributions.Normal):
         return torch.distributions.Normal(model.loc[b], model.scale[b])
-    return model._take(torch.tensor([b])).expand(1, 3)._map(lambda array: array[0])
+    return model.select(torch.tensor([b])).expand(1, 3)._map(lambda array: array[0])
 
 
 ACTIVE = [None, torch.arange(B) % 3 > 0, torch.arange(B) == 7, torch.zeros(B, dtype=torch.bool)]

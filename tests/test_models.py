@@ -465,6 +465,31 @@ def test_flushing_subnormals_changes_nothing() -> None:
         torch.set_flush_denormal(False)
 
 
+def test_flushing_subnormals_takes_none_of_them_for_zero() -> None:
+    zero, one, tiny = torch.tensor([[0.0], [1.0], [1e-40]])
+    minus = -tiny
+    two = torch.cat([minus, one])
+    normal = torchac.Normal(zero, one)
+    stream = torchac.encode(normal, zero)
+    try:
+        torch.set_flush_denormal(True)
+        negative = torchac.Normal(zero, minus)
+        for call in (
+            lambda: torchac.encode(negative, zero),
+            lambda: torchac.decode(negative, stream),
+            lambda: torchac.estimate_bits(negative, zero),
+            lambda: negative.tabulate(),
+            lambda: torchac.encode(normal, tiny),
+            lambda: torchac.encode(torchac.Categorical(probs=two), one[0]),
+            lambda: torchac.encode(torchac.Bernoulli(probs=minus), one),
+            lambda: torchac.encode(torchac.Mixture(two[None], [normal] * 2), zero),
+        ):
+            with pytest.raises(ValueError, match=r"expected .*numbers"):
+                call()
+    finally:
+        torch.set_flush_denormal(False)
+
+
 NAN = torch.tensor([1.0, math.nan])
 ONE = torchac.Normal(torch.zeros(2), 1.0)
 BAD = {

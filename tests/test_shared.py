@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import torchac
-from torchac import _core, _parts, _tensors
+from torchac import _coding, _core, _tensors
 
 ROWS, LUTS = {"shared rows"}, {"decode lookup table"}
 BOTH, NOTHING = ROWS | LUTS, set[str]()
@@ -122,8 +122,9 @@ def test_however_values_share_the_bytes_are_the_same(kind: str, data: st.DataObj
     assert decoder.decode(expanded).equal(values)
     assert decoder.decode(expanded, active=active)[active].equal(values[active])
 
-    packed = _parts.encode(copied, values, None, 1)
-    assert bytes(_parts.encode(expanded, values, None, 1).data) == bytes(packed.data)
+    packed = _coding.encode_chunks(copied.fit(values, None), 1)
+    same = _coding.encode_chunks(expanded.fit(values, None), 1)
+    assert bytes(same.data) == bytes(packed.data)
     if kind != "steps of categories":
         assert expanded.tabulate().cdf.equal(copied.tabulate().cdf)
 
@@ -145,21 +146,19 @@ def test_items_have_rows_that_others_have_too() -> None:
     assert torchac.decode_batch(model, streams).equal(values)
 
 
-def test_parts_share_what_the_whole_does() -> None:
+def test_parts_share_what_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """The index of an expanded model is skipped with the values."""
     means = torch.tensor([0.0, 40.0])[:, None].expand(2, 10_000)
     model, values = torchac.Normal(means, 3.0), (means + torch.arange(10_000) % 7).int()
-    view, numbers = model._view(), _tensors.numbers(values)
+    monkeypatch.setattr(_core, "values_per_stream", lambda values: 3000)
     with made(ROWS):
-        packed = _core.encode_value_parts(view, numbers, 3000, 1)
-    assert isinstance(packed, _core.Packed)
+        packed = _coding.encode_chunks(model.fit(values, None), 1)
     flat = torch.split(values.flatten(), 3000)
     its = torch.split(means.flatten(), 3000)
     parts = [torchac.encode(torchac.Normal(m, 3.0), v) for m, v in zip(its, flat, strict=True)]
     assert bytes(packed.data) == b"".join(parts)
-    decoded = np.empty((2, 10_000), np.int32)
     with made(BOTH):
-        assert _core.decode_value_parts(view, packed, decoded, 3000, 1) is None
+        decoded = _coding.decode_chunks(_coding.to_decode(model, None), packed, 1)
     assert torch.from_numpy(decoded).equal(values)
 
 

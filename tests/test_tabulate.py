@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import torchac
+from torchac.models._distributions import REACH
 
 D: Any = torch.distributions
 NAN = math.nan
@@ -385,15 +386,13 @@ def test_counts_in_a_batch() -> None:
     check(torchac.tabulate(D.Binomial(counts, p), -2, 11), inner, -2, 11)
 
 
-@pytest.mark.parametrize("far", [torchac._distributions.REACH, torchac._distributions.REACH + 9])
+@pytest.mark.parametrize("far", [REACH, REACH + 9])
 def test_counts_far_from_the_least(far: int) -> None:
     """Beyond a million, the probability of lower values is unknown."""
     tables = torchac.tabulate(D.Geometric(torch.tensor(1e-6, dtype=torch.float64)), far, far + 3)
     bits = torchac.estimate_bits(tables.expand(4), torch.arange(far, far + 4))
     below = 1 - (1 - 1e-6) ** (far + 1)
-    expected = (
-        [below, 1e-6, 1e-6, 1 - below] if far == torchac._distributions.REACH else [1 / 4] * 4
-    )
+    expected = [below, 1e-6, 1e-6, 1 - below] if far == REACH else [1 / 4] * 4
     assert torch.exp2(-bits).tolist() == pytest.approx(expected, abs=1e-4)
 
 
@@ -491,7 +490,7 @@ def test_counts_that_are_none(distribution: Any, message: str) -> None:
 
 
 def test_no_probability_in_the_range() -> None:
-    far = torchac._distributions.REACH + 9
+    far = REACH + 9
     message = rf"^the largest log_prob of Poisson from {far} to {far} is -inf at index \(1,\)"
     with pytest.raises(ValueError, match=message):
         torchac.tabulate(D.Poisson(TENSOR([float(far), 0.0])), far, far)

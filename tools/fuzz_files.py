@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 import torchac
-from torchac import _segments
+from torchac import _file_format
 
 MODEL = torchac.Normal(0.0, 2.0)
 MAX_VALUES = 5000
@@ -33,18 +33,18 @@ def segments(random: Random) -> list[bytes]:
             name = random.choice([None, None, f"name {random.random()}"])
             writer.write(MODEL, values, name=name)
     data = file.getvalue()
-    parts, at = [], len(_segments.head(b"")) + _segments.CRC_BYTES
+    parts, at = [], len(_file_format.head(b"")) + _file_format.CRC_BYTES
     for segment in torchac.Reader(io.BytesIO(data)).segments:
-        parts.append(data[at : at + segment.bytes - _segments.CRC_BYTES])
+        parts.append(data[at : at + segment.bytes - _file_format.CRC_BYTES])
         at += segment.bytes
     return parts
 
 
 def sealed(parts: list[bytes]) -> bytes:
     """A file of these segments, with matching CRCs."""
-    data, crc = _segments.seal([_segments.head(b"")], 0)
+    data, crc = _file_format.seal([_file_format.head(b"")], 0)
     for part in (*parts, b"\0"):
-        more, crc = _segments.seal([part], crc)
+        more, crc = _file_format.seal([part], crc)
         data += more
     return data
 

@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from torchac import _segments, _storage
+from torchac import _file_format, _storage
 from torchac.errors import CorruptStreamError
 
 
 def table(path: Path) -> str:
     """What a file has in it, without decoding it."""
     data, _ = _storage.read(path)
-    contents = _segments.Contents(data)
+    contents = _file_format.Contents(data)
     rows = [("", "name", "shape", "bytes", "bits per value", "stored as")]
     for number, segment in enumerate(contents.segments):
         each = f"{8 * segment.bytes / segment.values:.3f}" if segment.values else "-"
-        name = "-" if segment.name is None else _segments.shown(segment.name)
+        name = "-" if segment.name is None else _file_format.shown(segment.name)
         shape = " x ".join(map(str, segment.shape)) or "one value"
         rows.append((str(number), name, shape, f"{segment.bytes:,}", each, segment.how))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -42,7 +42,7 @@ def recover(path: Path, to: Path) -> str:
     if to.is_file():
         raise FileExistsError(0, "it is there already: expected a new name", str(to))
     data, _ = _storage.read(path)
-    contents = _segments.Contents(data, recover=True)
+    contents = _file_format.Contents(data, recover=True)
     segments, end = contents.recovered(data)
     output = _storage.Output(to)
     try:
@@ -61,7 +61,7 @@ def recover(path: Path, to: Path) -> str:
 
 
 def _shown(path: Path) -> str:
-    return _segments.shown(str(path))
+    return _file_format.shown(str(path))
 
 
 def _print(path: Path, text: Callable[[], str], to: TextIO) -> bool:

@@ -1,9 +1,10 @@
-"""The one place that checks arguments, but for what a CDF means: kinds, dtypes, devices, values."""
+"""The one place that checks arguments, except what a CDF means: types, dtypes, devices, values."""
 
 from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +12,21 @@ import torch
 
 from torchac import _tensors
 from torchac._tensors import (
+    BOOLS,
     BYTES,
+    CPU,
     FLOAT_ROWS,
     INT16_ROWS,
     INT32_MAX,
     INT32_MIN,
+    INTEGERS,
+    MAX_LP,
     META,
+    MIN_LP,
+    NUMBERS,
     Array,
     Stream,
     device_of,
-    plain,
 )
 
 if TYPE_CHECKING:
@@ -41,10 +47,13 @@ def check_truth(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def check_array(name: str, array: Any) -> None:
-    """Checks that it is a tensor or an array, and all of it."""
+def check_array(name: str, array: Any) -> Any:
+    """Checks that it is a tensor or an array, and all of it.
+
+    Of a subclass of arrays it gives the array, as its indexing may mean something else.
+    """
     if type(array) is torch.Tensor or type(array) is np.ndarray:
-        return
+        return array
     if not isinstance(array, (np.ndarray, torch.Tensor)):
         raise TypeError(
             f"{name} is of type {type(array).__name__}: expected a torch.Tensor or a numpy.ndarray"
@@ -54,6 +63,7 @@ def check_array(name: str, array: Any) -> None:
             f"{name} is a masked array, whose mask would be lost: "
             f"expected a plain one, such as {name}.compressed() or {name}.filled(value)"
         )
+    return array.view(np.ndarray) if isinstance(array, np.ndarray) else array
 
 
 def check_elements(name: str, array: Array) -> None:
@@ -150,15 +160,18 @@ def check_integers(
     name: str, array: Any, cdf_name: str, cdf: Array, allowed: dict[Any, Any]
 ) -> Array:
     """The integers that go with a CDF, checked."""
-    check_array(name, array)
-    if device_of(array) != device_of(cdf):
-        raise ValueError(
-            f"{name} is on {device_of(array)} and {cdf_name} on {device_of(cdf)}: "
-            "expected one device"
-        )
-    check_elements(name, array)
-    check_dtype(name, array, allowed)
-    return plain(array)
+    integers: Array = check_array(name, array)
+    check_device(name, integers, cdf_name, cdf)
+    check_elements(name, integers)
+    check_dtype(name, integers, allowed)
+    return integers
+
+
+def check_device(name: str, array: Array, cdf_name: str, cdf: Array) -> None:
+    """Checks that what goes with a CDF is where that is."""
+    where, there = device_of(array), device_of(cdf)
+    if where != there:
+        raise ValueError(f"{name} is on {where} and {cdf_name} on {there}: expected one device")
 
 
 def check_integer(name: str, value: int) -> int:
@@ -174,7 +187,111 @@ def check_integer(name: str, value: int) -> int:
     return integer
 
 
-def check_values(name: str, values: torch.Tensor, good: torch.Tensor, expected: str) -> None:
+def check_values(values: Any) -> Array:
+    """Values of any number type; coding finds those that are not whole."""
+    if type(values) is not torch.Tensor and isinstance(
+        values, (bool, int, float, np.integer, np.floating, np.bool_)
+    ):
+        values = np.array(values)
+        if values.dtype.kind == "O":  # beyond 64 bits
+            values = np.array(check_number("values", values))
+    array: Array = check_array("values", values)
+    check_elements("values", array)
+    check_ndim("values", array)
+    check_dtype("values", array, _NUMBERS_AND_BOOLS)
+    bits = BOOLS.get(array.dtype)
+    return array if bits is None else array.view(bits)
+
+
+_NUMBERS_AND_BOOLS = NUMBERS | BOOLS
+
+
+def check_index(index: Any) -> Array | None:
+    """An index of any integer type."""
+    if index is None:
+        return None
+    array: Array = check_array("index", index)
+    check_elements("index", array)
+    check_dtype("index", array, INTEGERS)
+    return array
+
+
+def check_rows(name: str, cdf: Any, allowed: dict[Any, Any]) -> Array:
+    """Rows of a CDF, of these dtypes."""
+    rows: Array = check_array(name, cdf)
+    check_elements(name, rows)
+    check_dtype(name, rows, allowed)
+    if not rows.ndim or not MIN_LP <= rows.shape[-1] <= MAX_LP:
+        raise ValueError(
+            f"{name} has shape {tuple(rows.shape)}: expected (N1, …, Nm, Lp) "
+            f"with {MIN_LP} <= Lp <= {MAX_LP} values in each row"
+        )
+    return rows
+
+
+def check_batch(name: str, batch: Any, count: int | None = None) -> None:
+    """The items of a batch, which are to be `count`."""
+    if isinstance(batch, (torch.Tensor, np.ndarray)):
+        check_elements(name, batch)
+        if batch.ndim == 0:
+            raise ValueError(f"{name} has shape (): expected (B, …), the items of a batch")
+    elif not isinstance(batch, Sequence) or isinstance(batch, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"{name} is of type {type(batch).__name__}: expected the items of a batch")
+    if count is not None and len(batch) != count:
+        raise ValueError(f"{name} has {len(batch)} items: expected {count}, as many as the others")
+
+
+def check_parameter(name: str, value: Any, others: Sequence[Any] = ()) -> Array:
+    """A parameter as an array: a number becomes one of no dimensions, as the others are.
+
+    Integers become float64. On devices that have none they stay what they are, as the core, which
+    reads them on the host, rounds them in the same way.
+    """
+    if type(value) is not torch.Tensor and isinstance(
+        value, (bool, int, float, np.integer, np.floating)
+    ):
+        device = next((o.device for o in others if isinstance(o, torch.Tensor)), CPU)
+        value = check_number(name, value)
+        if any(isinstance(o, np.ndarray) for o in others):
+            return np.array(value, np.float64)
+        if _tensors.widest_float(device) is not torch.float64:
+            device = CPU
+        return torch.tensor(value, dtype=torch.float64, device=device)
+    array: Array = check_array(name, value)
+    check_elements(name, array)
+    check_ndim(name, array)
+    check_dtype(name, array, NUMBERS)
+    wide = _tensors.widest_float(device_of(array)) is torch.float64
+    if array.dtype not in FLOAT_ROWS and wide:
+        floats = _tensors.like(_tensors.as_tensor(_tensors.once(array)).double(), array)
+        array = _tensors.broadcast(name, floats, tuple(array.shape))
+    return array.detach() if isinstance(array, torch.Tensor) else array
+
+
+def check_range(name: str, array: Array, low: float, high: float, expected: str) -> float:
+    """Raises if a number is not from low to high; NaN is not. Returns the least."""
+    tensor = _tensors.comparable(_tensors.once(array))
+    if tensor.numel() == 0:
+        return math.inf
+    least, most = tensor.aminmax()
+    if not (low <= least.item() and most.item() <= high):
+        wide = _tensors.widest_float(tensor.device)
+        exact = tensor.to(wide if tensor.is_floating_point() else torch.int64)
+        good = (exact >= low) & (exact <= high)
+        require_all(name, tensor, good, expected)
+    return float(least.item())
+
+
+def check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
+    """The least and the largest integer, where None is no bound."""
+    least = INT32_MIN if low is None else check_integer("low", low)
+    most = INT32_MAX if high is None else check_integer("high", high)
+    if least > most:
+        raise ValueError(f"low is {least} and high is {most}: expected low <= high")
+    return least, most
+
+
+def require_all(name: str, values: torch.Tensor, good: torch.Tensor, expected: str) -> None:
     """Raises with the first of the values that is not good."""
     if not good.all():
         where = tuple(torch.nonzero(~good)[0].tolist())

@@ -1,60 +1,64 @@
-"""The order of steps in encoding and decoding, whatever is coded and however."""
+"""What all public functions code with: the order of steps, and what to say if the core refuses."""
 
 from __future__ import annotations
 
-import warnings
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from torchac import _core, _gather, _tensors, errors
-from torchac._rows import Rows
-from torchac._tensors import Array, NDArray
+from torchac import _core, _tensors
+from torchac._core import Packed, Problem, Report
+from torchac._tensors import NDArray
+from torchac.errors import CorruptStreamError, item_prefix
+from torchac.models._base import Fault, Item, Model
+from torchac.models._cdf import CdfModel
+from torchac.models._cdf_on_device import interval_sizes, reduce_for_host
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+Streams: TypeAlias = list[bytes] | Packed
+Encoded: TypeAlias = "Sequence[Buffer] | Packed"
 
 
-def encode(encoder: _core.Encoder, rows: Rows, sym: Array, check: bool, clamp: bool) -> None:
-    """Codes `sym`; where that fails, raises and leaves the encoder as it was."""
-    report = attempt(encoder, rows, sym, check, clamp)
+def to_decode(model: Model, index: Any, shape: tuple[int, ...] | None = None) -> Item:
+    """Room for values: of the shape of the model or its index, unless another one is given."""
+    index = model.check_index(index)
+    if shape is None:
+        shape = model.shape if index is None else tuple(index.shape)
+    return Item(*model.broadcast_to(shape, index), np.empty(shape, model.dtype))
+
+
+# One stream, or several in lockstep
+
+
+def encode(encoder: _core.Encoder, item: Item) -> None:
+    """Encodes values; where that fails, raises and leaves the encoder as it was."""
+    report = try_encode(encoder, item)
     if report is not None:
-        raise errors.explain(report, rows, sym)
+        raise explain(report, item)
 
 
-def encode_nearest(encoder: _core.Encoder, rows: Rows, sym: Array) -> None:
-    """Codes `sym`; takes symbols that are out of range as the nearest in range, and warns."""
-    report = attempt(encoder, rows, sym, check=False, clamp=False)
-    if report is not None and report.problem is _core.Problem.SYMBOL:
-        # At the caller of the function of the old package, which called _encode, which called this.
-        warnings.warn(errors.clamped(report, rows, sym), stacklevel=4)
-        report = attempt(encoder, rows, sym, check=False, clamp=True)
-    if report is not None:
-        raise errors.explain(report, rows, sym)
-
-
-def attempt(
-    encoder: _core.Encoder,
-    rows: Rows,
-    sym: Array,
-    check: bool,
-    clamp: bool,
-    chosen: list[int] | None = None,
-) -> _core.Report | None:
-    """Codes symbols into the chosen streams, or all; tells why not."""
-    symbols = _tensors.view(sym)
-    if not _tensors.on_host(rows.cdf):
-        noted = symbols, rows.symbols
-        for less, its_sym in _gather.gather([(rows, sym)], check, clamp) or []:
-            its = _tensors.view(its_sym)
-            if encoder.encode(less.view(), its, check, clamp, noted, chosen) is None:
+def try_encode(
+    encoder: _core.Encoder, item: Item, streams: list[int] | None = None
+) -> Report | None:
+    """Encodes values into these streams, or all; tells why not."""
+    if not item.model.on_host:
+        for less in reduce_for_host([item]) or []:
+            if _encode(encoder, less, streams, original=item) is None:
                 return None
-    return encoder.encode(rows.view(), symbols, check, clamp, None, chosen)
+    return _encode(encoder, item, streams)
 
 
-def decode(decoder: _core.Decoder, rows: Rows) -> NDArray:
-    """Decodes a symbol for each row; where that fails, raises and leaves the decoder as it was."""
-    symbols = np.empty(rows.shape, np.int16)
-    report = decoder.decode(rows.view(), symbols)
+def decode(decoder: _core.Decoder, item: Item) -> NDArray:
+    """Decodes values; where that fails, raises and leaves the decoder as it was."""
+    report = try_decode(decoder, item)
     if report is not None:
-        raise errors.explain(report, rows)
-    return symbols
+        raise explain(report, item)
+    values: NDArray = item.values
+    return values
 
 
 def check_end(decoder: _core.Decoder) -> None:
@@ -64,7 +68,174 @@ def check_end(decoder: _core.Decoder) -> None:
         used = (bits + 7) // 8
         if used != size:
             name = "the stream" if len(decoder.sizes()) == 1 else f"stream {stream}"
-            raise errors.CorruptStreamError(
+            raise CorruptStreamError(
                 f"{name} has {size} bytes and its values take {used}: it is damaged, or was "
                 "written with another model or for more values"
             )
+
+
+def measure(item: Item) -> Any:
+    """What each value costs, where the model's parameters are."""
+    model = item.model
+    if not model.on_host:
+        sizes = interval_sizes(item)
+        if sizes is not None:
+            costs = _tensors.like(_core.costs(), _tensors.as_tensor(model.parameters[0]))
+            return model.like_parameters(costs[sizes.long()])
+    bits = np.empty(tuple(item.values.shape))
+    report = _for([item], _core.measure, _core.measure_values)(*_to_core(item), bits)
+    if report is not None:
+        raise explain(report, item)
+    return model.like_parameters(bits)
+
+
+# Many streams, on several threads
+
+
+def encode_items(items: list[Item], packed: bool, threads: int) -> Streams:
+    """Encodes items, each into a stream of its own."""
+    encode = _for(items, _core.encode_items, _core.encode_value_items)
+    for some in _attempts(items):
+        models, values = _each_to_core(some)
+        streams: Streams | Report = encode(models, values, *_options(some), packed, threads)
+        if not isinstance(streams, Report):
+            return streams
+        report = streams
+    raise explain(report, items[report.item], item_prefix(report.item))
+
+
+def encode_batch(item: Item, packed: bool, threads: int) -> Streams:
+    """Encodes one array, of which each item of the batch is a part of the first dimension."""
+    encode = _for([item], _core.encode_batch, _core.encode_value_batch)
+    for some in _attempts([item]):
+        streams: Streams | Report = encode(*_to_core(*some), *_options(some), packed, threads)
+        if not isinstance(streams, Report):
+            return streams
+        report = streams
+    raise explain(report, item, batch=True)
+
+
+def encode_chunks(item: Item, threads: int) -> Packed:
+    """Encodes one array in several streams, which threads share: runs of values, of one length."""
+    encode = _for([item], _core.encode_parts, _core.encode_value_parts)
+    for some in _attempts([item]):
+        streams: Packed | Report = encode(*_to_core(*some), _values_per_stream(item), threads)
+        if isinstance(streams, Packed):
+            return streams
+        report = streams
+    raise explain(report, item)
+
+
+def decode_items(items: list[Item], streams: Encoded, threads: int) -> list[Any]:
+    """Decodes items, and gives each where the parameters of its model are."""
+    decode = _for(items, _core.decode_items, _core.decode_value_items)
+    models, _ = _each_to_core(items)
+    report: Report | None = decode(models, streams, [item.values for item in items], threads)
+    if report is not None:
+        raise explain(report, items[report.item], item_prefix(report.item))
+    return [item.model.like_parameters(item.values) for item in items]
+
+
+def decode_batch(item: Item, streams: Encoded, threads: int) -> Any:
+    """Decodes what `encode_batch` encoded, and gives it where the model's parameters are."""
+    decode = _for([item], _core.decode_batch, _core.decode_value_batch)
+    report: Report | None = decode(_to_core(item)[0], streams, item.values, threads)
+    if report is not None:
+        raise explain(report, item, batch=True)
+    return item.model.like_parameters(item.values)
+
+
+def decode_chunks(item: Item, streams: Packed, threads: int) -> NDArray:
+    """Decodes what `encode_chunks` encoded."""
+    decode = _for([item], _core.decode_parts, _core.decode_value_parts)
+    size = _values_per_stream(item)
+    report: Report | None = decode(_to_core(item)[0], streams, item.values, size, threads)
+    if report is not None:
+        raise explain(report, item)
+    values: NDArray = item.values
+    return values
+
+
+def _attempts(items: list[Item]) -> list[list[Item]]:
+    """What to encode: less of items that are on a device; and all of them, if that is refused."""
+    if all(item.model.on_host for item in items):
+        return [items]
+    less = reduce_for_host(items)
+    return [items] if less is None else [less, items]
+
+
+def _values_per_stream(item: Item) -> int:
+    return _core.values_per_stream(math.prod(item.values.shape))
+
+
+# What the core refuses
+
+
+def explain(report: Report, item: Item, prefix: str = "", *, batch: bool = False) -> ValueError:
+    """Turns a report into an exception: on an item, or on a part of one that is a batch."""
+    fault = Fault(report, item, batch)
+    try:
+        sentence = item.model.describe_fault(fault)
+    except IndexError:  # what was wrong is no longer there
+        sentence = item.model.describe_change()
+    corrupt = report.problem in (Problem.TRUNCATED, Problem.CONTRADICTED)
+    error = CorruptStreamError if corrupt else ValueError
+    return error((item_prefix(report.item) if batch else prefix) + sentence)
+
+
+def explain_mark(report: Report, prefix: str = "") -> CorruptStreamError:
+    """Says that a mark cannot be read, or that other values were decoded than encoded."""
+    before, number = report.position, report.position + 1
+    if report.problem is Problem.TRUNCATED:
+        return CorruptStreamError(f"{prefix}the stream ends before mark {number} does")
+    where = f"between {f'mark {before}' if before else 'the start'} and mark {number}"
+    return CorruptStreamError(
+        f"{prefix}the values {where} differ from those encoded: the model differs (other weights, "
+        "another GPU, library or batch size, one float), or the stream is damaged"
+    )
+
+
+# The core has its functions twice: for CDFs, and for all other models
+
+
+def _encode(
+    encoder: _core.Encoder, item: Item, streams: list[int] | None, original: Item | None = None
+) -> Report | None:
+    model, elements, values = item
+    if not isinstance(model, CdfModel):
+        core: Any = model.to_core(elements)
+        return encoder.encode_values(core, _tensors.numbers(values), streams)
+    rows, noted = model.to_core(elements), None
+    if original is not None:
+        noted = _tensors.view(original.values), original.model.bounds[1] + 1
+    symbols = _tensors.view(values)
+    return encoder.encode(rows, symbols, model.check, model.clamp, noted, streams)
+
+
+def try_decode(
+    decoder: _core.Decoder, item: Item, streams: list[int] | None = None
+) -> Report | None:
+    """Decodes values of these streams, or all; tells why not."""
+    core: Any = item.model.to_core(item.elements)
+    if isinstance(item.model, CdfModel):
+        return decoder.decode(core, item.values, streams)
+    return decoder.decode_values(core, item.values, streams)
+
+
+def _for(items: list[Item], of_cdfs: Any, of_values: Any) -> Any:
+    return of_cdfs if items and isinstance(items[0].model, CdfModel) else of_values
+
+
+def _to_core(item: Item) -> tuple[Any, Any]:
+    view = _for([item], _tensors.view, _tensors.numbers)
+    return item.model.to_core(item.elements), view(item.values)
+
+
+def _each_to_core(items: list[Item]) -> tuple[list[Any], list[Any]]:
+    both = [_to_core(item) for item in items]
+    return [model for model, _ in both], [values for _, values in both]
+
+
+def _options(items: list[Item]) -> tuple[bool, ...]:
+    model = items[0].model if items else None
+    return (model.check, model.clamp) if isinstance(model, CdfModel) else ()

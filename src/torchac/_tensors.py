@@ -93,6 +93,29 @@ def slices_once(arrays: Sequence[Array], dimensions: int) -> tuple[slice, ...] |
     return tuple(slice(1) if e else slice(None) for e in expanded) if any(expanded) else None
 
 
+def broadcast(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+    """The elements in another shape, in place."""
+    try:
+        return (
+            array.expand(shape)
+            if isinstance(array, torch.Tensor)
+            else np.broadcast_to(array, shape)
+        )
+    except (RuntimeError, ValueError):
+        raise ValueError(
+            f"{name} has shape {tuple(array.shape)}: expected one that broadcasts to {shape}"
+        ) from None
+
+
+def take(array: Array, numbers: torch.Tensor) -> Array:
+    """Some elements of the first dimension, which stay expanded where they are."""
+    stored = once(array)
+    if len(stored) == len(array):
+        stored = like(as_tensor(stored)[numbers.to(device_of(array))], array)
+    shape = (len(numbers), *array.shape[1:])
+    return stored if stored.shape == shape else broadcast("the elements", stored, shape)
+
+
 def numbers(array: Array) -> _core.Numbers:
     """The elements as the core reads numbers of any type."""
     return _core.Numbers(view(array), array.dtype is torch.bfloat16)
@@ -110,6 +133,14 @@ def as_tensor(array: Array) -> torch.Tensor:
     return torch.from_numpy(array)
 
 
+def comparable(array: Array) -> torch.Tensor:
+    """The elements as torch can compare them, which it cannot do with most unsigned integers."""
+    tensor = as_tensor(array)
+    if str(tensor.dtype) in ("torch.uint16", "torch.uint32", "torch.uint64"):
+        return tensor.to(CPU, torch.float64)
+    return tensor
+
+
 def on_host(array: Array) -> bool:
     """Whether the elements lie in memory that the core can read."""
     return isinstance(array, np.ndarray) or array.is_cpu
@@ -122,17 +153,24 @@ def like(result: Array, argument: NDArray, /) -> NDArray: ...
 @overload
 def like(result: Array, *arguments: ArrayT) -> ArrayT: ...
 def like(result: Any, *arguments: Any) -> Any:
-    """The result as an array, if an argument is one; else as a tensor on the arguments' device."""
+    """The result as an array, if an argument is one; else as a tensor on the arguments' device.
+
+    Results that are float64 become float32 on devices that have no float64.
+    """
     for argument in arguments:
         if isinstance(argument, np.ndarray):
             return result if isinstance(result, np.ndarray) else result.numpy()
     if isinstance(result, torch.Tensor):
         return result
-    tensor = torch.from_numpy(result)
+    device = CPU
     for argument in arguments:
-        if isinstance(argument, torch.Tensor) and not argument.is_cpu:
-            return tensor.to(argument.device)
-    return tensor
+        if not argument.is_cpu:
+            device = argument.device
+            break
+    if result.dtype.char == "d" and widest_float(device) is not torch.float64:
+        result = result.astype(np.float32)
+    tensor = torch.from_numpy(result)
+    return tensor if device is CPU else tensor.to(device)
 
 
 @cache
@@ -144,13 +182,6 @@ def widest_float(device: torch.device) -> torch.dtype:
     except (RuntimeError, TypeError):
         return torch.float32
     return torch.float64
-
-
-def plain(array: Array) -> Array:
-    """Of a subclass of arrays the array, as its indexing may mean something else."""
-    if isinstance(array, np.ndarray) and type(array) is not np.ndarray:
-        return array.view(np.ndarray)
-    return array
 
 
 def device_of(array: Array) -> torch.device:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, overload
 
-import numpy as np
-import torch
 from torch.distributions import Distribution
 
-from torchac import _core, _gather, _tensors, _values, errors
-from torchac._as_model import as_model
-from torchac._rows import check_cdf, check_whole
-from torchac._tensors import CPU, Array, ArrayT, NDArray, as_tensor
+from torchac import _coding
+from torchac._tensors import Array, ArrayT
 from torchac.models import Model
+from torchac.models._from_argument import to_model
 
 
 @overload
@@ -63,25 +59,5 @@ def estimate_bits(
         >>> torchac.estimate_bits(cdf, torch.tensor([0, 1, 2])).round(decimals=3)
         tensor([1., 2., 2.], dtype=torch.float64)
     """
-    model = as_model(cdf)
-    if model is not None:
-        return _like(_values.measure(model, sym, index), model._arrays)
-    rows = check_cdf(cdf, needs_normalization, index)
-    sym = check_whole(sym, rows)
-    sizes = None if _tensors.on_host(rows.cdf) else _gather.sizes(rows, sym)
-    if sizes is not None:
-        return _tensors.like(_like(_core.costs(), [as_tensor(rows.cdf)])[sizes.long()], cdf)
-    result = np.empty(rows.shape)
-    report = _core.measure(rows.view(), _tensors.view(sym), result)
-    if report is not None:
-        raise errors.explain(report, rows, sym)
-    return _like(result, [cdf])
-
-
-def _like(bits: NDArray, arrays: Sequence[Array]) -> Any:
-    """The bits as `_tensors.like`, in a dtype that the device has."""
-    device = next((d for a in arrays if (d := _tensors.device_of(a)) != CPU), CPU)
-    if _tensors.widest_float(device) is not torch.float64:
-        bits = bits.astype(np.float32)
-    them: list[Any] = list(arrays)
-    return _tensors.like(bits, *them)
+    model = to_model(cdf, needs_normalization, strict=True)
+    return _coding.measure(model.fit(sym, index))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from torchac import _checks, _coding, _core, _values
-from torchac._as_model import as_decoded, as_model
-from torchac._rows import Rows, check_cdf, check_whole
-from torchac._tensors import Array, Stream, as_tensor, like
+import numpy as np
+
+from torchac import _checks, _coding, _core
+from torchac._tensors import Array, Stream
+from torchac.models._from_argument import to_model
 
 __all__ = ["decode", "encode"]
 
@@ -45,14 +46,7 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
         tensor([  0, -11,   5,   1], dtype=torch.int32)
     """
     encoder = _core.Encoder()
-    its_model = as_model(model)
-    if its_model is None:
-        values = _values.check_values(values)
-        rows = rows_for(model, tuple(values.shape), index)
-        symbols = check_whole(like(as_tensor(values), rows.cdf), rows)
-        _coding.encode(encoder, rows, symbols, check=False, clamp=False)
-    else:
-        _values.encode(encoder, its_model, values, index)
+    _coding.encode(encoder, to_model(model).fit(values, index))
     [stream] = encoder.finish()
     return stream
 
@@ -78,33 +72,8 @@ def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> An
     Example:
         See `encode`.
     """
-    its_model = as_model(model)
-    rows = check_cdf(model, True, index) if its_model is None else None
-    stream = _checks.check_stream(byte_stream)
-    decoder = _core.Decoder([stream])
-    if its_model is None:
-        assert rows is not None
-        values = _coding.decode(decoder, rows)
-    else:
-        values = _values.decode(decoder, its_model, index)
+    item = _coding.to_decode(to_model(model), index)
+    decoder = _core.Decoder([_checks.check_stream(byte_stream)])
+    values = _coding.decode(decoder, item)
     _coding.check_end(decoder)
-    return as_decoded(model if its_model is None else its_model, values)
-
-
-def rows_for(cdf: Array, shape: tuple[int, ...], index: Array | None) -> Rows:
-    """Rows that broadcast to the shape of the symbols."""
-    rows = check_cdf(cdf, True, index)
-    if rows.shape == shape:
-        return rows
-    name, array, wanted = ("cdf", rows.cdf, (*shape, rows.symbols + 1))
-    if rows.table is not None:
-        name, array, wanted = ("index", rows.table, shape)
-    try:
-        expanded = like(as_tensor(array).expand(wanted), array)
-    except RuntimeError:
-        raise ValueError(
-            f"{name} has shape {tuple(array.shape)}: expected one that broadcasts to {wanted}"
-        ) from None
-    if rows.table is not None:
-        return rows._replace(table=expanded, shape=shape)
-    return rows._replace(cdf=expanded, shape=shape)
+    return item.model.like_parameters(values.astype(np.int32, copy=False))

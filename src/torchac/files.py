@@ -17,13 +17,13 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 import torch
 
-from torchac import _checks, _core, _parts, _segments, _storage, _tensors, _values
-from torchac._as_model import as_decoded, model_or_cdf
-from torchac._segments import Kind, Segment
+from torchac import _checks, _coding, _core, _file_format, _storage, _tensors
+from torchac._file_format import Kind, Segment
 from torchac._storage import File
 from torchac._tensors import Array, NDArray
 from torchac.errors import CorruptStreamError
-from torchac.models import Model
+from torchac.models._base import Item, Model
+from torchac.models._from_argument import to_model
 from torchac.threads import check_threads
 
 __all__ = ["Reader", "Segment", "Writer"]
@@ -66,7 +66,7 @@ class Writer:
     """
 
     def __init__(self, file: File, *, model_id: bytes = b"") -> None:
-        head = _segments.head(_check_model_id(model_id))
+        head = _file_format.head(_check_model_id(model_id))
         self._lock = _core.Lock()  # segments come one after the other
         self._names: set[str] = set()
         self._count = 0
@@ -108,9 +108,9 @@ class Writer:
         self._check_process()
         threads = check_threads(num_threads)
         _check_name(name)
-        values = _values.check_values(values)
+        values = _checks.check_values(values)
         _check_shape(tuple(values.shape))
-        segment = _encode(model_or_cdf(model), values, index, name, threads)
+        segment = _encode(to_model(model).fit(values, index), values, name, threads)
         with self._lock:
             self._check_open()
             if name in self._names:
@@ -145,7 +145,7 @@ class Writer:
     def _put(self, parts: Sequence[bytes | memoryview]) -> None:
         """Writes the head, a segment or the end, with its CRC."""
         assert self._output is not None
-        data, crc = _segments.seal(parts, self._crc)
+        data, crc = _file_format.seal(parts, self._crc)
         try:
             self._output.write(data)
         except BaseException:
@@ -272,7 +272,7 @@ class Reader:
         self._verified = verify == "open"
         data, self._path = _storage.read(file)
         self._data: memoryview | None = data
-        self._contents = _segments.Contents(data, verify=self._verified, recover=recover)
+        self._contents = _file_format.Contents(data, verify=self._verified, recover=recover)
         if self._contents.model_id != expected:
             raise ValueError(
                 f"the file was written with model_id {self._contents.model_id!r}, and model_id is "
@@ -324,7 +324,7 @@ class Reader:
                     f"{where} has shape {shape}, more values than {self._max_values}: "
                     "if that is right, open the file with a larger max_values"
                 )
-            if _segments.extent(shape) > _MOST_VALUES:  # without a value, and yet
+            if _file_format.extent(shape) > _MOST_VALUES:  # without a value, and yet
                 raise CorruptStreamError(f"{where} has shape {shape}, which no array can have")
             if _storage.was_cut(data):
                 raise CorruptStreamError(
@@ -334,7 +334,7 @@ class Reader:
                 raise CorruptStreamError(f"{where} is damaged, or the CRC of what is before it")
             payload = self._contents.payload(data, number, header)
             try:
-                result = _decode(model_or_cdf(model), header, payload, index, threads)
+                result = _decode(to_model(model), header, payload, index, threads)
             except CorruptStreamError as error:
                 raise CorruptStreamError(f"{where} {error}") from None
             except ValueError as error:
@@ -409,56 +409,53 @@ def _reopened(
     return reader
 
 
-def _encode(
-    model: Model | Array, values: Array, index: Array | None, name: str | None, threads: int
-) -> list[bytes | memoryview]:
+def _encode(item: Item, values: Array, name: str | None, threads: int) -> list[bytes | memoryview]:
     """The parts of a segment, except its CRC."""
     shape = tuple(values.shape)
-    streams = _parts.encode(model, values, index, threads)
+    streams = _coding.encode_chunks(item, threads)
     flat = _tensors.view(values.float() if values.dtype is torch.bfloat16 else values).reshape(-1)
     extremes = [(int(run.min()), int(run.max())) for run in _runs(flat)] or [(0, 0)]
     least, most = min(low for low, _ in extremes), max(high for _, high in extremes)
     if least == most:
-        return [_segments.title(Kind.CONSTANT, name, shape), _segments.signed(least)]
+        return [_file_format.title(Kind.CONSTANT, name, shape), _file_format.signed(least)]
     width = (most - least).bit_length()
-    fixed = _segments.signed(least) + bytes([width])
-    check = _segments.checksum(_core.checksum(_tensors.numbers(flat)))
-    coded = b"".join(map(_segments.number, streams.lengths.tolist()))
-    coded += check.to_bytes(_segments.CHECKSUM_BYTES, "little")
+    fixed = _file_format.signed(least) + bytes([width])
+    check = _file_format.checksum(_core.checksum(_tensors.numbers(flat)))
+    coded = b"".join(map(_file_format.number, streams.lengths.tolist()))
+    coded += check.to_bytes(_file_format.CHECKSUM_BYTES, "little")
     if len(fixed) + -(-len(flat) * width // 8) >= len(coded) + len(streams.data):
-        return [_segments.title(Kind.CODED, name, shape), coded, streams.data.data]
+        return [_file_format.title(Kind.CODED, name, shape), coded, streams.data.data]
     del streams  # as much memory as the values may take
     offset = np.uint32(least % (1 << 32))
-    packed = (_segments.pack_bits(run.view(np.uint32) - offset, width) for run in _runs(flat))
-    return [_segments.title(Kind.FIXED, name, shape), fixed, *packed]
+    packed = (_file_format.pack_bits(run.view(np.uint32) - offset, width) for run in _runs(flat))
+    return [_file_format.title(Kind.FIXED, name, shape), fixed, *packed]
 
 
 def _runs(flat: NDArray) -> Iterator[NDArray]:
     """The values as int32, some at a time."""
-    for start in range(0, len(flat), _segments.AT_ONCE):
-        yield flat[start : start + _segments.AT_ONCE].astype(np.int32, copy=False)
+    for start in range(0, len(flat), _file_format.AT_ONCE):
+        yield flat[start : start + _file_format.AT_ONCE].astype(np.int32, copy=False)
 
 
 def _decode(
-    model: Model | Array,
+    model: Model,
     header: _core.SegmentHeader,
     payload: memoryview,
     index: Array | None,
     threads: int,
 ) -> Any:
     """The values of a segment. Raises CorruptStreamError, with what it does, unless it has them."""
-    shape = tuple(header.shape)
+    item = _coding.to_decode(model, index, tuple(header.shape))
     if header.kind != Kind.CODED:
-        _parts.check_shape(model, shape, index)
         try:
-            return as_decoded(model, _segments.stored(header, payload))
+            return model.like_parameters(_file_format.stored(header, payload))
         except CorruptStreamError as error:
             raise CorruptStreamError(f"is damaged: {error}") from None
     lengths = np.array(header.lengths, np.int64)
     packed = _core.Packed(np.frombuffer(payload, np.uint8), lengths)
     try:
-        values = _parts.decode(model, shape, index, packed, threads)
-        found = _segments.checksum(_core.checksum(_tensors.numbers(values)))
+        values = _coding.decode_chunks(item, packed, threads)
+        found = _file_format.checksum(_core.checksum(_tensors.numbers(values)))
     except CorruptStreamError:
         found = None
     if found != header.checksum:
@@ -466,15 +463,15 @@ def _decode(
             "decodes to other values than were encoded: the model differs (other weights, another "
             "GPU, library or batch size, one float)"
         )
-    return as_decoded(model, values)
+    return model.like_parameters(values.astype(np.int32, copy=False))
 
 
 def _check_model_id(model_id: Any) -> bytes:
     if not isinstance(model_id, (bytes, bytearray)):
         raise TypeError(f"model_id is of type {type(model_id).__name__}: expected bytes")
-    if len(model_id) > _segments.MAX_ID:
+    if len(model_id) > _file_format.MAX_ID:
         raise ValueError(
-            f"model_id has {len(model_id)} bytes: expected {_segments.MAX_ID} or fewer; "
+            f"model_id has {len(model_id)} bytes: expected {_file_format.MAX_ID} or fewer; "
             "torchac.fingerprint gives 8 bytes of a state_dict"
         )
     return bytes(model_id)
@@ -489,16 +486,16 @@ def _check_name(name: Any) -> None:
         size = len(name.encode())
     except UnicodeEncodeError:
         raise ValueError(f"name is {name!r}, which has no UTF-8: expected no surrogates") from None
-    if not 1 <= size <= _segments.MAX_NAME:
-        raise ValueError(f"name has {size} bytes: expected 1 to {_segments.MAX_NAME}")
+    if not 1 <= size <= _file_format.MAX_NAME:
+        raise ValueError(f"name has {size} bytes: expected 1 to {_file_format.MAX_NAME}")
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
-    if len(shape) > _segments.MAX_NDIM:
+    if len(shape) > _file_format.MAX_NDIM:
         raise ValueError(
-            f"values has {len(shape)} dimensions: expected {_segments.MAX_NDIM} or fewer"
+            f"values has {len(shape)} dimensions: expected {_file_format.MAX_NDIM} or fewer"
         )
-    if _segments.extent(shape) >= _segments.LIMIT:
+    if _file_format.extent(shape) >= _file_format.LIMIT:
         raise ValueError(f"values has shape {shape}: expected sizes whose product is below 2^62")
 
 

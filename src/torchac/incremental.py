@@ -7,11 +7,10 @@ from typing import Any, overload
 
 from torch.distributions import Distribution
 
-from torchac import _checks, _coding, _core, _tensors, _values, errors
-from torchac._as_model import as_model
-from torchac._rows import check_cdf, check_whole
+from torchac import _checks, _coding, _core
 from torchac._tensors import Array, ArrayT, Stream
 from torchac.models import Model
+from torchac.models._from_argument import to_model
 
 
 class Encoder:
@@ -73,13 +72,8 @@ class Encoder:
                 it, or was left by another thread in a process that forked.
         """
         check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
-        model = as_model(cdf)
-        if model is None:
-            rows = check_cdf(cdf, needs_normalization, index)
-            _coding.encode(self._core, rows, check_whole(sym, rows), check, clamp)
-        else:
-            _values.check_no_clamp(clamp)
-            _values.encode(self._core, model, sym, index)
+        model = to_model(cdf, needs_normalization, check, clamp, strict=True)
+        _coding.encode(self._core, model.fit(sym, index))
 
     def mark(self) -> None:
         """Encodes 16 bits that check all symbols and values since the last mark.
@@ -208,11 +202,8 @@ class Decoder:
             ValueError: As `decode_float_cdf`.
             RuntimeError: As `Encoder.encode`, but for what has finished.
         """
-        model = as_model(cdf)
-        if model is not None:
-            return model._like(_values.decode(self._core, model, index))
-        rows = check_cdf(cdf, needs_normalization, index)
-        return _tensors.like(_coding.decode(self._core, rows), cdf)
+        item = _coding.to_decode(to_model(cdf, needs_normalization), index)
+        return item.model.like_parameters(_coding.decode(self._core, item))
 
     def mark(self) -> None:
         """Reads a mark, where `Encoder.mark` has written one.
@@ -224,7 +215,7 @@ class Decoder:
         """
         report = self._core.mark()
         if report is not None:
-            raise errors.wrong_mark(report)
+            raise _coding.explain_mark(report)
 
     def feed(self, data: Stream) -> None:
         """Adds bytes to the end of the stream.

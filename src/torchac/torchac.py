@@ -8,11 +8,14 @@ encoded it, bit for bit.
 
 from __future__ import annotations
 
-from torchac import _checks, _coding, _core, _tensors
-from torchac._convert import PRECISION
-from torchac._rows import Rows, check_symbols, float_rows, int16_rows
-from torchac._tensors import Array, ArrayT, Stream, Symbols
-from torchac.quantize import quantize_cdf
+import warnings
+from typing import Any
+
+from torchac import _checks, _coding, _core
+from torchac._tensors import FLOAT_ROWS, INT16_ROWS, Array, ArrayT, Stream, Symbols
+from torchac.models._base import Fault, Item
+from torchac.models._cdf import CdfModel, cdf_model
+from torchac.quantize import PRECISION, quantize_cdf
 
 __all__ = [
     "PRECISION",
@@ -77,7 +80,7 @@ def encode_float_cdf(
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    return _encode(float_rows(cdf_float, normalize, index), sym, check_input_bounds)
+    return _encode(_of_floats(cdf_float, normalize), sym, index, check_input_bounds)
 
 
 def decode_float_cdf(
@@ -111,7 +114,8 @@ def decode_float_cdf(
         See `encode_float_cdf`.
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    return _decode(float_rows(cdf_float, normalize, index), cdf_float, byte_stream)
+    symbols: ArrayT = _decode(_of_floats(cdf_float, normalize), byte_stream, index)
+    return symbols
 
 
 def encode_int16_normalized_cdf(
@@ -150,7 +154,7 @@ def encode_int16_normalized_cdf(
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    return _encode(int16_rows(cdf_int, index), sym, check_input_bounds)
+    return _encode(_of_integers(cdf_int), sym, index, check_input_bounds)
 
 
 def decode_int16_normalized_cdf(
@@ -175,23 +179,45 @@ def decode_int16_normalized_cdf(
     Example:
         See `encode_int16_normalized_cdf`.
     """
-    return _decode(int16_rows(cdf_int, index), cdf_int, byte_stream)
+    symbols: ArrayT = _decode(_of_integers(cdf_int), byte_stream, index)
+    return symbols
 
 
-def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
+def _of_floats(cdf: Any, normalize: bool) -> CdfModel:
+    return cdf_model(cdf, normalize, name="cdf_float", allowed=FLOAT_ROWS)
+
+
+def _of_integers(cdf: Any) -> CdfModel:
+    return cdf_model(cdf, False, name="cdf_int", allowed=INT16_ROWS)
+
+
+def _encode(
+    model: CdfModel, sym: Symbols, index: Array | None, check_input_bounds: bool | None
+) -> bytes:
     encoder = _core.Encoder()
-    check = check_input_bounds
+    index, check = model.check_index(index), check_input_bounds
     if check is not None:
         check = _checks.check_truth("check_input_bounds", check)
-    symbols = check_symbols(sym, rows)
-    if check is False:
-        _coding.encode_nearest(encoder, rows, symbols)
-    else:
-        _coding.encode(encoder, rows, symbols, bool(check), clamp=False)
+    model.check = bool(check)
+    item = Item(model, index, model.check_symbols(sym, index))
+    report = _coding.try_encode(encoder, item)
+    if check is False and report is not None and report.problem is _core.Problem.SYMBOL:
+        nearest = 0 if Fault(report, item).value < 0 else model.symbols - 1
+        warnings.warn(
+            f"{_coding.explain(report, item)}. With check_input_bounds=False it is coded as the "
+            f"nearest of them, {nearest}, and so are others like it: decoding gives that. "
+            "Without check_input_bounds=False it is refused",
+            stacklevel=3,  # at the caller of the function that called this
+        )
+        model.clamp = True
+        report = _coding.try_encode(encoder, item)
+    if report is not None:
+        raise _coding.explain(report, item)
     [stream] = encoder.finish()
     return stream
 
 
-def _decode(rows: Rows, cdf: ArrayT, byte_stream: Stream) -> ArrayT:
-    decoder = _core.Decoder([_checks.check_stream(byte_stream, rows.shape)])
-    return _tensors.like(_coding.decode(decoder, rows), cdf)
+def _decode(model: CdfModel, byte_stream: Stream, index: Array | None) -> Any:
+    item = _coding.to_decode(model, index)
+    decoder = _core.Decoder([_checks.check_stream(byte_stream, tuple(item.values.shape))])
+    return model.like_parameters(_coding.decode(decoder, item))

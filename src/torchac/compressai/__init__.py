@@ -8,13 +8,11 @@ in torchac's format: what CompressAI's own coder wrote is decoded by that.
 model of torchac of the tables that CompressAI works with.
 """
 
-from torchac import _compile
+from torchac import _dynamo
 from torchac.compressai import ans, entropy_models
 from torchac.compressai.accelerated import accelerate, restore
 from torchac.compressai.tables import as_tables
 
 __all__ = ["accelerate", "ans", "as_tables", "restore"]
 
-_compile.leave_alone(
-    *entropy_models.METHODS, ans.BufferedRansEncoder, ans.RansEncoder, ans.RansDecoder
-)
+_dynamo.disable(*entropy_models.METHODS, ans.BufferedRansEncoder, ans.RansEncoder, ans.RansDecoder)

@@ -74,13 +74,13 @@ def _check_rows(rows: Tensor, sizes: Tensor) -> None:
     """Raises if rows do not go from 0 to the whole."""
     most = rows.shape[1]
     good = (sizes >= 2) & (sizes <= most)
-    _checks.check_values("cdfs_sizes", sizes, good, f"2 to {most}, as many as a row has")
+    _checks.require_all("cdfs_sizes", sizes, good, f"2 to {most}, as many as a row has")
     column, size = torch.arange(most, device=CPU), sizes[:, None]
     good = ((column != 0) | (rows == 0)) & ((column != size - 1) | (rows == WHOLE))
-    _checks.check_values("cdfs", rows, good, f"rows from 0 to {WHOLE}")
+    _checks.require_all("cdfs", rows, good, f"rows from 0 to {WHOLE}")
     good = torch.ones_like(good)
     good[:, 1:] = (rows.diff() >= 0) | (column[1:] >= size)
-    _checks.check_values("cdfs", rows, good, "rows that do not decrease")
+    _checks.require_all("cdfs", rows, good, "rows that do not decrease")
 
 
 def _rows(cdfs: Any) -> Tensor:

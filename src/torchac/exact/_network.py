@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from torchac import _compile
+from torchac import _dynamo
 from torchac.exact._grid import Grid
 from torchac.exact._operations import sizes as sizes_of
 from torchac.exact._operations.base import Operation, expect, is_integer
@@ -261,4 +261,4 @@ def _report(steps: Sequence[Step], grids: Sequence[Grid]) -> str:
     return "\n".join(lines)
 
 
-_compile.leave_alone(Network)
+_dynamo.disable(Network)

@@ -1,4 +1,4 @@
-"""CDF rows of objects of `torch.distributions`, of their `cdf` or of their `log_prob`."""
+"""Tables of objects of `torch.distributions`, by their `cdf` or their `log_prob`."""
 
 from __future__ import annotations
 
@@ -16,26 +16,49 @@ from torch.distributions import (
     constraints,
 )
 
-from torchac._checks import check_elements, check_integer, check_values
+from torchac._checks import check_elements, check_integer, require_all
 from torchac._tensors import CPU, MAX_LP, widest_float
+from torchac.models._base import Tables
 
 # Probabilities are summed from the least integer of a support, if it is at most so far below.
 REACH = 1 << 20
 STEP = 1 << 14  # integers at a time
 
 
-def cdf_rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
-    """Rows for the integers from `low` to `high`, which begin with 0, end with 1, do not decrease.
+def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
+    """Rows of a distribution of numbers, rounded to integers.
+
+    The computation is that of `distribution.cdf`, in its dtype. Distributions of integers that have
+    none, such as `Poisson`, `Binomial`, `NegativeBinomial` and `Geometric`, are tabulated by sums
+    of `exp(log_prob)`, in float64. Either may round in another way on another machine: store the
+    tables, or send them. The first and the last integer take the probability of what lies beyond
+    them, and nothing else can be coded.
+
+    Sums begin at the least integer of the support. If there is none, or it is more than 2^20 below
+    `low`, what lies beyond is not known, and the integers share that in proportion.
 
     Args:
-        distribution: Distributions of numbers, of batch shape `(…)`.
+        distribution: A `torch.distributions` object with a `cdf` or of integers, of batch shape
+            `(…)`.
         low: The least integer.
-        high: The largest integer.
+        high: The largest integer, `low <= high <= low + 32767`.
 
     Returns:
-        Rows of shape `(…, high - low + 2)`, on the distribution's device. Between the ends they
-        are `row[s] = distribution.cdf(low + s - 0.5)`, float64 if that is, else float32; or sums
-        of the probabilities of integers, float64 where the device has it.
+        The rows, of shape `(…)`, on the distribution's device.
+
+    Raises:
+        TypeError: `distribution` has no `cdf` and is not of integers, and the message says what to
+            do instead; or `low` or `high` is no integer.
+        ValueError: A range that is not allowed, a `cdf` or a `log_prob` that is NaN, or
+            probabilities that are not from 0 to 1.
+
+    Example:
+        >>> import torch, torchac
+        >>> exponential = torch.distributions.Exponential(torch.tensor([1.0, 0.2]))
+        >>> model = torchac.tabulate(exponential, 0, 20)
+        >>> stream = torchac.encode(model, torch.tensor([0, 7]))
+        >>> torchac.decode(model, stream)
+        tensor([0, 7], dtype=torch.int32)
     """
     kind = type(distribution).__name__
     if not isinstance(distribution, Distribution):
@@ -44,12 +67,13 @@ def cdf_rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
         )
     low, high = _check_range(low, high)
     try:
-        return _rows(distribution, low, high)
+        rows = _rows(distribution, low, high)
     except NotImplementedError:
-        its = "has no cdf, and its values are not integers"
+        reason = "has no cdf, and its values are not integers"
         if distribution.event_shape:
-            its = f"has values of shape {tuple(distribution.event_shape)}, not single numbers"
-        raise TypeError(f"{kind} {its}: {way_out(distribution)}") from None
+            reason = f"has values of shape {tuple(distribution.event_shape)}, not single numbers"
+        raise TypeError(f"{kind} {reason}: {way_out(distribution)}") from None
+    return Tables(rows, low=low, bounds=(low, high))
 
 
 def check_probs(distribution: Distribution) -> None:
@@ -59,7 +83,7 @@ def check_probs(distribution: Distribution) -> None:
         check_elements("probs", probs)
         least, most = probs.aminmax() if probs.numel() else (probs, probs)
         if not ((least >= 0) & (most <= 1)).all():
-            check_values("probs", probs, (probs >= 0) & (probs <= 1), "numbers from 0 to 1")
+            require_all("probs", probs, (probs >= 0) & (probs <= 1), "numbers from 0 to 1")
 
 
 def way_out(distribution: Distribution) -> str:
@@ -84,13 +108,19 @@ def way_out(distribution: Distribution) -> str:
 
 
 def _rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
-    """As `cdf_rows`; NotImplementedError where nothing says how likely an integer is."""
+    """Rows for the integers from `low` to `high`, on the distribution's device.
+
+    They are of shape `(…, high - low + 2)`, begin with 0, end with 1, and do not decrease. Between
+    the ends they are `row[s] = distribution.cdf(low + s - 0.5)`, float64 if that is, else float32;
+    or sums of the probabilities of integers, float64 where the device has it. Where nothing says
+    how likely an integer is, NotImplementedError is raised.
+    """
     if distribution.event_shape:
         raise NotImplementedError
     with torch.no_grad():
         rows = torch.nn.functional.pad(_between(distribution, low, high).clamp(0, 1), (1, 1))
     rows[..., -1] = 1
-    check_values(f"the cdf of {type(distribution).__name__}", rows, ~rows.isnan(), "numbers")
+    require_all(f"the cdf of {type(distribution).__name__}", rows, ~rows.isnan(), "numbers")
     return rows.cummax(-1).values
 
 
@@ -167,7 +197,7 @@ def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
         total = sums[-1].where(upper <= high, sums[-1].clamp(min=1))
     else:
         most = logs.amax(0)
-        check_values(
+        require_all(
             f"the largest log_prob of {type(distribution).__name__} from {low} to {high}",
             most,
             most > -math.inf,
@@ -188,7 +218,7 @@ def _log_probs(distribution: Distribution, points: torch.Tensor) -> torch.Tensor
     outside = ((inside != points) | ~support.check(inside)) & ~inside.isnan()
     logs = values.masked_fill(outside, -math.inf)
     name, each = f"the log_prob of {type(distribution).__name__}", logs.movedim(0, -1)
-    check_values(name, each, each < math.inf, "numbers")
+    require_all(name, each, each < math.inf, "numbers")
     return logs
 
 

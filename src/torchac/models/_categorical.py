@@ -23,11 +23,10 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from torchac import _core, _tensors
-from torchac._core import CategoryKind
+from torchac._checks import check_parameter
+from torchac._core import CategoryKind, Problem
 from torchac._tensors import FLOAT_ROWS, Array, like
-from torchac.models import Model, Tables, as_array, numbers_of
-
-__all__ = ["Bernoulli", "Categorical"]
+from torchac.models._base import Model, Tables, numbers_of
 
 MAX_CATEGORIES = 1 << 20
 ONE_ROW = 257  # categories
@@ -48,7 +47,7 @@ class _Categories(Model):
             given = "neither" if probs is None else "both"
             raise TypeError(f"{given} of probs and logits is given: expected one of them")
         self._name = "logits" if probs is None else "probs"
-        numbers = as_array(self._name, logits if probs is None else probs, [])
+        numbers = check_parameter(self._name, logits if probs is None else probs)
         if numbers.dtype not in FLOAT_ROWS:  # their device has no float64, so they are rounded here
             rounded = _tensors.view(numbers).astype(np.float64).astype(np.float32)
             numbers = like(rounded, numbers)
@@ -74,10 +73,6 @@ class _Categories(Model):
         return self._numbers if self._name == "logits" else None
 
     @property
-    def _arrays(self) -> list[Array]:
-        return [self._numbers]
-
-    @property
     def _parts(self) -> list[Array]:
         return [self._numbers]
 
@@ -87,7 +82,7 @@ class _Categories(Model):
         other._set(parts[0])
         return other
 
-    def _view(self, index: Array | None = None) -> _core.ValueModel:
+    def to_core(self, index: Array | None = None) -> _core.ValueModel:
         numbers = self._numbers
         if index is None and self._categories > ONE_ROW:
             once = self._once()
@@ -100,7 +95,7 @@ class _Categories(Model):
             None if index is None else _tensors.view(index),
         )
 
-    def _blame(self, problem: _core.Problem, position: tuple[int, ...], column: int) -> str:
+    def _describe_element(self, problem: Problem, position: tuple[int, ...], column: int) -> str:
         name, expected = self._name, self._expected[self._name]
         if column < 0:
             lowest = "-inf" if name == "logits" else "below 2^-100"
@@ -108,9 +103,6 @@ class _Categories(Model):
         place = (*position, column)[: self._numbers.ndim]
         value = _tensors.as_tensor(self._numbers)[place].item()
         return f"{name} is {value} at index {place}: expected {expected}"
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(shape={self.shape})"
 
 
 C = TypeVar("C", bound=_Categories)

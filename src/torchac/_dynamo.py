@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 
-def leave_alone(*owners: Any) -> None:
+def disable(*owners: Any) -> None:
     """Marks the functions, methods and properties of modules and classes."""
     for owner in owners:
         inherited = owner.__mro__ if isinstance(owner, type) else [owner]
