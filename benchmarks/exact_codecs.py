@@ -31,7 +31,7 @@ Networks: TypeAlias = Mapping[str, Any]
 
 
 def photographs() -> tuple[list[Tensor], list[Tensor]]:
-    """The left halves of scikit-learn's two photographs, for training, and the right ones, to test."""
+    """Left halves of scikit-learn's two photographs, for training, and right halves, for tests."""
     from sklearn.datasets import load_sample_image
 
     names = ("china.jpg", "flower.jpg")
@@ -226,7 +226,7 @@ def read_raster(
 
 
 def has_hidden_channels(module: nn.Module) -> bool:
-    """Whether it is a chain of convolutions, with nothing between them that tells channels apart."""
+    """Whether it is a chain of convolutions and activations that treat all channels alike."""
     layers = (nn.Conv2d, nn.ConvTranspose2d, nn.ReLU, nn.LeakyReLU)
     return isinstance(module, nn.Sequential) and all(isinstance(m, layers) for m in module)
 
