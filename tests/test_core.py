@@ -1,4 +1,4 @@
-"""What the compiled module refuses by itself: its memory safety does not rest on Python."""
+"""The compiled module refuses bad input by itself: its memory safety does not rest on Python."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def decode_packed(lengths: list[int]) -> Any:
 
 
 def parameters(locs: int, scales: int, weights: int = 0) -> _core.Model:
-    """One component, or two with weights, of so many numbers each."""
+    """One component, or two with weights, with these counts of numbers."""
     sizes = {"loc": locs, "scale": scales} | ({"weight": weights} if weights else {})
     component = Family("normal"), {name: np.ones(size) for name, size in sizes.items()}
     return _core.Model.of_parameters([component] * (2 if weights else 1), -9, 9, None)
@@ -45,7 +45,7 @@ def rows_of(
     index: Any = None,
     places: Any = None,
 ) -> _core.Model:
-    """Three rows of at most 4 symbols, which go on in memory."""
+    """Three rows of at most 4 symbols, with more memory after them."""
     cdf = np.array([0, 9, 99, 999, 0], np.int16)[None].repeat(3, 0)
     each = np.resize(np.array(lengths, np.int32), windows)
     low, shifts = np.zeros(windows, np.int32), np.zeros(windows, np.uint8)
@@ -178,7 +178,7 @@ def test_results_are_not_written_to_a_copy(call: Callable[[], object]) -> None:
 @pytest.mark.parametrize("length", [-(2**31), -1, 0, 5, 6, 2**31 - 1])
 @pytest.mark.parametrize("index", [None, [0, 2, 1] * 300])
 def test_rows_of_impossible_lengths(length: int, index: list[int] | None) -> None:
-    """Another thread may have changed them after Python looked: the first one of a call ends it."""
+    """Another thread may have changed lengths after Python checked them; the first one is named."""
     place = None if index is None else np.array(index, np.int32)
     model = rows_of([4, length, 4], index=place, count=3 if index is None else len(index))
     count, position = (3, 1) if index is None else (len(index), 2)

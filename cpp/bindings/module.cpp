@@ -358,8 +358,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         return encode_items(model.items(), items(values), packed, threads);
       },
       py::arg("model"), py::arg("values"), py::arg("packed"), py::arg("threads"));
-  m.def("encode_chunks", &python::encode_chunks, py::arg("model"), py::arg("values"), py::arg("size"),
-        py::arg("threads"));
+  m.def("encode_chunks", &python::encode_chunks, py::arg("model"), py::arg("values"),
+        py::arg("size"), py::arg("threads"));
   m.def("decode_items", &decode_items<py::array>, py::arg("models"), py::arg("streams"),
         py::arg("values"), py::arg("threads"));
   m.def(
@@ -369,8 +369,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         return decode_items(model.items(), streams, items(values), threads);
       },
       py::arg("model"), py::arg("streams"), py::arg("values"), py::arg("threads"));
-  m.def("decode_chunks", &python::decode_chunks, py::arg("model"), py::arg("streams"), py::arg("values"),
-        py::arg("size"), py::arg("threads"));
+  m.def("decode_chunks", &python::decode_chunks, py::arg("model"), py::arg("streams"),
+        py::arg("values"), py::arg("size"), py::arg("threads"));
   m.def("measure", &measure_values, py::arg("model"), py::arg("values"),
         py::arg("bits").noconvert());
   m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),

@@ -15,6 +15,7 @@
 #include "torchac/engine/split.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/cpu_features.hpp"
+#include "torchac/support/float_mode.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
@@ -76,34 +77,45 @@ const Kernels& kernels() {
 }
 
 Report encode(std::span<const EncodeJob> jobs, ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check(jobs, team.poll());
   return report.ok() ? encode_checked(jobs, team) : report;
 }
 
 Report decode(std::span<const DecodeJob> jobs, ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check(jobs, team.poll());
   return report.ok() ? decode_checked(jobs, team) : report;
 }
 
 Report encode_chunks(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
                      ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check(std::span(&job, 1), team.poll());
   return report.ok() ? on_whole(encode_checked(split(job, size, streams), team), size) : report;
 }
 
 Report decode_chunks(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
                      ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check(std::span(&job, 1), team.poll());
   return report.ok() ? on_whole(decode_checked(split(job, size, streams), team), size) : report;
 }
 
 Report measure(const MeasureJob& job, Poll& poll) {
+  const StandardFloats floats;
   const Report report = check(std::span(&job, 1), poll);
   return report.ok() ? kernels().measure(job, poll) : report;
 }
 
-Report quantize(const QuantizeJob& job, Poll& poll) { return kernels().quantize(job, poll); }
+Report quantize(const QuantizeJob& job, Poll& poll) {
+  const StandardFloats floats;
+  return kernels().quantize(job, poll);
+}
 
-Report tabulate(const TabulateJob& job, Poll& poll) { return kernels().tabulate(job, poll); }
+Report tabulate(const TabulateJob& job, Poll& poll) {
+  const StandardFloats floats;
+  return kernels().tabulate(job, poll);
+}
 
 }  // namespace torchac
