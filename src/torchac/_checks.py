@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from torchac import _tensors
+from torchac._core import RowType
 from torchac._tensors import (
     BOOLS,
     BYTES,
@@ -138,10 +139,11 @@ def check_float(name: str, number: Any) -> float:
     return check_number(name, number)
 
 
-def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
-    """Checks the dtype, and says where else such values can go."""
-    if array.dtype in allowed:
-        return
+def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> Any:
+    """What stands for the dtype in `allowed`. Else says where else such values can go."""
+    found = allowed.get(array.dtype, allowed)
+    if found is not allowed:
+        return found
     names = dict.fromkeys(str(dtype).removeprefix("torch.") for dtype in allowed)
     instead = ""
     if allowed is FLOAT_ROWS and array.dtype in INT16_ROWS:
@@ -159,12 +161,12 @@ def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
 def check_integers(
     name: str, array: Any, cdf_name: str, cdf: Array, allowed: dict[Any, Any]
 ) -> Array:
-    """The integers that go with a CDF, checked."""
+    """The integers that go with a CDF, checked; bools as the integers that they are read as."""
     integers: Array = check_array(name, array)
     check_device(name, integers, cdf_name, cdf)
     check_elements(name, integers)
-    check_dtype(name, integers, allowed)
-    return integers
+    bits = check_dtype(name, integers, allowed)
+    return integers if bits is None else integers.view(bits)
 
 
 def check_device(name: str, array: Array, cdf_name: str, cdf: Array) -> None:
@@ -198,12 +200,11 @@ def check_values(values: Any) -> Array:
     array: Array = check_array("values", values)
     check_elements("values", array)
     check_ndim("values", array)
-    check_dtype("values", array, _NUMBERS_AND_BOOLS)
-    bits = BOOLS.get(array.dtype)
+    bits = check_dtype("values", array, _NUMBERS_AND_BOOLS)
     return array if bits is None else array.view(bits)
 
 
-_NUMBERS_AND_BOOLS = NUMBERS | BOOLS
+_NUMBERS_AND_BOOLS = dict.fromkeys(NUMBERS) | BOOLS
 
 
 def check_index(index: Any) -> Array:
@@ -214,18 +215,18 @@ def check_index(index: Any) -> Array:
     return array
 
 
-def check_rows(name: str, cdf: Any, allowed: dict[Any, Any]) -> Array:
-    """Rows of a CDF, of these dtypes."""
+def check_rows(name: str, cdf: Any, allowed: dict[Any, RowType]) -> tuple[Array, RowType]:
+    """Rows of a CDF of these dtypes, and how the core reads them."""
     rows: Array = check_array(name, cdf)
     check_elements(name, rows)
-    check_dtype(name, rows, allowed)
+    row_type: RowType = check_dtype(name, rows, allowed)
     shape = rows.shape
     if not shape or not MIN_LP <= shape[-1] <= MAX_LP:
         raise ValueError(
             f"{name} has shape {tuple(shape)}: expected (N1, …, Nm, Lp) "
             f"with {MIN_LP} <= Lp <= {MAX_LP} values in each row"
         )
-    return rows
+    return rows, row_type
 
 
 def check_batch(name: str, batch: Any, count: int | None = None) -> None:

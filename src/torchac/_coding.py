@@ -81,10 +81,11 @@ def try_decode(
     decoder: _core.Decoder, item: Item, streams: list[int] | None = None
 ) -> Report | None:
     """Decodes values of these streams, or all; tells why not."""
-    core: Any = item.model.to_core(item.elements)
-    if type(item.model) is CdfModel:
-        return decoder.decode(core, item.values, streams)
-    return decoder.decode_values(core, item.values, streams)
+    model, elements, values = item
+    core: Any = model.to_core(elements)
+    if type(model) is CdfModel:
+        return decoder.decode(core, values, streams)
+    return decoder.decode_values(core, values, streams)
 
 
 def check_end(decoder: _core.Decoder) -> None:

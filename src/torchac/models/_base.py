@@ -12,10 +12,9 @@ import numpy as np
 import torch
 
 from torchac import _checks, _core, _tensors
-from torchac._core import Problem
+from torchac._core import Problem, RowType
 from torchac._tensors import (
     ANY_ROWS,
-    FLOAT_ROWS,
     INT32_MAX,
     INT32_MIN,
     INTEGERS,
@@ -212,10 +211,10 @@ class Model(ABC):
 
     def fit_batch(self, values: Any, index: Any) -> Item:
         """The same for values whose first dimension are the items of a batch."""
-        item = self.fit(values, index)
-        if not item.values.ndim:
+        values = _checks.check_values(values)
+        if not values.ndim:
             raise ValueError("values has shape (): expected (B, …), the items of a batch")
-        return item
+        return self.fit(values, index, checked=True)
 
     def batch_shape(self, index: Array | None) -> tuple[int, ...]:
         """The shape of values of which each item of a batch has some."""
@@ -352,7 +351,7 @@ class Tables(Model):
         shift: Array | int = 0,
         bounds: tuple[int | None, int | None] = (None, None),
     ) -> None:
-        rows = _checks.check_rows("cdf", cdf, ANY_ROWS)
+        rows, row_type = _checks.check_rows("cdf", cdf, ANY_ROWS)
         _checks.check_ndim("cdf", rows)
         pair: Any = bounds
         if not isinstance(pair, tuple) or len(pair) != 2:
@@ -366,7 +365,7 @@ class Tables(Model):
         self.lengths = self._each("lengths", most if lengths is None else lengths, 1, most, cdf)
         once = _tensors.slices_once([rows, self.lengths], len(self.shape)) or ...
         stored, sizes = rows[once], as_tensor(self.lengths[once])
-        if rows.dtype in FLOAT_ROWS:
+        if row_type is not RowType.INT16:
             floats = as_tensor(stored)
             integers = quantize_cdf(floats) if lengths is None else _quantize_each(floats, sizes)
             stored = like(integers, cdf)
