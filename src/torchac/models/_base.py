@@ -360,9 +360,9 @@ class Tables(Model):
             )
         self.bounds = _checks.check_bounds(*bounds)
         self.shape, most = tuple(rows.shape[:-1]), rows.shape[-1] - 1
-        self.low = self._each("low", low, INT32_MIN, INT32_MAX, cdf)
-        self.shift = self._each("shift", shift, 0, _MAX_SHIFT, cdf)
-        self.lengths = self._each("lengths", most if lengths is None else lengths, 1, most, cdf)
+        self.low = self._per_row("low", low, INT32_MIN, INT32_MAX, cdf)
+        self.shift = self._per_row("shift", shift, 0, _MAX_SHIFT, cdf)
+        self.lengths = self._per_row("lengths", most if lengths is None else lengths, 1, most, cdf)
         once = _tensors.slices_once([rows, self.lengths], len(self.shape)) or ...
         stored, sizes = rows[once], as_tensor(self.lengths[once])
         if row_type is not RowType.INT16:
@@ -388,7 +388,7 @@ class Tables(Model):
                 f"expected {least[where].item()} to {most[where].item()}, the bounds"
             )
 
-    def _each(self, name: str, value: Any, low: int, high: int, other: Array) -> Array:
+    def _per_row(self, name: str, value: Any, low: int, high: int, other: Array) -> Array:
         """An integer for each row."""
         if isinstance(value, (int, np.integer)):
             value = like(np.array(operator.index(value)), other)
