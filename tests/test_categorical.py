@@ -108,7 +108,7 @@ def golden_model(case: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("case", GOLDEN, ids=[case["name"] for case in GOLDEN])
 def test_golden_streams(case: dict[str, Any]) -> None:
-    """Streams of the first release, which every later one writes and reads."""
+    """Every release writes and reads these streams of the first release."""
     model, stream = golden_model(case), bytes.fromhex(case["stream"])
     assert torchac.encode(model, np.array(case["values"])) == stream
     assert torchac.decode(model, stream).tolist() == case["values"]
@@ -171,7 +171,7 @@ def test_however_it_is_coded_the_bytes_are_the_same(name: str) -> None:
 def test_values_that_share_elements(
     categories: int, elements: int, columns: int, parameter: str, dtype: str, seed: int
 ) -> None:
-    """However they share them, the bytes are those of values that have numbers of their own."""
+    """Values that share numbers in any way give the bytes of values with their own numbers."""
     rng = np.random.default_rng(seed)
     numbers = (rng.random((elements, categories)) * 9).astype(dtype)
     index = rng.integers(0, elements, (2, columns))
@@ -191,7 +191,7 @@ def test_values_that_share_elements(
 
 
 def check_sharing(model: Any, own: Any, values: np.ndarray, its: dict[str, Any]) -> None:
-    """All ways of coding with a model give what they give with another one."""
+    """All ways of coding give the same results with either model."""
     stream, streams = torchac.encode(own, values), torchac.encode_batch(own, values)
     assert torchac.encode(model, values, **its) == stream
     assert np.array_equal(torchac.decode(model, stream, **its), values)
@@ -215,7 +215,7 @@ def check_sharing(model: Any, own: Any, values: np.ndarray, its: dict[str, Any])
 
 
 def test_items_share_elements_with_one_another_or_not() -> None:
-    """Models of one array, of others, of other sizes, of values that share, and that do not."""
+    """Models of the same and of other arrays and sizes, for values that share numbers or do not."""
     numbers = random_logits(3, 300)
     models: list[Any] = [
         Categorical(logits=numbers[0]).expand(50),
@@ -237,7 +237,7 @@ def test_items_share_elements_with_one_another_or_not() -> None:
 
 
 def test_items_may_share_some_of_their_categories() -> None:
-    """Elements that begin in one place, as those of another size."""
+    """Elements of different sizes begin at the same place in memory."""
     numbers = random_logits(3, 300)
     models: list[Any] = [Categorical(logits=numbers[:, :end]) for end in (300, 299, 300, 298)]
     index = [torch.arange(40) % 3] * len(models)
@@ -260,7 +260,7 @@ def test_elements_of_expanded_arrays(shared: np.ndarray) -> None:
 
 
 def test_only_the_elements_that_are_used_are_looked_at() -> None:
-    """What is wrong with one is told at the first value that has it, after an index before that."""
+    """An invalid element is reported at its first value, unless an index before that is invalid."""
     probs = torch.ones(4, 300)
     probs[1, 7], probs[2] = -1.0, 0.0
     model, index, values = (
@@ -312,7 +312,7 @@ OF_EACH_KIND = (3, 40, 300)  # few, one row, steps
 
 @pytest.mark.parametrize("categories", OF_EACH_KIND)
 def test_models_broadcast_to_values(categories: int) -> None:
-    """Few elements that many values share, and others."""
+    """Elements that many values share, and elements that few share."""
     for columns in (7, 70):
         logits = random_logits(2, 1, categories)
         model = Categorical(logits=logits)
@@ -401,7 +401,7 @@ D: Any = torch.distributions
 
 @pytest.mark.parametrize("parameter", ["probs", "logits"])
 def test_distributions_of_torch(parameter: str) -> None:
-    """Their logits count, and nothing is added to them."""
+    """Distributions are coded by their logits, and get no new attributes."""
     numbers = random_logits(5, 9).sigmoid()
     for other, mine in ((D.Categorical, Categorical), (D.Bernoulli, Bernoulli)):
         distribution = other(**{parameter: numbers})
@@ -431,7 +431,7 @@ def expanded(distribution: Any) -> Any:
     return distribution.expand((2, *distribution.batch_shape))
 
 
-# What may be done to a distribution before it is coded with. What it computes, it keeps.
+# Uses of a distribution before coding with it. A distribution keeps what it computes.
 USES: dict[str, Callable[[Any], Any]] = {
     "log_prob": lambda d: d.log_prob(torch.zeros(d.batch_shape)),
     "sample": lambda d: d.sample(),
@@ -531,7 +531,7 @@ def test_one_category_costs_nothing() -> None:
 @pytest.mark.parametrize("categories", [2, 17, 256, 4096, 32000, 151936])
 @pytest.mark.parametrize("spread", [0, 1, 3, 8])
 def test_the_rate_is_close_to_ideal(categories: int, spread: float) -> None:
-    """At most 0.8 % and 0.004 bit more than the entropy: exactly, or of a sample of values."""
+    """The cost exceeds the entropy by at most 0.8 % and 0.004 bit, exactly or in a sample."""
     random = torch.Generator().manual_seed(3)
     logits = torch.randn(categories, generator=random) * spread
     p = logits.double().softmax(0)
@@ -546,7 +546,7 @@ def test_the_rate_is_close_to_ideal(categories: int, spread: float) -> None:
 
 @pytest.mark.parametrize("categories", [2, 257, 4096])
 def test_a_peak_costs_little(categories: int) -> None:
-    """As above, from an entropy of 0.25 bits on; below it, the least parts cost 0.0058 bits."""
+    """As above, from an entropy of 0.25 bits; below it, minimal probabilities cost 0.0058 bits."""
     for peak in range(20):
         logits = torch.zeros(categories)
         logits[1] = math.log(categories) + peak
@@ -598,7 +598,7 @@ def test_flushing_subnormals_changes_nothing() -> None:
 
 
 def ones(*shape: int, last: float) -> torch.Tensor:
-    """Ones, but for the last number."""
+    """Ones, except for the last number."""
     numbers = torch.ones(shape, dtype=torch.float64)
     numbers.view(-1)[-1] = last
     return numbers
@@ -651,7 +651,7 @@ def test_no_category_is_likely(shape: tuple[int, int]) -> None:
 
 
 def test_what_is_wrong_is_found_in_any_block() -> None:
-    """All values before it are coded, and the encoder is as it was."""
+    """The values before the fault are coded first, but the encoder does not change."""
     for categories in (5, 100, 300):
         logits = random_logits(700, categories)
         logits[650, 3] = math.nan
@@ -749,7 +749,7 @@ def test_one_of_probs_and_logits_is_given(kind: Any) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", MODELS)
 def test_numbers_on_another_device(device: str, name: str) -> None:
-    """They travel, and results are where they came from."""
+    """Parameters are copied to the host, and results return to their device."""
     model = MODELS[name]
     values = some_values(model)
     there = model._map(lambda array: array.to(device))

@@ -1,4 +1,4 @@
-"""What the compiled module refuses by itself: its memory safety does not rest on Python."""
+"""The compiled module refuses bad input by itself: its memory safety does not rest on Python."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ def numbers(count: int) -> _core.Numbers:
 
 
 def parameters(locs: int, scales: int, weights: int) -> _core.ValueModel:
-    """One component, or two with weights, of so many numbers each."""
+    """One component, or two with weights, with these counts of numbers."""
     each = [numbers(weights)] * 2 if weights else []
     count = len(each) or 1
     return _core.ValueModel.of_parameters(
@@ -46,7 +46,7 @@ def rows_of(
     index: Any = None,
     places: Any = None,
 ) -> _core.ValueModel:
-    """Three rows of at most 4 symbols, which go on in memory."""
+    """Three rows of at most 4 symbols, with more memory after them."""
     cdf = np.array([0, 9, 99, 999, 0], np.int16)[None].repeat(3, 0)
     each = np.resize(np.array(lengths, np.int32), windows)
     low, shifts = np.zeros(windows, np.int32), np.zeros(windows, np.uint8)
@@ -162,7 +162,7 @@ def test_results_are_not_written_to_a_copy(call: Callable[[], object]) -> None:
 @pytest.mark.parametrize("length", [-(2**31), -1, 0, 5, 6, 2**31 - 1])
 @pytest.mark.parametrize("index", [None, [0, 2, 1] * 300])
 def test_rows_of_impossible_lengths(length: int, index: list[int] | None) -> None:
-    """Another thread may have changed them after Python looked: the first one of a call ends it."""
+    """Another thread may have changed lengths after Python checked them; the first one is named."""
     place = None if index is None else np.array(index, np.int32)
     model = rows_of([4, length, 4], index=place, count=3 if index is None else len(index))
     count, position = (3, 1) if index is None else (len(index), 2)

@@ -1,4 +1,4 @@
-"""Files: what is read is what was written, or it is said why not."""
+"""Reading a file gives what was written, or an error that says why not."""
 
 import copy
 import errno
@@ -52,7 +52,7 @@ def values_of(*shape: int, seed: int = 0, scale: float = 2.0) -> torch.Tensor:
     return torch.as_tensor(values, dtype=torch.int32)
 
 
-# What is written is read
+# Files that are written and read
 
 
 @given(
@@ -260,11 +260,11 @@ def test_damage_and_another_model_are_told_apart() -> None:
             CorruptStreamError, match="segment 1 decodes to other values than were encoded: the mod"
         ):
             found.read(torchac.Normal(0.0, scale))
-    assert found.read(MODEL).equal(y)  # it stayed where it was
+    assert found.read(MODEL).equal(y)  # its position did not change
 
 
 def sealed(*parts: bytes) -> bytes:
-    """A file of such segments, with CRCs that fit."""
+    """A file of such segments, with matching CRCs."""
     data, crc = b"", 0
     for part in (_file_format.head(b""), *parts, b"\0"):
         crc = zlib.crc32(part, crc)
@@ -347,7 +347,7 @@ BAD_VALUES = {
 
 @pytest.mark.parametrize("name", BAD_VALUES)
 def test_values_that_no_encoder_writes(name: str) -> None:
-    """These are damaged, and no matter of the model."""
+    """The error says that the file is damaged, not that the model differs."""
     part, message = BAD_VALUES[name]
     with pytest.raises(CorruptStreamError, match=f"^segment 0 is damaged: {message}$"):
         reader(sealed(part)).read(MODEL)
@@ -358,7 +358,7 @@ def test_values_that_no_encoder_writes(name: str) -> None:
 @pytest.mark.parametrize("last", [2**60, 2**61, 2**62 - 1, 2**41, 2**31])
 @pytest.mark.parametrize("kind", [1, 2, 3])
 def test_shapes_that_no_array_has(kind: int, last: int) -> None:
-    """They have no values, and so no memory."""
+    """These shapes have no values, and so take no memory."""
     rest = {1: b"\0", 2: b"\0\x07", 3: bytes(4)}[kind]
     data = sealed(_file_format.title(_file_format.Kind(kind), None, (0, last)) + rest)
     arrays = torchac.Normal(np.zeros(()), np.ones(()))
@@ -560,6 +560,15 @@ def test_a_link_goes_on_leading_there(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == written()
 
 
+@pytest.mark.parametrize("opens", [torchac.Writer, torchac.Reader])
+def test_a_path_is_what_open_takes_for_one(tmp_path: Path, opens: Any) -> None:
+    with pytest.raises(FileNotFoundError, match="''"):
+        opens("")
+    with pytest.raises(IsADirectoryError, match=r"y.tac/"):
+        opens(f"{tmp_path}/y.tac/")
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_name_the_path(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere.*y.tac"):
         torchac.Writer(tmp_path / "nowhere" / "y.tac")
@@ -641,13 +650,13 @@ def test_a_pipe_that_does_not_wait() -> None:
             torchac.Reader(source)
         writer = torchac.Writer(file)
         with pytest.raises(BlockingIOError, match="the file is non-blocking, and takes no bytes"):
-            writer.write(MODEL, values_of(5_000_000, scale=1e9))  # more than pipes hold
+            writer.write(MODEL, values_of(5_000_000, scale=1e9))  # more bytes than pipes hold
         with pytest.raises(RuntimeError, match="writing to the file failed before"):
             writer.close()
 
 
 def test_a_socket() -> None:
-    """It takes and gives a part at a time."""
+    """A socket takes and gives a part at a time."""
     one, other = socket.socketpair()
     values = values_of(1_500_000, scale=1e9)
     found: list[torch.Tensor] = []
@@ -671,7 +680,7 @@ def test_a_file_that_gives_a_part_at_a_time(kind: type) -> None:
     assert torchac.Reader(file).read(MODEL).equal(values_of(50))
 
 
-# Paths to what is no regular file
+# Paths to files that are not regular
 
 
 def write_to(path: Path) -> None:
@@ -699,7 +708,7 @@ def test_a_pipe_at_a_path(tmp_path: Path) -> None:
 
 @needs_posix
 def test_a_device_at_a_path(tmp_path: Path) -> None:
-    """A terminal, through a link."""
+    """The device is a terminal, reached through a link."""
     import tty
 
     controller, device = os.openpty()
@@ -718,7 +727,7 @@ def test_a_device_at_a_path(tmp_path: Path) -> None:
 @needs_posix
 @pytest.mark.parametrize("name", ["/dev/fd", "/proc/self/fd"])
 def test_open_files_by_name(tmp_path: Path, name: str) -> None:
-    """Pipes as well as regular files are written to, and stay what they are."""
+    """Both pipes and regular files are written to, and stay what they are."""
     if not Path(name).exists():
         pytest.skip("this system has no such folder")
     read, write = os.pipe()
@@ -735,7 +744,7 @@ def test_open_files_by_name(tmp_path: Path, name: str) -> None:
 
 @needs_posix
 def test_a_socket_at_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # as paths of sockets are short
+    monkeypatch.chdir(tmp_path)  # paths of sockets must be short
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         with pytest.raises(OSError, match=r"it is a socket: .*'.*socket'"):
@@ -763,7 +772,7 @@ def test_a_file_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         modes = {other.stat().st_mode & 0o777 for other in tmp_path.iterdir()}
         assert modes == {mode}  # while it is written, too
     assert path.stat().st_mode & 0o777 == mode
-    assert not made[0] & ~mode  # nobody could open it before
+    assert not made[0] & ~mode  # nobody else could open it before
 
 
 @needs_posix
@@ -775,7 +784,7 @@ def test_a_new_file_has_the_mode_of_others(tmp_path: Path) -> None:
 
 @needs_posix
 def test_another_group_may_do_what_all_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the group cannot be kept."""
+    """If the group cannot be kept, the new one gets the permissions of all others."""
     path = tmp_path / "file"
     path.touch()
     path.chmod(0o664)
@@ -796,7 +805,7 @@ def test_another_group_may_do_what_all_may(tmp_path: Path, monkeypatch: pytest.M
 
 
 def refused(path: Path, error: type[OSError], message: str) -> None:
-    """It is said at once, with the way out, and nothing has changed."""
+    """Opening raises this error at once, and the file has not changed."""
     path.write_bytes(b"old")
     with pytest.raises(error, match=message) as raised:
         torchac.Writer(path)
@@ -809,7 +818,7 @@ def test_a_file_that_open_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     real = os.open
 
     def denied(path: Any, flags: int, *mode: int) -> int:
-        """As for users, where the file is read-only."""
+        """Fails as for normal users if the file is read-only."""
         if flags == os.O_WRONLY:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return real(path, flags, *mode)
@@ -878,7 +887,7 @@ def test_a_rename_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_files_and_folders_are_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int | None
 ) -> None:
-    """The file before it gets its name, the folder after that; where the system can do it."""
+    """The file is synced before it gets its name, the folder after that, if the system can."""
     path = tmp_path / "file"
     steps: list[tuple[str, bool]] = []
 
@@ -906,7 +915,7 @@ FOUR = [values_of(9), values_of(3) + 1000, torch.zeros(9), values_of(20, 30)]
 
 
 def places(data: bytes) -> list[int]:
-    """Where the segments begin and end."""
+    """The places where the segments begin and end."""
     sizes = [segment.bytes for segment in reader(data, recover=True).segments]
     return [sum(sizes[:i]) + len(written()) - 5 for i in range(len(sizes) + 1)]
 
@@ -937,7 +946,7 @@ def test_what_precedes_the_first_damage_is_recovered() -> None:
     assert (len(longer.segments), longer.damage) == (4, "3 bytes are after the end of the file")
 
 
-def test_names_behind_the_damage_are_not_found() -> None:
+def test_names_after_the_damage_are_not_found() -> None:
     data = sealed(*(b"\x05\x01" + name + b"\x02" for name in (b"a", b"b")))
     found = reader(data[:21] + b"x" + data[22:], recover=True)
     assert found.damage == "segment 1 is damaged"
@@ -952,7 +961,7 @@ def test_each_segment_is_checked_when_it_is_read() -> None:
     for i in range(begins[0], begins[-1]):
         damaged = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
         own = sum(i >= end for end in begins[1:])
-        before = [own + 1] if i >= begins[own + 1] - 4 else []  # it goes on from that CRC
+        before = [own + 1] if i >= begins[own + 1] - 4 else []  # its CRC continues from that one
         try:
             found = reader(damaged, verify="read")
         except CorruptStreamError:
@@ -965,12 +974,12 @@ def test_each_segment_is_checked_when_it_is_read() -> None:
                     CorruptStreamError, match=f"segment {number} is damaged, or the"
                 ):
                     found.read(MODEL)
-            elif begins[own] + 4 <= i:  # its size and those behind are as they were
+            elif begins[own] + 4 <= i:  # its size and the later ones are unchanged
                 assert found.read(MODEL).equal(tensor.int())
 
 
 def test_what_is_not_noticed_by_checks_when_reading() -> None:
-    """A segment in place of another one that followed the same CRC: by the next one only."""
+    """A segment that replaces another after the same CRC is noticed only by the next one."""
     first, second = written(*FOUR[:2]), written(FOUR[3], FOUR[1])
     a, b = places(first), places(second)
     data = first[: a[0]] + second[b[0] : b[1]] + first[a[1] :]
@@ -1002,7 +1011,7 @@ def test_file_format_taken_out_or_swapped_are_noticed_when_they_are_read() -> No
 
 @pytest.fixture
 def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small files are mapped as large ones are."""
+    """Maps small files like large ones."""
     monkeypatch.setattr("torchac._storage._LEAST_TO_MAP", 1)
 
 
@@ -1027,7 +1036,7 @@ def test_mapped_files(tmp_path: Path, verify: Any) -> None:
 @needs_posix
 @pytest.mark.usefixtures("mapped")
 def test_a_mapped_file_that_is_cut(tmp_path: Path) -> None:
-    """Bytes that are no longer there end a process that reads them."""
+    """The system ends a process that reads bytes which are no longer there."""
     path = tmp_path / "file"
     path.write_bytes(written(values_of(50_000), values_of(3)))
     found = torchac.Reader(path)
@@ -1086,7 +1095,7 @@ def test_a_segment_is_a_value() -> None:
     ids=["copy", "deepcopy", "pickle"],
 )
 def test_readers_can_be_copied(tmp_path: Path, where: str, copied: Callable[[Any], Any]) -> None:
-    """They go on where the other one is, and do not move it."""
+    """Copies start at the position of the original, and do not move it."""
     data = written(*FOUR, model_id=b"id")
     path = tmp_path / "file"
     path.write_bytes(data[:-3])
@@ -1164,7 +1173,7 @@ def test_values_are_coded_unless_their_width_takes_fewer_bytes() -> None:
 )
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_bytes_depend_on_the_values_alone(dtype: str, scale: float) -> None:
-    """Coded or of a fixed width, in any dtype and layout."""
+    """This holds for coded and fixed-width values, in any dtype and layout."""
     values = values_of(300, 301, scale=scale).clamp(0, 1 if dtype == "bool" else 100)
     typed: Any = values.to(getattr(torch, dtype))
     expected = written(values)
@@ -1226,7 +1235,7 @@ def test_a_fork_cannot_touch_the_file(tmp_path: Path) -> None:
 
 @needs_fork
 def test_a_fork_in_the_middle_of_a_write(tmp_path: Path) -> None:
-    """By what runs then, such as a signal handler."""
+    """A signal handler, for example, may fork at that moment."""
     code = """
 import os, sys, torch, torchac
 forks = 0
@@ -1251,9 +1260,9 @@ writer.close()
 
 
 @needs_fork
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads, as meant
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads
 def test_a_reader_that_was_at_work_when_the_process_forked() -> None:
-    """It raises in the child, and another one works there."""
+    """It raises in the child, where another one works."""
     busy, idle = reader(written(values_of(9))), reader(written(values_of(9)))
     entered, over = threading.Event(), threading.Event()
 

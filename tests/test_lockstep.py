@@ -1,4 +1,4 @@
-"""Many streams in lockstep: each is what an encoder of its own would give."""
+"""Many streams in lockstep: each is the same as from a single encoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draws(*shape: int) -> torch.Tensor:
 CDF = torch.rand(B, 3, 17, generator=RANDOM).cumsum(-1)
 CDF = (CDF - CDF[..., :1]) / (CDF - CDF[..., :1])[..., -1:]
 MODELS: dict[str, Any] = {
-    "Normal": torchac.Normal(draws(B, 3), 40.0),  # with values far out
+    "Normal": torchac.Normal(draws(B, 3), 40.0),  # with values far from the mean
     "Mixture": torchac.Mixture(torch.rand(B, 3, 2), torchac.Laplace(draws(B, 3, 2), 1.0)),
     "few categories": torchac.Categorical(logits=draws(B, 3, 9)),
     "a row of categories": torchac.Categorical(logits=draws(B, 3, 100)),
@@ -58,7 +58,7 @@ ACTIVE = [None, torch.arange(B) % 3 > 0, torch.arange(B) == 7, torch.zeros(B, dt
 
 @pytest.mark.parametrize("name", MODELS)
 def test_streams_are_those_of_encoders(name: str) -> None:
-    """Whichever are active, with marks, and forks and pickles on the way."""
+    """This holds whichever streams are active, with marks, copies and pickles on the way."""
     model, batch, alone = MODELS[name], torchac.BatchEncoder(B), []
     alone = [torchac.Encoder() for _ in range(B)]
     values = [values_for(name) for _ in ACTIVE]
@@ -135,7 +135,7 @@ def test_a_call_that_fails_changes_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["Normal", "few categories", "Tables", "CDF"])
 def test_a_stream_that_is_cut_is_found_whichever_it_is(name: str) -> None:
-    """It gives what it gives alone: an error that names it, or values that need fewer bits."""
+    """It gives the same as alone: an error that names it, or values that need fewer bits."""
     model, values = MODELS[name], values_for(name)
     if name == "Normal":
         model = torchac.Normal(model.loc, 3.0)
@@ -170,7 +170,7 @@ def test_numpy_gives_numpy() -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_models_on_another_device(device: str) -> None:
-    """The bounds of a large CDF's symbols travel, and marks check the symbols all the same."""
+    """Only the bounds of a large CDF's symbols are copied, and marks still check the symbols."""
     cdf, symbols = CDF.repeat(1, 40, 1), torch.randint(16, (B, 120), generator=RANDOM)
     loc, active = draws(B, 3), torch.arange(B) % 3 > 0
     here, there = torchac.BatchEncoder(B), torchac.BatchEncoder(B)

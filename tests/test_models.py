@@ -34,7 +34,7 @@ bounds = st.sampled_from([(None, None), (0, 255), (-5, None), (None, 3), (7, 7),
 
 @st.composite
 def elements(draw: st.DrawFn) -> list[reference.Element]:
-    """Models of values that go together: of the same components and bounds."""
+    """Models of values that form one model: with the same kinds of components and bounds."""
     mixture = draw(st.booleans())
     kinds = draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=6 if mixture else 1))
     low, high = draw(bounds)
@@ -72,7 +72,7 @@ def model_of(elements: list[reference.Element]) -> torchac.models.Model:
 
 @st.composite
 def values_of(draw: st.DrawFn, elements: list[reference.Element]) -> list[int]:
-    """A value for each: near its loc, or anywhere within the bounds."""
+    """A value for each model: near its loc, or anywhere within the bounds."""
     result = []
     for e in elements:
         part = draw(st.sampled_from(e.components))
@@ -113,10 +113,10 @@ def component(kind: str, loc: float, scale: float, weight: float = 1.0) -> refer
 @pytest.mark.parametrize(
     "element",
     [
-        # The least scale, which only a loc close to a half shows.
+        # The least scale matters only if a loc is close to a half.
         reference.Element([component("Normal", 0.5 - 3 * 2.0**-20, 0.0)]),
         reference.Element([component("Laplace", 0.5 + 3 * 2.0**-20, 2.0**-21)]),
-        # A component reaches 2^20 at most, so that the window ends below 2048 here.
+        # A component reaches at most 2^20, so that the window ends below 2048 here.
         reference.Element(
             [component("Normal", 0, 1, 3), component("Logistic", 3e6, 1e6, 1)], mixture=True
         ),
@@ -134,7 +134,7 @@ def test_limits_of_the_definition(element: reference.Element) -> None:
 
 @pytest.mark.parametrize("value", [2**31 - 1, 2**31 - 2, 0, -(2**31)])
 def test_the_longest_escape(value: int) -> None:
-    """32 zeros: from one end of all integers to the other."""
+    """The escape has 32 zeros, from one end of all integers to the other."""
     for low in (-(2**31), 2**31 - 1):
         model = torchac.Tables(torch.tensor([0.0, 1.0]), low=low)
         stream = torchac.encode(model, value)
@@ -144,7 +144,7 @@ def test_the_longest_escape(value: int) -> None:
 
 @st.composite
 def rows_of_tables(draw: st.DrawFn) -> list[reference.Row]:
-    """Rows that go together, with all that tables may have."""
+    """Rows that form one model, with everything that tables may have."""
     low, high = draw(
         st.sampled_from([(reference.INT32_MIN, reference.INT32_MAX), (-5, 1 << 30), (0, 255)])
     )
@@ -199,7 +199,7 @@ def golden_model(case: dict[str, Any]) -> torchac.models.Model:
 
 @pytest.mark.parametrize("case", GOLDEN, ids=[case["name"] for case in GOLDEN])
 def test_golden_streams(case: dict[str, Any]) -> None:
-    """Streams of the first release, which every later one writes and reads."""
+    """Every release writes and reads these streams of the first release."""
     model, stream = golden_model(case), bytes.fromhex(case["stream"])
     assert torchac.encode(model, np.array(case["values"])) == stream
     assert torchac.decode(model, stream).tolist() == case["values"]
@@ -351,7 +351,7 @@ def test_distributions_of_torch() -> None:
 
 
 def test_tables_with_lengths() -> None:
-    """Each row is the one that it would be alone; what lies outside is escaped."""
+    """Each row is the same as alone; values outside are escaped."""
     rows = torch.tensor([[0.0, 0.5, 1.0, 7.0], [0.0, 0.1, 0.2, 1.0]])
     model = torchac.Tables(rows, low=torch.tensor([10, -1]), lengths=torch.tensor([2, 3]))
     assert model.cdf[0, :3].tolist() == torchac.quantize_cdf(rows[0, :3]).tolist()
@@ -369,14 +369,14 @@ def test_tables_with_lengths() -> None:
 @pytest.mark.parametrize("kind", ["Normal", "Laplace", "Logistic"])
 @pytest.mark.parametrize("scale", [0.05, 0.3, 1, 4, 15.9, 16, 31.9, 100, 3000, 60000])
 def test_the_rate_is_close_to_ideal(kind: str, scale: float) -> None:
-    """At most 0.001 bit and 0.03 % more than the entropy of the true distribution."""
+    """The cost exceeds the entropy of the true distribution by at most 0.001 bit and 0.03 %."""
     for loc in (0.0, 0.21, 0.5, -0.37):
         bits, entropy = rate(kind, loc, scale)
         assert bits - entropy <= 0.001 + 0.0003 * entropy
 
 
 def rate(kind: str, loc: float, scale: float) -> tuple[float, float]:
-    """Bits a value takes on average, and the entropy: exactly, over all integers that matter."""
+    """The mean bits a value, and the entropy, exactly: over all integers that matter."""
     reach = math.ceil((9 if kind == "Normal" else 40) * scale) + 3
     values = torch.arange(-reach, reach + 1)
     lower = (values - 0.5 - loc).double() / scale
@@ -438,7 +438,7 @@ def test_a_stream_is_decoded_whole() -> None:
 
 
 def test_an_escape_is_bounded() -> None:
-    """Zeros without end, where an escape has 32 at most."""
+    """The zeros do not end, but an escape has at most 32."""
     encoder = torchac.Encoder()
     model = torchac.Normal(0.0, 1.0)
     first, zero = model.tabulate().cdf, torch.tensor([0.0, 0.5, 1.0])
@@ -461,6 +461,31 @@ def test_flushing_subnormals_changes_nothing() -> None:
         torch.set_flush_denormal(True)
         assert torchac.encode(model, values) == stream
         assert torchac.decode(model, stream).equal(values.int())
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_flushing_subnormals_takes_none_of_them_for_zero() -> None:
+    zero, one, tiny = torch.tensor([[0.0], [1.0], [1e-40]])
+    minus = -tiny
+    two = torch.cat([minus, one])
+    normal = torchac.Normal(zero, one)
+    stream = torchac.encode(normal, zero)
+    try:
+        torch.set_flush_denormal(True)
+        negative = torchac.Normal(zero, minus)
+        for call in (
+            lambda: torchac.encode(negative, zero),
+            lambda: torchac.decode(negative, stream),
+            lambda: torchac.estimate_bits(negative, zero),
+            lambda: negative.tabulate(),
+            lambda: torchac.encode(normal, tiny),
+            lambda: torchac.encode(torchac.Categorical(probs=two), one[0]),
+            lambda: torchac.encode(torchac.Bernoulli(probs=minus), one),
+            lambda: torchac.encode(torchac.Mixture(two[None], [normal] * 2), zero),
+        ):
+            with pytest.raises(ValueError, match=r"expected .*numbers"):
+                call()
     finally:
         torch.set_flush_denormal(False)
 
@@ -558,7 +583,7 @@ INDEX = torch.tensor([[0, 1, 0], [2, 1, 2]])
 
 
 def test_a_message_names_the_shared_element() -> None:
-    """And not the value that met it, which is the one at (1, 0)."""
+    """The message does not name the value that uses it first, which is at (1, 0)."""
     probs, rows = torch.ones(3, 4), torch.tensor([0, 9, 20, 0], dtype=torch.int16).repeat(3, 1)
     probs[2, 1], rows[2, 1] = math.nan, 20
     each = [
@@ -591,7 +616,7 @@ def test_parameters_that_change_are_looked_at_again() -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_parameters_on_another_device(device: str) -> None:
-    """They travel, and results are where they came from."""
+    """Parameters are copied to the host, and results return to their device."""
     loc, scale = torch.linspace(-4, 4, 3000), torch.linspace(0, 40, 3000)
     values, index = some_values(MODELS["Normal"]), torch.arange(3000) % 50
     there = torchac.Normal(loc.to(device), scale.to(device))

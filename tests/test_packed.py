@@ -1,4 +1,4 @@
-"""Streams in one array: those of a batch, and those of the parts of one tensor."""
+"""Streams in one array: the streams of a batch, and those of the parts of one tensor."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

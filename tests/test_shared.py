@@ -1,4 +1,4 @@
-"""Values that share elements: the bytes are the same in all ways, and the cheapest way is taken."""
+"""Values that share elements give the same bytes in all ways, and the cheapest way is taken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOTH, NOTHING = ROWS | LUTS, set[str]()
 
 @contextmanager
 def made(what: set[str]) -> Iterator[None]:
-    """This is made meanwhile of what values share, and nothing else."""
+    """Checks that exactly this is made of the elements that values share."""
     before = _core.paths()
     yield
     after = _core.paths()
@@ -31,7 +31,7 @@ def made(what: set[str]) -> Iterator[None]:
 
 
 def normal(shape: tuple[int, ...], random: torch.Generator) -> Any:
-    """Means that all but the last dimensions share."""
+    """Means that all dimensions except the last share."""
     loc = torch.randn(shape[-1:], generator=random) * 9
     return torchac.Normal(loc, torch.rand(shape, generator=random) * 20, low=-60)
 
@@ -54,7 +54,7 @@ def bernoulli(shape: tuple[int, ...], random: torch.Generator) -> Any:
 
 
 def tables(shape: tuple[int, ...], random: torch.Generator) -> Any:
-    """Rows that all but the first dimension share, but for where they begin."""
+    """Rows that all dimensions except the first share, except for their least values."""
     rows = torch.rand(*shape[:1], *[1] * (len(shape) - 1), 9, generator=random).cumsum(-1)
     cdf = torch.nn.functional.pad(rows / rows[..., -1:], (1, 0)).expand(*shape, 10)
     return torchac.Tables(cdf, low=torch.randint(-5, 5, shape, generator=random))
@@ -136,7 +136,7 @@ def unbound(model: Any) -> list[Any]:
 
 
 def test_items_have_rows_that_others_have_too() -> None:
-    """Rows that are expanded, while the integers that they are for are not."""
+    """The rows are expanded, but their least values are not."""
     rows = torch.rand(3, 1, 9, generator=torch.Generator().manual_seed(5)).cumsum(-1)
     cdf = torch.nn.functional.pad(rows / rows[..., -1:], (1, 0)).expand(3, 40, 10)
     low, values = torch.arange(120).view(3, 40) % 11, torch.arange(120).int().view(3, 40) % 19

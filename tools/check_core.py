@@ -2,8 +2,8 @@
 
 Usage: python tools/check_core.py
 
-Checks the torchac that this Python would import: each stream is decoded and encoded again, with its
-CDF as it was given and as 16-bit integers.
+Checks the torchac that this Python would import. It decodes each stream and encodes it again, with
+its CDF as it was given and as 16-bit integers.
 """
 
 import importlib.machinery
@@ -32,13 +32,13 @@ def load_core() -> ModuleType:
 
 
 def check(equal: bool, what: str) -> None:
-    """Ends the program unless two things were equal."""
+    """Ends the program unless two results are equal."""
     if not equal:
         sys.exit(f"{what} differs from the reference")
 
 
 def main() -> None:
-    """Checks all streams, and tells how many and with what."""
+    """Checks all streams, and prints how many, and the module and the NumPy that were used."""
     core = load_core()
     vectors = np.load(VECTORS)
     cases = json.loads(vectors["index"].tobytes())

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All linters and checks of settings. Needs torchac, its examples' requirements and
+# Runs all linters and checks of settings. Needs torchac, its examples' requirements and
 # `pip install --group test --group lint`.
 set -euo pipefail
 cd "$(dirname "$0")/.."

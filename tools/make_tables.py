@@ -23,17 +23,17 @@ def normal(z: Decimal) -> Decimal:
 
 
 def laplace(z: Decimal) -> Decimal:
-    """The same of the Laplace distribution."""
+    """The same for the Laplace distribution."""
     return (1 - (-z).exp()) / 2
 
 
 def logistic(z: Decimal) -> Decimal:
-    """The same of the logistic distribution."""
+    """The same for the logistic distribution."""
     return 1 / (1 + (-z).exp()) - Decimal(1) / 2
 
 
 def halves(probability: Callable[[Decimal], Decimal]) -> list[int]:
-    """What the table has above its middle, from z = 0 to the limit."""
+    """The upper half of the table, from z = 0 to the limit."""
     points = [probability(Decimal(i) / STEP) if i else Decimal(0) for i in range(STEP * LIMIT + 1)]
     return [int((p * 2**BITS).to_integral_value()) for p in points]
 

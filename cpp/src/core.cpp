@@ -20,6 +20,7 @@
 #include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/cpu_features.hpp"
+#include "torchac/support/float_mode.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
@@ -92,17 +93,20 @@ const Kernels& kernels() {
 }
 
 Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check_rows(jobs, check, team.poll());
   return report.ok() ? encode_checked(jobs, check, team) : report;
 }
 
 Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check_rows(jobs, check, team.poll());
   return report.ok() ? decode_checked(jobs, team) : report;
 }
 
 Report encode_parts(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
                     ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
   if (!report.ok()) return report;
   return on_whole(encode_checked(split(job, size, streams), Check::kFew, team), size);
@@ -110,6 +114,7 @@ Report encode_parts(const EncodeJob& job, std::int64_t size, std::span<EncodedSt
 
 Report decode_parts(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
                     ThreadTeam& team) {
+  const StandardFloats floats;
   const Report report = check_rows(std::span(&job, 1), Check::kFew, team.poll());
   if (!report.ok()) return report;
   return on_whole(decode_checked(split(job, size, streams), team), size);
@@ -126,26 +131,36 @@ Report decode_parts(const DecodeValuesJob& job, std::int64_t size, std::span<Dec
 }
 
 Report measure(const MeasureJob& job, Check check, Poll& poll) {
+  const StandardFloats floats;
   const Report report = check_rows(std::span(&job, 1), check, poll);
   return report.ok() ? kernels().measure(job, poll) : report;
 }
 
-Report quantize(const QuantizeJob& job, Poll& poll) { return kernels().quantize(job, poll); }
+Report quantize(const QuantizeJob& job, Poll& poll) {
+  const StandardFloats floats;
+  return kernels().quantize(job, poll);
+}
 
 Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team) {
+  const StandardFloats floats;
   return jobs.empty() ? Report{} : kernels().encode_values(jobs, team);
 }
 
 Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team) {
+  const StandardFloats floats;
   if (jobs.empty()) return {};
   return check_ends(jobs, kernels().decode_values(jobs, team));
 }
 
 Report measure(const MeasureValuesJob& job, Poll& poll) {
+  const StandardFloats floats;
   return kernels().measure_values(job, poll);
 }
 
-Report tabulate(const TabulateJob& job, Poll& poll) { return kernels().tabulate(job, poll); }
+Report tabulate(const TabulateJob& job, Poll& poll) {
+  const StandardFloats floats;
+  return kernels().tabulate(job, poll);
+}
 
 std::span<const double> costs() {
   static const std::vector<double> bits = [] {

@@ -38,7 +38,7 @@ class Output:
         self._temporary: Path | None = None
         self._file: Any = None
         if isinstance(file, (str, os.PathLike)):
-            self._path = Path(file).absolute()
+            self._path = _absolute(file)
             self._open(self._path)
         elif callable(getattr(file, "write", None)):
             self._file = file
@@ -161,6 +161,15 @@ class Output:
             _keep_owner_and_mode(self._file.fileno(), found)
 
 
+def _absolute(file: str | os.PathLike[str]) -> Path:
+    """The path that `open` means: pathlib takes "" for the directory, and drops a last slash."""
+    name = os.fsdecode(file)
+    wrong = errno.EISDIR if name.endswith(os.sep) else 0 if name else errno.ENOENT
+    if wrong:
+        raise OSError(wrong, os.strerror(wrong), name)
+    return Path(name).absolute()
+
+
 _OBJECT = "; to write into the file that is there, pass a file object, such as open(path, 'wb')"
 
 
@@ -251,7 +260,7 @@ def read(file: File) -> tuple[memoryview, str | None]:
         OSError: It cannot be read.
     """
     if isinstance(file, (str, os.PathLike)):
-        path = Path(file).absolute()
+        path = _absolute(file)
         with path.open("rb", buffering=0) as opened:
             lasts = stat.S_ISREG(os.fstat(opened.fileno()).st_mode) and not _is_descriptor(path)
             data = (_mapped(opened) if lasts else None) or memoryview(opened.readall())

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "torchac/support/float_mode.hpp"
 #include "torchac/support/paths.hpp"
 #include "torchac/support/poll.hpp"
 
@@ -68,6 +69,7 @@ class ThreadTeam {
     ++busy_;
     try {
       helpers_.emplace_back([this, &work, thread] {
+        const StandardFloats floats;
         work(thread);
         --busy_;  // and then touches nothing of the work
       });
