@@ -430,15 +430,15 @@ MISTAKES: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     "no file to read": (TypeError, "file is of type int", lambda: torchac.Reader(3)),  # type: ignore[arg-type]
     "a file of text": (
         TypeError,
-        "file gives str: expected one that is opened for bytes",
+        "file.read returns str: expected a file in binary mode",
         lambda: torchac.Reader(io.StringIO("tac")),  # type: ignore[arg-type]
     ),
     "another file": (
         CorruptStreamError,
-        r"no file of torchac.Writer: it begins with b'\\x89PNG'",
+        r"this is not a torchac file: it begins with b'\\x89PNG'",
         lambda: reader(b"\x89PNG\r\n"),
     ),
-    "an empty file": (CorruptStreamError, "no file of torchac", lambda: reader(b"")),
+    "an empty file": (CorruptStreamError, "not a torchac file", lambda: reader(b"")),
     "a later version": (
         CorruptStreamError,
         "the file has version 2, this release of torchac reads 1",
@@ -630,8 +630,8 @@ def test_a_file_that_says_nothing() -> None:
         (0, OSError, r"the file took 0 of 10 bytes"),
         (11, OSError, r"the file took 11 of 10 bytes"),
         (-1, OSError, r"the file took -1 of 10 bytes"),
-        (True, TypeError, "file.write gives bool: expected how many bytes it took, or None"),
-        ("10", TypeError, "file.write gives str"),
+        (True, TypeError, "file.write returns bool: expected the number of bytes, or None"),
+        ("10", TypeError, "file.write returns str"),
     ],
 )
 def test_a_file_that_says_nonsense(taken: Any, error: type[Exception], message: str) -> None:
@@ -853,7 +853,7 @@ def test_the_file_of_another_in_a_sticky_folder(
 ) -> None:
     tmp_path.chmod(0o1777)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    refused(tmp_path / "file", PermissionError, "only owners replace files" + ADVICE)
+    refused(tmp_path / "file", PermissionError, "only owners can replace files" + ADVICE)
 
 
 def test_a_folder_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1020,7 +1020,7 @@ def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mapped_files(tmp_path: Path, verify: Any) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
-    with pytest.raises(CorruptStreamError, match="no file of torchac"):
+    with pytest.raises(CorruptStreamError, match="not a torchac file"):
         torchac.Reader(path)
     path.write_bytes(written(*FOUR))
     with torchac.Reader(path, verify=verify) as found:
@@ -1358,7 +1358,7 @@ def test_the_command_goes_on_after_a_bad_file(tmp_path: Path) -> None:
     result = run(str(tmp_path / "bad"), str(tmp_path / "good"), str(tmp_path / "none"))
     assert result.returncode == 1
     assert "good: 15 bytes" in result.stdout
-    assert "bad: this is no file of torchac.Writer" in result.stderr
+    assert "bad: this is not a torchac file" in result.stderr
     assert "No such file" in result.stderr
 
 
@@ -1384,13 +1384,13 @@ def test_the_command_recovers(tmp_path: Path) -> None:
     result = run("--recover", str(bad), str(out))
     kept = places(written(*FOUR))[3] + len(b"id")
     assert result.stderr == (
-        f"{out}: 3 segments of {bad}; left out are the last {size - kept} of its {size} bytes: "
+        f"{out}: 3 segments of {bad}, without the last {size - kept} of its {size} bytes: "
         "the file ends within segment 3: it is not complete, or damaged there\n"
     )
     assert result.returncode == 0
     assert out.read_bytes() == written(*FOUR[:3], model_id=b"id")
     again = run("--recover", str(good), str(out))
-    assert again.stderr == f"{out}: it is there already: expected a new name\n"
+    assert again.stderr == f"{out}: the file exists already: expected a new name\n"
     assert (again.returncode, again.stdout) == (1, "")
     out.unlink()
     result = run("--recover", str(good), str(out))
