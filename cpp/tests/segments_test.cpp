@@ -132,7 +132,8 @@ TEST_CASE("what no writer writes is refused") {
   CHECK(problem({5, 1, 0x80}) == "a name that is not UTF-8");
   CHECK(problem({5, 3, 0xed, 0xa0, 0x80}) == "a name that is not UTF-8");  // a surrogate
   CHECK(problem({9, 0x80, 0}) == "a number that is padded with zeros");
-  CHECK(problem(Bytes(12, 0xff)) == "a number of more than 63 bits");
+  CHECK(problem({9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}) ==
+        "a number of more than 63 bits");
   CHECK(problem({1, 0xff, 0xff, 0xff, 0xff, 0x7f}) == "a value of more than 32 bits");
   CHECK(problem({9, 0, 2}) == "a value, and a shape without values");
   CHECK(problem({2, 0, 33}) == "a width that is not from 1 to 32 bits");
