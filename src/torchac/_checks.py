@@ -138,10 +138,11 @@ def check_float(name: str, number: Any) -> float:
     return check_number(name, number)
 
 
-def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
-    """Checks the dtype, and says where else such values can go."""
-    if array.dtype in allowed:
-        return
+def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> Any:
+    """What stands for the dtype in `allowed`. Else says where else such values can go."""
+    found = allowed.get(array.dtype, allowed)
+    if found is not allowed:
+        return found
     names = dict.fromkeys(str(dtype).removeprefix("torch.") for dtype in allowed)
     instead = ""
     if allowed is FLOAT_ROWS and array.dtype in INT16_ROWS:
@@ -159,12 +160,12 @@ def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> None:
 def check_integers(
     name: str, array: Any, cdf_name: str, cdf: Array, allowed: dict[Any, Any]
 ) -> Array:
-    """The integers that go with a CDF, checked."""
+    """The integers that go with a CDF, checked; bools as the integers that they are read as."""
     integers: Array = check_array(name, array)
     check_device(name, integers, cdf_name, cdf)
     check_elements(name, integers)
-    check_dtype(name, integers, allowed)
-    return integers
+    bits = check_dtype(name, integers, allowed)
+    return integers if bits is None else integers.view(bits)
 
 
 def check_device(name: str, array: Array, cdf_name: str, cdf: Array) -> None:
@@ -198,12 +199,11 @@ def check_values(values: Any) -> Array:
     array: Array = check_array("values", values)
     check_elements("values", array)
     check_ndim("values", array)
-    check_dtype("values", array, _NUMBERS_AND_BOOLS)
-    bits = BOOLS.get(array.dtype)
+    bits = check_dtype("values", array, _NUMBERS_AND_BOOLS)
     return array if bits is None else array.view(bits)
 
 
-_NUMBERS_AND_BOOLS = NUMBERS | BOOLS
+_NUMBERS_AND_BOOLS = dict.fromkeys(NUMBERS) | BOOLS
 
 
 def check_index(index: Any) -> Array:

@@ -109,7 +109,7 @@ def encode_batch(
     threads = check_threads(num_threads)
     model = to_models(cdf, needs_normalization, check, clamp)
     if isinstance(model, list) or isinstance(sym, Sequence) or isinstance(index, Sequence):
-        symbols = _split("sym", sym)
+        symbols = _split_batch("sym", sym)
         models = _split_model(model, index, len(symbols))
         with naming_items(zip(models, symbols, strict=True)) as each:
             items = [one.fit(values, elements) for (one, elements), values in each]
@@ -242,7 +242,7 @@ def _check_streams(byte_streams: Any, shapes: list[tuple[int, ...]]) -> Encoded:
     """The streams of items of these shapes."""
     if _is_packed(byte_streams):
         return _check_packed(byte_streams, len(shapes))
-    each = zip(_split("byte_streams", byte_streams, len(shapes)), shapes, strict=True)
+    each = zip(_split_batch("byte_streams", byte_streams, len(shapes)), shapes, strict=True)
     with naming_items(each) as pairs:
         return [_checks.check_stream(stream, shape) for stream, shape in pairs]
 
@@ -251,12 +251,14 @@ def _split_model(
     model: Model | list[Model], index: Any, count: int
 ) -> list[tuple[Model, Array | None]]:
     """The model and the index of each item of a batch."""
-    models = model.split(count, index) if isinstance(model, Model) else _split("cdf", model, count)
-    indices = [None] * count if index is None else _split("index", index, count)
+    models = (
+        model.split(count, index) if isinstance(model, Model) else _split_batch("cdf", model, count)
+    )
+    indices = [None] * count if index is None else _split_batch("index", index, count)
     return list(zip(models, indices, strict=True))
 
 
-def _split(name: str, batch: Any, count: int | None = None) -> list[Any]:
+def _split_batch(name: str, batch: Any, count: int | None = None) -> list[Any]:
     """The items of a batch, which are to be `count`."""
     _checks.check_batch(name, batch, count)
     if isinstance(batch, Sequence):

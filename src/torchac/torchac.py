@@ -14,7 +14,7 @@ from typing import Any
 from torchac import _checks, _coding, _core
 from torchac._tensors import FLOAT_ROWS, INT16_ROWS, Array, ArrayT, Stream, Symbols
 from torchac.models._base import Fault, Item
-from torchac.models._cdf import CdfModel, cdf_model
+from torchac.models._cdf import CdfModel
 from torchac.quantize import PRECISION, quantize_cdf
 
 __all__ = [
@@ -80,7 +80,8 @@ def encode_float_cdf(
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    model = cdf_model(cdf_float, normalize, name="cdf_float", allowed=FLOAT_ROWS)
+    rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
+    model = CdfModel(rows, normalize, name="cdf_float")
     return _encode(model, sym, index, check_input_bounds)
 
 
@@ -115,7 +116,8 @@ def decode_float_cdf(
         See `encode_float_cdf`.
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    model = cdf_model(cdf_float, normalize, name="cdf_float", allowed=FLOAT_ROWS)
+    rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
+    model = CdfModel(rows, normalize, name="cdf_float")
     symbols: ArrayT = _decode(model, byte_stream, index)
     return symbols
 
@@ -156,7 +158,8 @@ def encode_int16_normalized_cdf(
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    model = cdf_model(cdf_int, False, name="cdf_int", allowed=INT16_ROWS)
+    rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
+    model = CdfModel(rows, name="cdf_int")
     return _encode(model, sym, index, check_input_bounds)
 
 
@@ -182,7 +185,8 @@ def decode_int16_normalized_cdf(
     Example:
         See `encode_int16_normalized_cdf`.
     """
-    model = cdf_model(cdf_int, False, name="cdf_int", allowed=INT16_ROWS)
+    rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
+    model = CdfModel(rows, name="cdf_int")
     symbols: ArrayT = _decode(model, byte_stream, index)
     return symbols
 

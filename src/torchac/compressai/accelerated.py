@@ -59,7 +59,7 @@ def accelerate(model: M, *, exact: Any = None) -> M:
     """
     _check(model)
     modules = [(module, _accelerated(_class_of(module), False)) for module in model.modules()]
-    if not any(_original(its_class) for _, its_class in modules):
+    if not any(_original(cls) for _, cls in modules):
         raise ValueError(
             f"{type(model).__name__} has no entropy model, and no method that names a class of "
             "compressai.ans: expected a model of CompressAI"
@@ -67,8 +67,8 @@ def accelerate(model: M, *, exact: Any = None) -> M:
     if exact is not None:
         _make_exact(model, exact)
         return model
-    for module, its_class in modules:
-        module.__class__ = its_class
+    for module, cls in modules:
+        module.__class__ = cls
     return model
 
 
@@ -126,35 +126,33 @@ def _check(model: Any) -> None:
         raise TypeError(f"model is of type {type(model).__name__}: expected a torch.nn.Module")
 
 
-def _original(its_class: type) -> Any:
+def _original(cls: type) -> Any:
     """The class that a class was made of, if it was."""
-    return vars(its_class).get("_torchac_original")
+    return vars(cls).get("_torchac_original")
 
 
 @functools.cache
-def _accelerated(its_class: Any, scans: bool) -> Any:
+def _accelerated(cls: Any, scans: bool) -> Any:
     """A class that inherits all of a class, and codes with torchac; or the class as it is.
 
     A class with the methods that change goes before each class that defines them, so that `super()`
     in classes derived from that finds them, too.
     """
-    if _original(its_class):
-        return its_class
-    changed = {base: methods for base in its_class.__mro__ if (methods := _methods(base, scans))}
+    if _original(cls):
+        return cls
+    changed = {base: methods for base in cls.__mro__ if (methods := _methods(base, scans))}
     if not changed:
-        return its_class
-    bases = [type(its_class)(base.__name__, (base,), methods) for base, methods in changed.items()]
-    if its_class not in changed:
-        bases.insert(0, its_class)
-    namespace = {
-        name: getattr(its_class, name) for name in ("__module__", "__qualname__", "__doc__")
-    }
-    namespace |= {"_torchac_original": its_class, "_torchac_scans": scans}
+        return cls
+    bases = [type(cls)(base.__name__, (base,), methods) for base, methods in changed.items()]
+    if cls not in changed:
+        bases.insert(0, cls)
+    namespace = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    namespace |= {"_torchac_original": cls, "_torchac_scans": scans}
     namespace |= {"__reduce_ex__": _reduce}
     # TorchScript would compile this property; it does not the attribute that was there.
-    unused = getattr(its_class, "__jit_unused_properties__", [])
+    unused = getattr(cls, "__jit_unused_properties__", [])
     namespace["__jit_unused_properties__"] = [*unused, "entropy_coder"]
-    return type(its_class)(its_class.__name__, tuple(bases), namespace)
+    return type(cls)(cls.__name__, tuple(bases), namespace)
 
 
 def _methods(base: type, scans: bool) -> dict[str, Any]:
@@ -210,10 +208,10 @@ def _swap(value: Any, scans: bool) -> Any:
 def _reduce(self: nn.Module, protocol: Any) -> tuple[Any, ...]:
     """As of the class that it was: pickle would look for a module's attribute."""
     reduced: Any = object.__reduce_ex__(self, max(protocol, 2))
-    its_class: Any = type(self)
-    return (_rebuild, (_original(its_class), its_class._torchac_scans), *reduced[2:])
+    cls: Any = type(self)
+    return (_rebuild, (_original(cls), cls._torchac_scans), *reduced[2:])
 
 
 def _rebuild(original: Any, scans: bool = False) -> Any:
-    its_class = _accelerated(original, scans)
-    return its_class.__new__(its_class)
+    cls = _accelerated(original, scans)
+    return cls.__new__(cls)

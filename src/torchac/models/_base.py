@@ -46,7 +46,7 @@ class Item(NamedTuple):
 
 
 class Fault:
-    """What the core found wrong with an item, or, in a batch, with a part of its first dimension.
+    """What the core found wrong with an item; of a batch in one array, with one of its items.
 
     Attributes:
         problem: What is wrong.
@@ -97,9 +97,9 @@ class Model(ABC):
         shape: The shape of the values that it is for.
         bounds: The least and the largest integer that can be coded.
 
-    These, `expand` and `tabulate` are for users. The other methods are what the coding functions of
-    this package ask of a model. They are no way to write models of your own, for the core computes
-    their rows, and may change with any release.
+    These, `expand` and `tabulate` are for users. The other members are the contract between models
+    and the coding functions of this package, and may change with any release. Subclasses cannot
+    define models of their own, because the core computes all rows.
     """
 
     __slots__ = ()
@@ -175,7 +175,7 @@ class Model(ABC):
     """The dtype of decoded values."""
 
     on_host: bool = True
-    """Whether all parameters may go to the core: they lie on the host, or are few enough."""
+    """False if as little as possible of the parameters should be copied to the host."""
 
     @property
     def parameters(self) -> list[Array]:
@@ -188,7 +188,7 @@ class Model(ABC):
         return like(result, *parameters)
 
     def check_index(self, index: Any) -> Array | None:
-        """The number of each value's element, checked, except that it is below theirs."""
+        """The number of each value's element, checked, except for its range."""
         return None if index is None else _checks.check_index(index)
 
     def broadcast_to(
@@ -211,21 +211,21 @@ class Model(ABC):
         return Item(model, index, values)
 
     def fit_batch(self, values: Any, index: Any) -> Item:
-        """The same for values whose first dimension are the items of a batch."""
-        item = self.fit(values, index)
-        if not item.values.ndim:
+        """As `fit`, for values whose first dimension counts the items of a batch."""
+        values = _checks.check_values(values)
+        if not values.ndim:
             raise ValueError("values has shape (): expected (B, …), the items of a batch")
-        return item
+        return self.fit(values, index, checked=True)
 
     def batch_shape(self, index: Array | None) -> tuple[int, ...]:
-        """The shape of values of which each item of a batch has some."""
+        """The shape of the values, whose first dimension counts the items of a batch."""
         shape = self.shape if index is None else tuple(index.shape)
         if not shape:
             raise ValueError("the model has shape (): expected (B, …), the items of a batch")
         return shape
 
     def split(self, count: int, index: Any) -> list[Model]:
-        """The model of each item of a batch, whose values are not one array."""
+        """The models of the items of a batch that are in a sequence."""
         return [self] * count
 
     def select(self: M, numbers: torch.Tensor) -> M:
@@ -361,9 +361,9 @@ class Tables(Model):
             )
         self.bounds = _checks.check_bounds(*bounds)
         self.shape, most = tuple(rows.shape[:-1]), rows.shape[-1] - 1
-        self.low = self._each("low", low, INT32_MIN, INT32_MAX, cdf)
-        self.shift = self._each("shift", shift, 0, _MAX_SHIFT, cdf)
-        self.lengths = self._each("lengths", most if lengths is None else lengths, 1, most, cdf)
+        self.low = self._per_row("low", low, INT32_MIN, INT32_MAX, cdf)
+        self.shift = self._per_row("shift", shift, 0, _MAX_SHIFT, cdf)
+        self.lengths = self._per_row("lengths", most if lengths is None else lengths, 1, most, cdf)
         once = _tensors.slices_once([rows, self.lengths], len(self.shape)) or ...
         stored, sizes = rows[once], as_tensor(self.lengths[once])
         if rows.dtype in FLOAT_ROWS:
@@ -389,7 +389,7 @@ class Tables(Model):
                 f"expected {least[where].item()} to {most[where].item()}, the bounds"
             )
 
-    def _each(self, name: str, value: Any, low: int, high: int, other: Array) -> Array:
+    def _per_row(self, name: str, value: Any, low: int, high: int, other: Array) -> Array:
         """An integer for each row."""
         if isinstance(value, (int, np.integer)):
             value = like(np.array(operator.index(value)), other)

@@ -12,7 +12,6 @@ from torchac import _checks, _core, _tensors
 from torchac._core import Problem
 from torchac._tensors import (
     ANY_ROWS,
-    BOOLS,
     CPU,
     FLOAT_ROWS,
     INTEGERS,
@@ -147,8 +146,7 @@ class CdfModel(Model):
             raise ValueError(
                 f"shape of sym {tuple(symbols.shape)} must match the {what}: expected {shape}"
             )
-        bits = BOOLS.get(symbols.dtype)
-        return symbols if bits is None else symbols.view(bits)
+        return symbols
 
     def _single_symbol(self, symbol: int) -> Array:
         try:
@@ -290,16 +288,7 @@ def _integers(values: Array) -> Array:
     return like(numbers.long(), values)
 
 
-def cdf_model(
-    cdf: Any,
-    normalize: Any = True,
-    check: bool = False,
-    clamp: bool = False,
-    strict: bool = False,
-    name: str = "cdf",
-    allowed: dict[Any, str] = ANY_ROWS,
-) -> CdfModel:
+def cdf_model(cdf: Any, normalize: Any, check: bool, clamp: bool, strict: bool) -> CdfModel:
     """The model of a CDF, which is checked, except for its values."""
     normalize = _checks.check_flag("needs_normalization", normalize)
-    cdf = _checks.check_rows(name, cdf, allowed)
-    return CdfModel(cdf, normalize, check, clamp, strict, name)
+    return CdfModel(_checks.check_rows("cdf", cdf, ANY_ROWS), normalize, check, clamp, strict)
