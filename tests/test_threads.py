@@ -102,16 +102,16 @@ def core_call(name: str, sym: NDArray) -> Callable[[], object]:
     """Returns a call into the compiled module, and nothing else, that codes zeros in an array."""
     row = np.linspace(0, 1, 257, dtype=np.float32)
     cdf, batch = (
-        _core.Cdf(np.broadcast_to(row, (*shape, 257)), _core.RowType.FLOAT32, True, None)
+        _core.Model.of_cdf(np.broadcast_to(row, (*shape, 257)), True, None, False, False)
         for shape in (sym.shape, (1, *sym.shape))
     )
-    (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, False, False, 1))
+    (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, 1))
     return {
-        "Encoder": lambda: _core.Encoder().encode(cdf, sym, False, False),
+        "Encoder": lambda: _core.Encoder().encode(cdf, sym),
         "Decoder": lambda: _core.Decoder([stream]).decode(cdf, sym),
-        "encode_items": lambda: _core.encode_items([cdf], [sym], False, False, False, 1),
+        "encode_items": lambda: _core.encode_items([cdf], [sym], False, 1),
         "decode_items": lambda: _core.decode_items([cdf], [stream], [sym], 1),
-        "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, False, False, 1),
+        "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, 1),
         "decode_batch": lambda: _core.decode_batch(batch, [stream], sym[np.newaxis], 1),
     }[name]
 

@@ -51,13 +51,13 @@ def main() -> None:
             shape = (*sym.shape, values.shape[-1])
             rows = np.broadcast_to(values.reshape(-1, values.shape[-1]), shape)
             normalize = rows.dtype != np.int16 and case["needs_normalization"]
-            cdf = core.Cdf(rows, getattr(core.RowType, rows.dtype.name.upper()), normalize, None)
+            cdf = core.Model.of_cdf(rows, normalize, None, False, False)
             decoded = np.full_like(sym, -1)
-            core.Decoder(stream).decode(cdf, decoded)
+            core.Decoder([stream]).decode(cdf, decoded)
             check(np.array_equal(decoded, sym), f"{name}, decoded with its {part},")
             encoder = core.Encoder()
-            encoder.encode(cdf, sym, False, False)
-            check(encoder.finish() == stream, f"{name}, encoded with its {part},")
+            encoder.encode(cdf, sym)
+            check(encoder.finish() == [stream], f"{name}, encoded with its {part},")
     print(f"{core.__file__}: {len(cases)} streams, both ways, NumPy {np.__version__}")
 
 

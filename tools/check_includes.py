@@ -12,6 +12,7 @@ MAY_INCLUDE = {  # besides themselves and error.hpp
     "coder": {"support", "bits"},
     "models": {"support", "bits", "arrays", "coder"},
     "engine": {"support", "bits", "arrays", "coder", "models"},
+    "files": {"support"},
     "error.hpp": set(),
     "core.hpp": {"support", "engine"},
 }

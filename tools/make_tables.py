@@ -1,4 +1,4 @@
-"""Makes cpp/include/torchac/models/standard_tables.hpp: the tables of docs/format.md."""
+"""Makes cpp/include/torchac/models/family_tables.hpp: the tables of docs/format.md."""
 
 import subprocess
 from collections.abc import Callable
@@ -60,6 +60,6 @@ using HalfTable = std::array<std::uint32_t, {STEP * LIMIT + 1}>;
 {array("kLogisticHalf", halves(logistic))}
 }}  // namespace torchac
 """
-    header = Path(__file__).parent.parent / "cpp/include/torchac/models/standard_tables.hpp"
+    header = Path(__file__).parent.parent / "cpp/include/torchac/models/family_tables.hpp"
     header.write_text(text)
     subprocess.run(["clang-format", "-i", header], check=True)

@@ -18,7 +18,6 @@
 
 #include "arrays.hpp"
 #include "calls.hpp"
-#include "jobs.hpp"
 #include "models.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
@@ -41,21 +40,21 @@ inline Marks marks_from(const SavedMarks& saved) {
   return {std::get<0>(saved), {std::get<1>(saved), std::get<2>(saved)}};
 }
 
-// Symbols that were coded with a CDF of so many: as they are, where another array was coded.
-using Noted = std::optional<std::tuple<py::array, std::uint32_t>>;
+// The symbols that marks check, where others were coded, and the size of their alphabet.
+using PyOriginal = std::optional<std::tuple<py::array, std::uint32_t>>;
 
-inline std::optional<NotedSymbols> noted_symbols(const Noted& noted, std::int64_t count,
-                                                 bool clamp) {
-  if (!noted) return std::nullopt;
-  const auto& [symbols, alphabet] = *noted;
+inline std::optional<OriginalSymbols> original_symbols(const PyOriginal& original,
+                                                       std::int64_t count) {
+  if (!original) return std::nullopt;
+  const auto& [symbols, alphabet] = *original;
   require(symbols.size() == count && alphabet >= 1, "as many symbols as were coded expected");
-  return NotedSymbols{integers(symbols, clamp), alphabet - 1};
+  return OriginalSymbols{integers(symbols), alphabet - 1};
 }
 
 // Runs a call of the core without the GIL, and keeps what it did if nothing was wrong. `run` must
 // not touch Python's objects.
 template <class Call, class Run>
-std::optional<Report> attempt(Call& call, const Run& run) {
+std::optional<Report> transact(Call& call, const Run& run) {
   Report report;
   {
     const py::gil_scoped_release release;
@@ -69,7 +68,7 @@ std::optional<Report> attempt(Call& call, const Run& run) {
 
 class PyEncoder {
  public:
-  PyEncoder(std::size_t streams, bool marked) : core_(streams, marked) {}
+  PyEncoder(std::size_t streams, bool with_checksums) : core_(streams, with_checksums) {}
   PyEncoder(LockstepEncoder core, bool finished) : core_(std::move(core)), finished_(finished) {}
   PyEncoder(const PyEncoder& other) : core_(0, false) {
     const Exclusive lock(other.lock_);
@@ -77,26 +76,16 @@ class PyEncoder {
     finished_ = other.finished_;
   }
 
-  // Encodes all of the symbols, or none and tells why.
-  std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp,
-                               const Noted& noted, const Chosen& chosen) {
-    const EncodeJob job = encode_job(cdf, symbols, clamp, nullptr);
-    const auto its_noted = noted_symbols(noted, job.count, clamp);
+  // Encodes all of the values, or none and tells why.
+  std::optional<Report> encode(const Model& model, const py::array& values,
+                               const PyOriginal& original, const Chosen& chosen) {
+    EncodeJob job = encode_job(model, values);
+    const auto symbols = original_symbols(original, job.count);
     const Exclusive lock(lock_);
     require_unfinished();
     EncodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) {
-      return call.encode(job, how_to_check(check), its_noted, alone);
-    });
-  }
-
-  std::optional<Report> encode_values(const ValueModel& model, const NumberArray& values,
-                                      const Chosen& chosen) {
-    const EncodeValuesJob job = encode_values_job(model, values, nullptr);
-    const Exclusive lock(lock_);
-    require_unfinished();
-    EncodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.encode(job, alone); });
+    return transact(call,
+                    [&](ThreadTeam& alone) { return call.encode(std::move(job), symbols, alone); });
   }
 
   void mark(const Chosen& chosen) {
@@ -118,7 +107,7 @@ class PyEncoder {
     require_unfinished();
     std::vector<py::bytes> result;
     for (EncodedStream& stream : core_.streams()) result.push_back(to_bytes(stream));
-    run_signal_handlers();  // as in attempt
+    run_signal_handlers();  // as in transact
     finished_ = true;
     return result;
   }
@@ -182,20 +171,12 @@ class PyDecoder {
     core_ = other.core_;
   }
 
-  // Decodes all of the symbols, or leaves the decoders where they are and tells why.
-  std::optional<Report> decode(const Cdf& cdf, const Symbols& symbols, const Chosen& chosen) {
-    const DecodeJob job = decode_job(cdf, symbols, nullptr);
+  // Decodes all of the values, or leaves the decoders where they are and tells why.
+  std::optional<Report> decode(const Model& model, const py::array& values, const Chosen& chosen) {
+    DecodeJob job = decode_job(model, values);
     const Exclusive lock(lock_);
     DecodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.decode(job, Check::kFew, alone); });
-  }
-
-  std::optional<Report> decode_values(const ValueModel& model, const Int32s& values,
-                                      const Chosen& chosen) {
-    const DecodeValuesJob job = decode_values_job(model, values, nullptr);
-    const Exclusive lock(lock_);
-    DecodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.decode(job, alone); });
+    return transact(call, [&](ThreadTeam& alone) { return call.decode(std::move(job), alone); });
   }
 
   // Reads a mark of each. Its position in what it reports is the number of marks before it.

@@ -18,14 +18,14 @@ namespace torchac::fuzz {
 using test::Kind;
 using test::reference::Row;
 
-// Integers of any type.
+// Numbers of any type.
 struct IntegerArray {
-  IntegerType type;
+  DType type;
   Array array;
 
   // The i-th as it is, or, where it does not fit, the largest number.
   [[nodiscard]] std::int64_t value(std::int64_t i) const;
-  [[nodiscard]] Integers source(bool clamp) const;
+  [[nodiscard]] Numbers source() const;
 };
 
 // Rows of a CDF, one for each symbol; or tables, and an index.
@@ -53,7 +53,7 @@ struct Cdf {
 
 // What the cases of a batch have in common.
 struct Style {
-  RowType type;
+  DType type;
   bool normalize;
   Check check;
   bool clamp;  // as check_input_bounds=False

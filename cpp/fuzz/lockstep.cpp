@@ -14,15 +14,14 @@
 #include "input.hpp"
 #include "reference.hpp"
 #include "reference_values.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/core.hpp"
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::fuzz {
@@ -99,13 +98,13 @@ struct Call {
     }
   }
 
-  [[nodiscard]] ValueJob job() const {
-    const WindowRows model{
+  [[nodiscard]] Job job() const {
+    const TableRows model{
         {std::as_bytes(std::span(tables->values)).data(),
          static_cast<std::int64_t>((Tables::kColumns + 1) * sizeof(std::uint16_t)),
          static_cast<std::int64_t>(tables->rows.size()), Tables::kColumns, tables->first.data(),
          tables->symbols.data(), tables->shifts.data(), tables->bounds},
-        Integers{IntegerType::kUint8, walk(index)}};
+        Numbers{DType::kUint8, walk(index)}};
     return {model, static_cast<std::int64_t>(index.size())};
   }
 
@@ -162,10 +161,10 @@ Report encode_call(LockstepEncoder& encoder, const Call& call) {
     encoder.mark(call.chosen);
     return {};
   }
-  const Numbers values{NumberType::kInt32, walk(call.values)};
+  const Numbers values{DType::kInt32, walk(call.values)};
   EncodeCall now(encoder, call.chosen);
   ThreadTeam alone(1);
-  const Report report = now.encode(EncodeValuesJob{call.job(), values, nullptr}, alone);
+  const Report report = now.encode(EncodeJob{call.job(), values, nullptr}, std::nullopt, alone);
   if (report.ok()) now.keep();
   return report;
 }
@@ -246,7 +245,7 @@ Report decode_call(LockstepDecoder& decoder, const Call& call, std::vector<std::
   values.assign(call.values.size(), 0);
   DecodeCall now(decoder, call.chosen);
   ThreadTeam alone(1);
-  const Report report = now.decode(DecodeValuesJob{call.job(), values.data(), nullptr}, alone);
+  const Report report = now.decode(DecodeJob{call.job(), values.data(), nullptr}, alone);
   if (report.ok()) now.keep();
   return report;
 }

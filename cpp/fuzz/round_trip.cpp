@@ -16,7 +16,7 @@ void run(Input input) {
   const Cdf& cdf = coded.cdf;
 
   EncodedStream stream;
-  const Report report = encode(encode_job(coded, style, stream), style.check);
+  const Report report = encode(encode_job(coded, style, stream));
   test::reference::Encoder expected;
   expect_same(report, expected_encode(expected, coded, style));
   if (!report.ok()) return;

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "torchac/arrays/block.hpp"
+#include "torchac/engine/fast_paths.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
 #include "torchac/error.hpp"
@@ -168,9 +169,10 @@ Report run_tasks(std::size_t count, ThreadTeam& team, const TaskKind& kind) {
   const std::size_t threads = std::clamp<std::size_t>(count, 1, team.size());
   // No thread takes more streams at a time than its share.
   const std::size_t slots = std::min(kind.max_streams(), (count + threads - 1) / threads);
-  team.run(
+  const std::size_t started = team.run(
       threads, [&](Poll& poll) { Interleaver(queue, poll, kind, slots).run(); },
       [&] { queue.cancel(); });
+  record(FastPath::kThread, started);
   return queue.report();
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 TEST_CASE("every rounding mode gives the same bytes, and stays") {
   Random random(1);
-  for (const RowType type : {RowType::kFloat32, RowType::kFloat64}) {
+  for (const DType type : {DType::kFloat32, DType::kFloat64}) {
     const StoredCdf cdf = random_cdf(random, {type, true, 100}, 1000);
     const auto symbols = random_symbols(random, cdf);
     const Bytes stream = encode(cdf, symbols);

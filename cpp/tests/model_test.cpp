@@ -17,7 +17,7 @@
 #include "stored_cdf.hpp"
 #include "streams.hpp"
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/arrays/symbol_sink.hpp"
 #include "torchac/coder/byte_stream.hpp"
@@ -56,7 +56,7 @@ struct Uniform {
 static_assert(Model<Uniform>);
 
 struct SizeReader {
-  Integers sizes;
+  Numbers sizes;
   ReadableBlock read(std::size_t count, std::uint32_t* to) {
     read_integers(sizes, count, to);
     return {count};
@@ -65,9 +65,9 @@ struct SizeReader {
 static_assert(LocatorReader<SizeReader, Uniform>);
 
 template <class T>
-Integers integers(IntegerType type, const std::vector<T>& from, bool clamp = false) {
+Numbers integers(DType type, const std::vector<T>& from) {
   const auto count = static_cast<std::int64_t>(from.size());
-  return {type, StridedWalk(std::as_bytes(std::span(from)).data(), {{count, sizeof(T)}}), clamp};
+  return {type, StridedWalk(std::as_bytes(std::span(from)).data(), {{count, sizeof(T)}})};
 }
 
 // Symbols of such distributions.
@@ -84,7 +84,7 @@ struct Stream {
     }
   }
 
-  [[nodiscard]] SizeReader reader() const { return {integers(IntegerType::kUint16, sizes)}; }
+  [[nodiscard]] SizeReader reader() const { return {integers(DType::kUint16, sizes)}; }
 
   std::int64_t count;
   std::vector<std::uint16_t> sizes;
@@ -100,8 +100,10 @@ Report encode_uniform(const std::vector<Stream>& streams, std::vector<EncodedStr
   ThreadTeam alone(1);
   return run_tasks_of<UniformEncode>(streams.size(), alone, [&](void* memory, std::size_t i) {
     const Stream& stream = streams[i];
-    return new (memory) UniformEncode(stream.count, &encoded[i], Uniform{}, stream.reader(),
-                                      integers(IntegerType::kInt16, stream.symbols, clamp));
+    return new (memory) UniformEncode(stream.count, &encoded[i], [&] {
+      return EncodeSource(Uniform{}, stream.reader(), integers(DType::kInt16, stream.symbols),
+                          clamp);
+    });
   });
 }
 
@@ -113,8 +115,9 @@ void check_decoded(const std::vector<Stream>& streams, const std::vector<Bytes>&
   ThreadTeam alone(1);
   const Report report =
       run_tasks_of<UniformDecode>(streams.size(), alone, [&](void* memory, std::size_t i) {
-        return new (memory) UniformDecode(decoded[i].data(), streams[i].count, &decoders[i],
-                                          Uniform{}, streams[i].reader());
+        return new (memory) UniformDecode(decoded[i].data(), streams[i].count, &decoders[i], [&] {
+          return DecodeSource(Uniform{}, streams[i].reader());
+        });
       });
   REQUIRE(report.ok());
   for (std::size_t i = 0; i < streams.size(); ++i)
@@ -171,7 +174,7 @@ namespace {
 // says which.
 class DigitSource {
  public:
-  explicit DigitSource(Integers numbers) : numbers_(std::move(numbers)) {}
+  explicit DigitSource(Numbers numbers) : numbers_(std::move(numbers)) {}
 
   [[nodiscard]] ReadableBlock read(std::size_t count) {
     std::array<std::uint32_t, kBlock> numbers;
@@ -205,7 +208,7 @@ class DigitSource {
     intervals_.push_back(digit < base ? Uniform::interval(base, digit) : Interval{1, 1});
   }
 
-  Integers numbers_;
+  Numbers numbers_;
   std::vector<Interval> intervals_;
   std::vector<std::size_t> symbols_;
 };
@@ -235,8 +238,9 @@ TEST_CASE("a source of several intervals for one symbol") {
     ThreadTeam alone(1);
     const auto encode_numbers = [&](EncodedStream& stream) {
       return run_tasks_of<DigitEncode>(1, alone, [&](void* memory, std::size_t) {
-        return new (memory) DigitEncode(static_cast<std::int64_t>(numbers.size()), &stream,
-                                        integers(IntegerType::kInt16, numbers));
+        return new (memory) DigitEncode(static_cast<std::int64_t>(numbers.size()), &stream, [&] {
+          return DigitSource(integers(DType::kInt16, numbers));
+        });
       });
     };
     EncodedStream stream;
@@ -261,7 +265,7 @@ TEST_CASE("symbols are decoded to int32 as to int16") {
     Symbols unused(symbols.size());
     DecodeJob job = decode_job(decoder, cdf, 0, unused);
     std::vector<std::int32_t> decoded(symbols.size(), -1);
-    job.symbols = decoded.data();
+    job.values = decoded.data();
     REQUIRE(decode(job).ok());
     CHECK(decoded == std::vector<std::int32_t>(symbols.begin(), symbols.end()));
   });
@@ -270,8 +274,8 @@ TEST_CASE("symbols are decoded to int32 as to int16") {
 TEST_CASE("rows of different types in one call are a mistake of the caller") {
   Random random(0);
   const Symbols symbols{0};
-  const StoredCdf floats = random_cdf(random, {RowType::kFloat32, true, 3}, 1);
-  const StoredCdf shorts = random_cdf(random, {RowType::kInt16, false, 3}, 1);
+  const StoredCdf floats = random_cdf(random, {DType::kFloat32, true, 3}, 1);
+  const StoredCdf shorts = random_cdf(random, {DType::kInt16, false, 3}, 1);
   std::array<EncodedStream, 2> streams;
   const std::vector<EncodeJob> encode_these{encode_job(streams[0], floats, 0, symbols),
                                             encode_job(streams[1], shorts, 0, symbols)};
@@ -280,10 +284,8 @@ TEST_CASE("rows of different types in one call are a mistake of the caller") {
   const std::vector<DecodeJob> decode_these{decode_job(decoders[0], floats, 0, decoded),
                                             decode_job(decoders[1], shorts, 0, decoded)};
   ThreadTeam alone(1);
-  CHECK_THROWS_AS((void)torchac::encode(encode_these, Check::kTouched, alone),
-                  std::invalid_argument);
-  CHECK_THROWS_AS((void)torchac::decode(decode_these, Check::kTouched, alone),
-                  std::invalid_argument);
+  CHECK_THROWS_AS((void)torchac::encode(encode_these, alone), std::invalid_argument);
+  CHECK_THROWS_AS((void)torchac::decode(decode_these, alone), std::invalid_argument);
 }
 
 }  // namespace torchac::test

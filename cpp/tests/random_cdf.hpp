@@ -36,7 +36,7 @@ inline StoredCdf random_cdf(Random& random, const Kind& kind, std::int64_t count
   for (std::int64_t i = 0; i < count; ++i) {
     std::int64_t j = 0;
     for (const std::uint64_t value : random_ascent(random, kind)) {
-      cdf.set(i, j, kind.type == RowType::kInt16 ? value + static_cast<std::uint64_t>(j) : value);
+      cdf.set(i, j, kind.type == DType::kInt16 ? value + static_cast<std::uint64_t>(j) : value);
       ++j;
     }
     cdf.set(i, kind.symbols, random.bits());  // has no meaning
@@ -45,8 +45,8 @@ inline StoredCdf random_cdf(Random& random, const Kind& kind, std::int64_t count
 }
 
 inline StoredCdf random_cdf(Random& random, std::int64_t count) {
-  const RowType type = random.one_of(kRowTypes);
-  return random_cdf(random, {type, type != RowType::kInt16, random_alphabet(random)}, count);
+  const DType type = random.one_of(kRowTypes);
+  return random_cdf(random, {type, type != DType::kInt16, random_alphabet(random)}, count);
 }
 
 // Rows of anything at strides of anything: values may overlap and be unaligned.

@@ -213,7 +213,7 @@ inline Problem decode_mark(Decoder& decoder, Sums& sums) {
     const auto j = static_cast<std::int64_t>(decoder.quantile() / 256);
     if (!decoder.truncated()) decoder.consume(256 * j, 256 * j + 256);
     if (decoder.truncated() || !decoder.determined()) return Problem::kTruncated;
-    if (std::cmp_not_equal(j, expected)) return Problem::kContradicted;
+    if (std::cmp_not_equal(j, expected)) return Problem::kInvalidCode;
   }
   sums = {};
   return Problem::kNone;
@@ -232,7 +232,7 @@ inline Decoded decode(const std::vector<std::uint8_t>& stream, const std::vector
     const std::size_t symbol = decoder.symbol(row);
     if (decoder.truncated()) return Problem::kTruncated;
     if (row[symbol] < 0 || row[symbol + 1] < 0) return Problem::kNotFinite;
-    if (!decoder.consume(row[symbol], row[symbol + 1])) return Problem::kContradicted;
+    if (!decoder.consume(row[symbol], row[symbol + 1])) return Problem::kInvalidCode;
     if (decoder.truncated()) return Problem::kTruncated;
     result.symbols.push_back(static_cast<std::int16_t>(symbol));
     return Problem::kNone;

@@ -79,7 +79,7 @@ class ValueReader {
     const bool up = below && above ? uniform(1) != 0 : above;
     if (below || above) u += up ? escape() : -escape();
     value = (u << row.shift) + uniform(row.shift);
-    if (value < row.low || value > row.high) fail(Problem::kContradicted);
+    if (value < row.low || value > row.high) fail(Problem::kInvalidCode);
     return problem_;
   }
 
@@ -88,7 +88,7 @@ class ValueReader {
     for (const std::uint32_t expected : sums.mark()) {
       const std::int64_t found = uniform(8);
       if (problem_ == Problem::kNone && !decoder_.determined()) fail(Problem::kTruncated);
-      if (std::cmp_not_equal(found, expected)) fail(Problem::kContradicted);
+      if (std::cmp_not_equal(found, expected)) fail(Problem::kInvalidCode);
     }
     sums = {};
     return problem_;
@@ -102,7 +102,7 @@ class ValueReader {
   void take(Step step) {
     if (problem_ != Problem::kNone) return;
     if (decoder_.truncated()) return fail(Problem::kTruncated);
-    if (!decoder_.consume(step.first, step.second)) return fail(Problem::kContradicted);
+    if (!decoder_.consume(step.first, step.second)) return fail(Problem::kInvalidCode);
     if (decoder_.truncated()) return fail(Problem::kTruncated);
     taken_.push_back(step);
   }
@@ -122,7 +122,7 @@ class ValueReader {
   std::int64_t escape() {
     int zeros = 0;
     while (problem_ == Problem::kNone && uniform(1) == 0) {
-      if (++zeros > 32) fail(Problem::kContradicted);
+      if (++zeros > 32) fail(Problem::kInvalidCode);
     }
     if (problem_ != Problem::kNone) return 0;
     return (std::int64_t{1} << zeros) + uniform(zeros) - 1;

@@ -11,17 +11,16 @@
 
 #include "allocations.hpp"
 #include "streams.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/core.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/fast_paths.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
-#include "torchac/support/paths.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
@@ -44,40 +43,40 @@ struct Chosen {
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(values.size()); }
 
   [[nodiscard]] static Numbers doubles(const std::vector<double>& from) {
-    return {NumberType::kFloat64,
+    return {DType::kFloat64,
             StridedWalk(std::as_bytes(std::span(from)).data(),
                         {{static_cast<std::int64_t>(from.size()), sizeof(double)}})};
   }
 
-  [[nodiscard]] ValueJob job(bool shared) const {
+  [[nodiscard]] Job job(bool shared) const {
     const Parameters elements{
-        {{torchac::Kind::kNormal, doubles(locs), doubles(scales), std::nullopt}}, {}};
-    const Integers chosen{IntegerType::kUint8,
-                          StridedWalk(std::as_bytes(std::span(index)).data(), {{count(), 1}})};
+        {{find_family("normal"), {doubles(locs), doubles(scales), std::nullopt}}}, {}};
+    const Numbers chosen{DType::kUint8,
+                         StridedWalk(std::as_bytes(std::span(index)).data(), {{count(), 1}})};
     Parameters model = elements;
     model.index = chosen;
-    ValueJob job{model, count()};
+    Job job{model, count()};
     if (shared) job.shared = SharedElements{std::make_shared<const Elements>(elements), 2, chosen};
     return job;
   }
 
   Report encode(bool shared, EncodedStream& stream) const {
-    const Numbers from{NumberType::kInt32, StridedWalk(std::as_bytes(std::span(values)).data(),
-                                                       {{count(), sizeof(std::int32_t)}})};
-    const EncodeValuesJob its{job(shared), from, &stream};
+    const Numbers from{DType::kInt32, StridedWalk(std::as_bytes(std::span(values)).data(),
+                                                  {{count(), sizeof(std::int32_t)}})};
+    const EncodeJob its{job(shared), from, &stream};
     ThreadTeam alone(1);
     return torchac::encode(std::span(&its, 1), alone);
   }
 
   Report decode(bool shared, const Bytes& bytes, std::vector<std::int32_t>& decoded) const {
     Decoder decoder(bytes);
-    const DecodeValuesJob its{job(shared), decoded.data(), &decoder};
+    const DecodeJob its{job(shared), decoded.data(), &decoder};
     ThreadTeam alone(1);
     return torchac::decode(std::span(&its, 1), alone);
   }
 };
 
-std::uint64_t made() { return path_counts[static_cast<std::size_t>(Path::kSharedRows)]; }
+std::uint64_t made() { return path_counts[static_cast<std::size_t>(FastPath::kSharedRows)]; }
 
 TEST_CASE("rows of elements give the bytes of their parameters, whichever allocation has failed") {
   for (const std::size_t count : {std::size_t{5}, std::size_t{5000}}) {

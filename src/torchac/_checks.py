@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from torchac import _tensors
-from torchac._core import RowType
 from torchac._tensors import (
     BOOLS,
     BYTES,
@@ -215,18 +214,18 @@ def check_index(index: Any) -> Array:
     return array
 
 
-def check_rows(name: str, cdf: Any, allowed: dict[Any, RowType]) -> tuple[Array, RowType]:
-    """Rows of a CDF of these dtypes, and how the core reads them."""
+def check_rows(name: str, cdf: Any, allowed: dict[Any, Any]) -> Array:
+    """Rows of a CDF, of these dtypes."""
     rows: Array = check_array(name, cdf)
     check_elements(name, rows)
-    row_type: RowType = check_dtype(name, rows, allowed)
+    check_dtype(name, rows, allowed)
     shape = rows.shape
     if not shape or not MIN_LP <= shape[-1] <= MAX_LP:
         raise ValueError(
             f"{name} has shape {tuple(shape)}: expected (N1, …, Nm, Lp) "
             f"with {MIN_LP} <= Lp <= {MAX_LP} values in each row"
         )
-    return rows, row_type
+    return rows
 
 
 def check_batch(name: str, batch: Any, count: int | None = None) -> None:

@@ -13,7 +13,6 @@ from torchac._core import Packed, Problem, Report
 from torchac._tensors import NDArray
 from torchac.errors import CorruptStreamError, item_prefix
 from torchac.models._base import Fault, Item, Model
-from torchac.models._cdf import CdfModel
 from torchac.models._cdf_on_device import interval_sizes, reduce_for_host
 
 if TYPE_CHECKING:
@@ -53,19 +52,14 @@ def try_encode(
 
     `original` is the item that this one stands for, on the host. Marks check its values.
     """
-    model, elements, values = item
-    if type(model) is not CdfModel:
-        core: Any = model.to_core(elements)
-        return encoder.encode_values(core, _tensors.numbers(values), streams)
-    if not model.on_host and original is None:
+    if original is not None:
+        symbols = _tensors.view(original.values), original.model.bounds[1] + 1
+        return encoder.encode(*_to_core(item), symbols, streams)
+    if not item.model.on_host:
         for less in reduce_for_host([item]) or []:
             if try_encode(encoder, less, streams, item) is None:
                 return None
-    rows, noted = model.to_core(elements), None
-    if original is not None:
-        noted = _tensors.view(original.values), original.model.bounds[1] + 1
-    symbols = _tensors.view(values)
-    return encoder.encode(rows, symbols, model.check, model.clamp, noted, streams)
+    return encoder.encode(*_to_core(item), None, streams)
 
 
 def decode(decoder: _core.Decoder, item: Item) -> NDArray:
@@ -81,11 +75,7 @@ def try_decode(
     decoder: _core.Decoder, item: Item, streams: list[int] | None = None
 ) -> Report | None:
     """Decodes values of these streams, or all; tells why not."""
-    model, elements, values = item
-    core: Any = model.to_core(elements)
-    if type(model) is CdfModel:
-        return decoder.decode(core, values, streams)
-    return decoder.decode_values(core, values, streams)
+    return decoder.decode(item.model.to_core(item.elements), item.values, streams)
 
 
 def check_end(decoder: _core.Decoder) -> None:
@@ -110,8 +100,7 @@ def measure(item: Item) -> Any:
             costs = _tensors.like(_core.costs(), _tensors.as_tensor(model.parameters[0]))
             return model.like_parameters(costs[sizes.long()])
     bits = np.empty(tuple(item.values.shape))
-    [core], [values] = _to_core([item])
-    report = _for([item], _core.measure, _core.measure_values)(core, values, bits)
+    report = _core.measure(*_to_core(item), bits)
     if report is not None:
         raise explain(report, item)
     return model.like_parameters(bits)
@@ -122,10 +111,10 @@ def measure(item: Item) -> Any:
 
 def encode_items(items: list[Item], packed: bool, threads: int) -> Streams:
     """Encodes items, each into a stream of its own."""
-    encode = _for(items, _core.encode_items, _core.encode_value_items)
     for some in _attempts(items):
-        models, values = _to_core(some)
-        streams: Streams | Report = encode(models, values, *_options(some), packed, threads)
+        models = [model.to_core(elements) for model, elements, _ in some]
+        values = [_tensors.view(values) for _, _, values in some]
+        streams = _core.encode_items(models, values, packed, threads)
         if not isinstance(streams, Report):
             return streams
         report = streams
@@ -134,10 +123,8 @@ def encode_items(items: list[Item], packed: bool, threads: int) -> Streams:
 
 def encode_batch(item: Item, packed: bool, threads: int) -> Streams:
     """Encodes one array, of which each item of the batch is a part of the first dimension."""
-    encode = _for([item], _core.encode_batch, _core.encode_value_batch)
-    for some in _attempts([item]):
-        [model], [values] = _to_core(some)
-        streams: Streams | Report = encode(model, values, *_options(some), packed, threads)
+    for [some] in _attempts([item]):
+        streams = _core.encode_batch(*_to_core(some), packed, threads)
         if not isinstance(streams, Report):
             return streams
         report = streams
@@ -146,10 +133,8 @@ def encode_batch(item: Item, packed: bool, threads: int) -> Streams:
 
 def encode_chunks(item: Item, threads: int) -> Packed:
     """Encodes one array in several streams, which threads share: runs of values, of one length."""
-    encode = _for([item], _core.encode_parts, _core.encode_value_parts)
-    for some in _attempts([item]):
-        [model], [values] = _to_core(some)
-        streams: Packed | Report = encode(model, values, _values_per_stream(item), threads)
+    for [some] in _attempts([item]):
+        streams = _core.encode_chunks(*_to_core(some), _values_per_stream(item), threads)
         if isinstance(streams, Packed):
             return streams
         report = streams
@@ -158,9 +143,8 @@ def encode_chunks(item: Item, threads: int) -> Packed:
 
 def decode_items(items: list[Item], streams: Encoded, threads: int) -> list[Any]:
     """Decodes items, and gives each where the parameters of its model are."""
-    decode = _for(items, _core.decode_items, _core.decode_value_items)
     models = [item.model.to_core(item.elements) for item in items]
-    report: Report | None = decode(models, streams, [item.values for item in items], threads)
+    report = _core.decode_items(models, streams, [item.values for item in items], threads)
     if report is not None:
         raise explain(report, items[report.item], item_prefix(report.item))
     return [item.model.like_parameters(item.values) for item in items]
@@ -168,9 +152,8 @@ def decode_items(items: list[Item], streams: Encoded, threads: int) -> list[Any]
 
 def decode_batch(item: Item, streams: Encoded, threads: int) -> Any:
     """Decodes what `encode_batch` encoded, and gives it where the model's parameters are."""
-    decode = _for([item], _core.decode_batch, _core.decode_value_batch)
     model = item.model.to_core(item.elements)
-    report: Report | None = decode(model, streams, item.values, threads)
+    report = _core.decode_batch(model, streams, item.values, threads)
     if report is not None:
         raise explain(report, item, batch=True)
     return item.model.like_parameters(item.values)
@@ -178,9 +161,8 @@ def decode_batch(item: Item, streams: Encoded, threads: int) -> Any:
 
 def decode_chunks(item: Item, streams: Packed, threads: int) -> NDArray:
     """Decodes what `encode_chunks` encoded."""
-    decode = _for([item], _core.decode_parts, _core.decode_value_parts)
     model, size = item.model.to_core(item.elements), _values_per_stream(item)
-    report: Report | None = decode(model, streams, item.values, size, threads)
+    report = _core.decode_chunks(model, streams, item.values, size, threads)
     if report is not None:
         raise explain(report, item)
     values: NDArray = item.values
@@ -193,6 +175,10 @@ def _attempts(items: list[Item]) -> list[list[Item]]:
         return [items]
     less = reduce_for_host(items)
     return [items] if less is None else [less, items]
+
+
+def _to_core(item: Item) -> tuple[_core.Model, NDArray]:
+    return item.model.to_core(item.elements), _tensors.view(item.values)
 
 
 def _values_per_stream(item: Item) -> int:
@@ -209,7 +195,7 @@ def explain(report: Report, item: Item, prefix: str = "", *, batch: bool = False
         sentence = item.model.describe_fault(fault)
     except IndexError:  # what was wrong is no longer there
         sentence = item.model.describe_change()
-    corrupt = report.problem in (Problem.TRUNCATED, Problem.CONTRADICTED)
+    corrupt = report.problem in (Problem.TRUNCATED, Problem.INVALID_CODE)
     error = CorruptStreamError if corrupt else ValueError
     return error((item_prefix(report.item) if batch else prefix) + sentence)
 
@@ -224,21 +210,3 @@ def explain_mark(report: Report, prefix: str = "") -> CorruptStreamError:
         f"{prefix}the values {where} differ from those encoded: the model differs (other weights, "
         "another GPU, library or batch size, one float), or the stream is damaged"
     )
-
-
-# The core has its functions twice: for CDFs, and for all other models
-
-
-def _for(items: list[Item], of_cdfs: Any, of_values: Any) -> Any:
-    return of_cdfs if items and type(items[0].model) is CdfModel else of_values
-
-
-def _to_core(items: list[Item]) -> tuple[list[Any], list[Any]]:
-    view = _for(items, _tensors.view, _tensors.numbers)
-    models = [model.to_core(elements) for model, elements, _ in items]
-    return models, [view(values) for _, _, values in items]
-
-
-def _options(items: list[Item]) -> tuple[bool, ...]:
-    model = items[0].model if items else None
-    return (model.check, model.clamp) if isinstance(model, CdfModel) else ()

@@ -10,9 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from torchac import _core
-from torchac._core import RowType
-
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -39,12 +36,10 @@ def _dtypes(*names: str) -> list[Any]:
 
 
 FLOAT_ROWS = {
-    **dict.fromkeys(_dtypes("float32"), RowType.FLOAT32),
-    **dict.fromkeys(_dtypes("float64"), RowType.FLOAT64),
-    **dict.fromkeys(_dtypes("float16"), RowType.FLOAT16),
-    torch.bfloat16: RowType.BFLOAT16,
+    **{dtype: name for name in ("float32", "float64", "float16") for dtype in _dtypes(name)},
+    torch.bfloat16: "bfloat16",
 }
-INT16_ROWS = dict.fromkeys(_dtypes("int16", "uint16"), RowType.INT16)
+INT16_ROWS = dict.fromkeys(_dtypes("int16", "uint16"), "int16")
 ANY_ROWS = FLOAT_ROWS | INT16_ROWS
 INTEGERS = dict.fromkeys(
     _dtypes("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -61,14 +56,14 @@ SYMBOLS = INTEGERS | BOOLS
 def view(array: Array) -> NDArray:
     """The elements as NumPy sees them, in place; copied if they are on another device.
 
-    NumPy has no bfloat16: such tensors are seen as the int16 of the same bits. What is expanded is
-    copied once. The result is an object of its own, so that no other thread can give it another
-    shape while it is worked on.
+    NumPy has no bfloat16: such numbers are two bytes of no type, as which the core reads them. What
+    is expanded is copied once. The result is an object of its own, so that no other thread can give
+    it another shape while it is worked on.
     """
     if isinstance(array, np.ndarray):
         return array.view(np.ndarray)
     if array.dtype is torch.bfloat16:
-        array = array.detach().resolve_neg().view(torch.int16)
+        return view(array.detach().resolve_neg().view(torch.int16)).view("V2")
     try:
         return array.numpy()
     except (RuntimeError, TypeError):  # it is in a graph, elsewhere, or negated lazily
@@ -114,11 +109,6 @@ def take(array: Array, numbers: torch.Tensor) -> Array:
         stored = like(as_tensor(stored)[numbers.to(device_of(array))], array)
     shape = (len(numbers), *array.shape[1:])
     return stored if stored.shape == shape else broadcast("the elements", stored, shape)
-
-
-def numbers(array: Array) -> _core.Numbers:
-    """The elements as the core reads numbers of any type."""
-    return _core.Numbers(view(array), array.dtype is torch.bfloat16)
 
 
 def as_tensor(array: Array) -> torch.Tensor:

@@ -420,7 +420,7 @@ def _encode(item: Item, values: Array, name: str | None, threads: int) -> list[b
         return [_file_format.title(Kind.CONSTANT, name, shape), _file_format.signed(least)]
     width = (most - least).bit_length()
     fixed = _file_format.signed(least) + bytes([width])
-    check = _file_format.checksum(_core.checksum(_tensors.numbers(flat)))
+    check = _file_format.checksum(_core.checksum(_tensors.view(flat)))
     coded = b"".join(map(_file_format.number, streams.lengths.tolist()))
     coded += check.to_bytes(_file_format.CHECKSUM_BYTES, "little")
     if len(fixed) + -(-len(flat) * width // 8) >= len(coded) + len(streams.data):
@@ -457,7 +457,7 @@ def _decode(
     try:
         item = _coding.to_decode(model, index, shape)
         values = _coding.decode_chunks(item, packed, threads)
-        found = _file_format.checksum(_core.checksum(_tensors.numbers(values)))
+        found = _file_format.checksum(_core.checksum(_tensors.view(values)))
     except CorruptStreamError:
         found = None
     if found != header.checksum:

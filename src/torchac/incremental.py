@@ -39,7 +39,7 @@ class Encoder:
     """
 
     def __init__(self) -> None:
-        self._core = _core.Encoder(marked=True)
+        self._core = _core.Encoder(with_checksums=True)
 
     def encode(
         self,
@@ -166,7 +166,7 @@ class Decoder:
     """
 
     def __init__(self, byte_stream: Stream) -> None:
-        self._core = _core.Decoder([_checks.check_stream(byte_stream)], marked=True)
+        self._core = _core.Decoder([_checks.check_stream(byte_stream)], with_checksums=True)
 
     @overload
     def decode(

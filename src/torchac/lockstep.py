@@ -50,7 +50,7 @@ class BatchEncoder:
         if size < 0:
             raise ValueError(f"batch_size is {size}: expected 0 or more")
         self._size = size
-        self._core = _core.Encoder(size, marked=True)
+        self._core = _core.Encoder(size, with_checksums=True)
 
     def encode(
         self,
@@ -139,7 +139,7 @@ class BatchDecoder:
                 f"byte_streams is of type {type(streams).__name__}: expected a sequence of streams"
             )
         self._size = len(streams)
-        self._core = _core.Decoder([_checks.check_stream(s) for s in streams], marked=True)
+        self._core = _core.Decoder([_checks.check_stream(s) for s in streams], with_checksums=True)
 
     def decode(self, model: Any, *, index: Array | None = None, active: Array | None = None) -> Any:
         """Decodes the next values of each stream.

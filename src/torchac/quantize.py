@@ -46,7 +46,7 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
         >>> torchac.quantize_cdf(torch.tensor([0.0, 0.25, 1.0]))
         tensor([    0, 16385,     0], dtype=torch.int16)
     """
-    cdf, row_type = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
+    cdf = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
     normalize = _checks.check_flag("needs_normalization", needs_normalization)
     if not _tensors.on_host(cdf):
         product = scale_cdf(_tensors.as_tensor(cdf), cdf.shape[-1] - 1, normalize)
@@ -55,7 +55,7 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
             on_device = quantize_columns(product, columns, normalize).to(torch.int16)
             return _tensors.like(on_device, cdf_float)
     integers = np.empty(cdf.shape, np.int16)
-    rows = _core.Cdf(_tensors.view(cdf), row_type, normalize, None)
+    rows = _core.Model.of_cdf(_tensors.view(cdf), normalize, None, False, False)
     report = _core.quantize(rows, integers)
     if report is not None:
         raise _explain(report, cdf)

@@ -80,8 +80,8 @@ def encode_float_cdf(
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    rows, row_type = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
-    model = CdfModel(rows, row_type, normalize, name="cdf_float")
+    rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
+    model = CdfModel(rows, normalize, name="cdf_float")
     return _encode(model, sym, index, check_input_bounds)
 
 
@@ -116,8 +116,8 @@ def decode_float_cdf(
         See `encode_float_cdf`.
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    rows, row_type = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
-    model = CdfModel(rows, row_type, normalize, name="cdf_float")
+    rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
+    model = CdfModel(rows, normalize, name="cdf_float")
     symbols: ArrayT = _decode(model, byte_stream, index)
     return symbols
 
@@ -158,8 +158,8 @@ def encode_int16_normalized_cdf(
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    rows, row_type = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
-    model = CdfModel(rows, row_type, name="cdf_int")
+    rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
+    model = CdfModel(rows, name="cdf_int")
     return _encode(model, sym, index, check_input_bounds)
 
 
@@ -185,8 +185,8 @@ def decode_int16_normalized_cdf(
     Example:
         See `encode_int16_normalized_cdf`.
     """
-    rows, row_type = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
-    model = CdfModel(rows, row_type, name="cdf_int")
+    rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
+    model = CdfModel(rows, name="cdf_int")
     symbols: ArrayT = _decode(model, byte_stream, index)
     return symbols
 

@@ -8,18 +8,18 @@ namespace torchac {
 
 enum class Problem : std::uint8_t {
   kNone,
-  kSymbol,        // a symbol is outside the alphabet
-  kIndex,         // an index is out of range
-  kInterval,      // a symbol's interval is empty
-  kNotFinite,     // a CDF value is NaN or infinite
-  kOutOfBounds,   // a CDF value is outside [0, 1]
-  kDecreasing,    // a quantized row decreases
-  kTruncated,     // the stream ends before its symbols do
-  kContradicted,  // the stream was not written with these rows
-  kValue,         // a value is no integer, or outside its bounds
-  kLoc,           // a loc is not finite
-  kScale,         // a scale is negative, not finite, or too large
-  kWeight         // a weight is negative or not finite, or all are zero
+  kSymbol,       // a symbol is outside the alphabet
+  kIndex,        // an index is out of range
+  kInterval,     // a symbol's interval is empty
+  kNotFinite,    // a CDF value is NaN or infinite
+  kOutOfBounds,  // a CDF value is outside [0, 1]
+  kDecreasing,   // a quantized row decreases
+  kTruncated,    // the stream ends before its symbols do
+  kInvalidCode,  // the stream was not written with these rows
+  kValue,        // a value is no integer, or outside its bounds
+  kLoc,          // a loc is not finite
+  kScale,        // a scale is negative, not finite, or too large
+  kWeight        // a weight is negative or not finite, or all are zero
 };
 
 // A problem with one row or symbol.

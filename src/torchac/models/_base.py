@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from torchac import _checks, _core, _tensors
-from torchac._core import Problem, RowType
+from torchac._core import Problem
 from torchac._tensors import (
     ANY_ROWS,
+    FLOAT_ROWS,
     INT32_MAX,
     INT32_MIN,
     INTEGERS,
@@ -232,7 +233,7 @@ class Model(ABC):
         return self._map(lambda array: take(array, numbers))
 
     @abstractmethod
-    def to_core(self, index: Array | None = None) -> _core.Cdf | _core.ValueModel:
+    def to_core(self, index: Array | None = None) -> _core.Model:
         """What the core codes with: an element for each value, or those of an index."""
 
     def describe_fault(self, fault: Fault) -> str:
@@ -243,7 +244,7 @@ class Model(ABC):
                 f"the stream ends before its values do: {fault.number} of "
                 f"{math.prod(fault.shape)} are in it"
             )
-        if problem is Problem.CONTRADICTED:
+        if problem is Problem.INVALID_CODE:
             return (
                 f"the stream contradicts the model {fault.at}: no value can have been "
                 "written there, so it is damaged or was written with another model"
@@ -351,7 +352,7 @@ class Tables(Model):
         shift: Array | int = 0,
         bounds: tuple[int | None, int | None] = (None, None),
     ) -> None:
-        rows, row_type = _checks.check_rows("cdf", cdf, ANY_ROWS)
+        rows = _checks.check_rows("cdf", cdf, ANY_ROWS)
         _checks.check_ndim("cdf", rows)
         pair: Any = bounds
         if not isinstance(pair, tuple) or len(pair) != 2:
@@ -365,7 +366,7 @@ class Tables(Model):
         self.lengths = self._per_row("lengths", most if lengths is None else lengths, 1, most, cdf)
         once = _tensors.slices_once([rows, self.lengths], len(self.shape)) or ...
         stored, sizes = rows[once], as_tensor(self.lengths[once])
-        if row_type is not RowType.INT16:
+        if rows.dtype in FLOAT_ROWS:
             floats = as_tensor(stored)
             integers = quantize_cdf(floats) if lengths is None else _quantize_each(floats, sizes)
             stored = like(integers, cdf)
@@ -423,13 +424,13 @@ class Tables(Model):
     def parameters(self) -> list[Array]:
         return [self.cdf]
 
-    def to_core(self, index: Array | None = None) -> _core.ValueModel:
+    def to_core(self, index: Array | None = None) -> _core.Model:
         model = self if index is not None else self._once()
         once = _tensors.slices_once([model.cdf], len(self.shape))
         rows = _tensors.view(model.cdf if once is None else model.cdf[once])
         if model.shape != self.shape:
             index = numbers_of(model.shape, self.shape)
-        return _core.ValueModel.of_rows(
+        return _core.Model.of_tables(
             np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])).view(np.int16),
             np.ascontiguousarray(_tensors.view(model.low), np.int32).reshape(-1),
             np.ascontiguousarray(_tensors.view(model.lengths), np.int32).reshape(-1),

@@ -24,7 +24,7 @@ import numpy as np
 
 from torchac import _core, _tensors
 from torchac._checks import check_parameter
-from torchac._core import CategoryKind, Problem
+from torchac._core import CategoryNumbers, Problem
 from torchac._tensors import FLOAT_ROWS, Array, like
 from torchac.models._base import Model, Tables, numbers_of
 
@@ -35,7 +35,7 @@ ONE_ROW = 257  # categories
 class _Categories(Model):
     """Models of numbers that say how likely categories are."""
 
-    _kinds: ClassVar[dict[str, CategoryKind]]
+    _kinds: ClassVar[dict[str, CategoryNumbers]]
     _expected: ClassVar[dict[str, str]]
     # Dimensions of the numbers behind those of the values.
     _own_dimensions: ClassVar[int]
@@ -82,16 +82,16 @@ class _Categories(Model):
         other._set(parts[0])
         return other
 
-    def to_core(self, index: Array | None = None) -> _core.ValueModel:
+    def to_core(self, index: Array | None = None) -> _core.Model:
         numbers = self._numbers
         if index is None and self._categories > ONE_ROW:
             once = self._once()
             if once.shape != self.shape:
                 numbers = once._numbers.reshape(-1, self._categories)
                 index = numbers_of(once.shape, self.shape)
-        return _core.ValueModel.of_categories(
+        return _core.Model.of_categories(
             self._kinds[self._name],
-            _tensors.numbers(numbers),
+            _tensors.view(numbers),
             None if index is None else _tensors.view(index),
         )
 
@@ -137,7 +137,7 @@ class Categorical(_Categories):
         tensor([0, 3], dtype=torch.int32)
     """
 
-    _kinds: ClassVar = {"probs": CategoryKind.PROBABILITIES, "logits": CategoryKind.LOGITS}
+    _kinds: ClassVar = {"probs": CategoryNumbers.PROBABILITIES, "logits": CategoryNumbers.LOGITS}
     _expected: ClassVar = {
         "probs": "numbers below 3.4e38 that are not negative",
         "logits": _LOGITS,
@@ -203,8 +203,8 @@ class Bernoulli(_Categories):
     """
 
     _kinds: ClassVar = {
-        "probs": CategoryKind.BERNOULLI_PROBABILITIES,
-        "logits": CategoryKind.BERNOULLI_LOGITS,
+        "probs": CategoryNumbers.BERNOULLI_PROBABILITIES,
+        "logits": CategoryNumbers.BERNOULLI_LOGITS,
     }
     _expected: ClassVar = {"probs": "numbers from 0 to 1", "logits": _LOGITS}
     _own_dimensions = 0

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from torchac import _checks, _core, _tensors
-from torchac._core import Problem, RowType
+from torchac._core import Problem
 from torchac._tensors import (
     ANY_ROWS,
     CPU,
@@ -33,7 +33,6 @@ class CdfModel(Model):
 
     Attributes:
         cdf: The rows, of shape `(…, Lp)`.
-        row_type: How the core reads their values.
         normalize: Whether floats are converted so that each symbol has a part of the probability.
         check: Whether coding checks all rows, not only what it touches.
         clamp: Whether a symbol that is out of range is taken as the nearest one in range.
@@ -49,7 +48,6 @@ class CdfModel(Model):
         "clamp",
         "name",
         "normalize",
-        "row_type",
         "shape",
         "strict",
     )
@@ -58,14 +56,13 @@ class CdfModel(Model):
     def __init__(
         self,
         cdf: Array,
-        row_type: RowType,
         normalize: bool = False,
         check: bool = False,
         clamp: bool = False,
         strict: bool = False,
         name: str = "cdf",
     ) -> None:
-        self.cdf, self.row_type, self.normalize, self.name = cdf, row_type, normalize, name
+        self.cdf, self.normalize, self.name = cdf, normalize, name
         self.check, self.clamp, self.strict = check, clamp, strict
         self.shape = tuple(cdf.shape)[:-1]
         self._copy: NDArray | None = None
@@ -85,12 +82,12 @@ class CdfModel(Model):
 
     @property
     def is_float(self) -> bool:
-        return self.row_type is not RowType.INT16
+        return self.cdf.dtype in FLOAT_ROWS
 
     def of_rows(self, cdf: Array) -> CdfModel:
         """The same model of other rows."""
         options = self.normalize, self.check, self.clamp, self.strict, self.name
-        return CdfModel(cdf, self.row_type, *options)
+        return CdfModel(cdf, *options)
 
     def tabulate(self) -> Tables:
         """The rows as integers, with nothing outside of them."""
@@ -179,18 +176,18 @@ class CdfModel(Model):
             raise ValueError(f"sym has {count} items: expected {size}, as many as the others")
         return [self._of_parts([self.cdf[item, ...]]) for item in range(count)]
 
-    def to_core(self, index: Array | None = None) -> _core.Cdf:
+    def to_core(self, index: Array | None = None) -> _core.Model:
         if self._copy is None:  # a view, or a copy if it is elsewhere, which items of a batch share
             self._copy = _tensors.view(self.cdf)
         numbers = None if index is None else _tensors.view(index)
-        return _core.Cdf(self._copy, self.row_type, self.normalize, numbers)
+        return _core.Model.of_cdf(self._copy, self.normalize, numbers, self.check, self.clamp)
 
     def describe_fault(self, fault: Fault) -> str:
         problem, column = fault.problem, fault.column
         if problem is Problem.TRUNCATED:
             found = f"{fault.number} of {math.prod(fault.shape)} symbols"
             return f"the stream ends before its symbols do: {found} are in it"
-        if problem is Problem.CONTRADICTED:
+        if problem is Problem.INVALID_CODE:
             return (
                 f"the stream contradicts the CDF {fault.at}: no symbol of that row can have been "
                 "written there, so it is damaged or was written with another CDF"
@@ -294,5 +291,4 @@ def _integers(values: Array) -> Array:
 def cdf_model(cdf: Any, normalize: Any, check: bool, clamp: bool, strict: bool) -> CdfModel:
     """The model of a CDF, which is checked, except for its values."""
     normalize = _checks.check_flag("needs_normalization", normalize)
-    rows, row_type = _checks.check_rows("cdf", cdf, ANY_ROWS)
-    return CdfModel(rows, row_type, normalize, check, clamp, strict)
+    return CdfModel(_checks.check_rows("cdf", cdf, ANY_ROWS), normalize, check, clamp, strict)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import torch
 
-from torchac._core import RowType
 from torchac._tensors import CPU, Array, as_tensor
 from torchac.models._base import Item
 from torchac.models._cdf import CdfModel
@@ -129,7 +128,7 @@ def _bounds_only(model: CdfModel, sym: Array) -> Item | None:
     is_last = parts[..., 1] == TOTAL
     first, second = torch.where(is_last, nothing, low), torch.where(is_last, low, high)
     pairs = torch.stack([first, second, nothing], dim=-1).cpu()
-    rows = CdfModel(pairs, RowType.INT16, check=model.check, clamp=model.clamp)
+    rows = CdfModel(pairs, check=model.check, clamp=model.clamp)
     return Item(rows, None, is_last.to(torch.uint8).cpu())
 
 

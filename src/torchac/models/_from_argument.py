@@ -11,6 +11,7 @@ import torch
 from torch.distributions import Distribution, MixtureSameFamily
 
 from torchac import _checks
+from torchac._tensors import ANY_ROWS
 from torchac.errors import naming_items
 from torchac.models import _distributions
 from torchac.models._base import Model
@@ -66,7 +67,7 @@ def to_models(
     with naming_items(each) as named:
         for cdf in named:
             model = cdfs.setdefault(id(cdf), cdf_model(cdf, normalize, check, clamp, strict=True))
-            if model.row_type is not cdfs[id(each[0])].row_type:
+            if ANY_ROWS[model.cdf.dtype] != ANY_ROWS[cdfs[id(each[0])].cdf.dtype]:
                 raise ValueError(
                     f"cdf has dtype {cdf.dtype}: expected {each[0].dtype}, as item 0 has"
                 )

@@ -11,7 +11,7 @@ import torch
 
 from torchac import _core, _tensors
 from torchac._checks import check_bounds, check_parameter, check_range
-from torchac._core import Kind, Problem
+from torchac._core import Family, Problem
 from torchac._tensors import Array, broadcast
 from torchac.models._base import Model
 
@@ -31,23 +31,20 @@ class _Parametric(Model):
 
     @property
     @abstractmethod
-    def _components(self) -> list[tuple[Kind, Array, Array]]:
-        """Kind, loc and scale of each component."""
+    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
+        """The family and the parameters of each component."""
 
     @property
     def _weights(self) -> list[Array]:
         return []
 
-    def to_core(self, index: Array | None = None) -> _core.ValueModel:
-        kinds, locs, scales = zip(*self._components, strict=True)
-        return _core.ValueModel.of_parameters(
-            kinds,
-            [_tensors.numbers(array) for array in locs],
-            [_tensors.numbers(array) for array in scales],
-            [_tensors.numbers(array) for array in self._weights],
-            *self.bounds,
-            None if index is None else _tensors.view(index),
-        )
+    def to_core(self, index: Array | None = None) -> _core.Model:
+        components = [
+            (family, {name: _tensors.view(array) for name, array in arrays.items()})
+            for family, arrays in self._components
+        ]
+        numbers = None if index is None else _tensors.view(index)
+        return _core.Model.of_parameters(components, *self.bounds, numbers)
 
     def _describe_element(self, problem: Problem, position: tuple[int, ...], column: int) -> str:
         if problem is Problem.WEIGHT:
@@ -56,11 +53,8 @@ class _Parametric(Model):
                 return f"weights are {weights} at index {position}: expected a finite sum above 0"
             name, value, expected = "weights", weights[column], _WEIGHT
         else:
-            _, loc, scale = self._components[column]
-            if problem is Problem.LOC:
-                name, value, expected = "loc", loc[position].item(), _LOC
-            else:
-                name, value, expected = "scale", scale[position].item(), _SCALE
+            name, expected = ("loc", _LOC) if problem is Problem.LOC else ("scale", _SCALE)
+            value = self._components[column][1][name][position].item()
         place = (*position, column) if self._weights else position
         return f"{name} is {value} at index {place}: expected {expected}"
 
@@ -72,7 +66,7 @@ _WEIGHT = "finite numbers that are not negative"
 
 
 class _LocationScale(_Parametric):
-    _kind: ClassVar[Kind]
+    _family: ClassVar[Family]
 
     def __init__(
         self,
@@ -92,8 +86,8 @@ class _LocationScale(_Parametric):
         self.scale = broadcast("scale", scale, self.shape)
 
     @property
-    def _components(self) -> list[tuple[Kind, Array, Array]]:
-        return [(self._kind, self.loc, self.scale)]
+    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
+        return [(self._family, {"loc": self.loc, "scale": self.scale})]
 
     @property
     def _parts(self) -> list[Array]:
@@ -141,7 +135,7 @@ class Normal(_LocationScale):
         tensor([  3, -18], dtype=torch.int32)
     """
 
-    _kind = Kind.NORMAL
+    _family = Family("normal")
 
 
 class Laplace(_LocationScale):
@@ -161,7 +155,7 @@ class Laplace(_LocationScale):
         See `Normal`.
     """
 
-    _kind = Kind.LAPLACE
+    _family = Family("laplace")
 
 
 class Logistic(_LocationScale):
@@ -181,7 +175,7 @@ class Logistic(_LocationScale):
         See `Normal`.
     """
 
-    _kind = Kind.LOGISTIC
+    _family = Family("logistic")
 
 
 class Mixture(_Parametric):
@@ -237,8 +231,12 @@ class Mixture(_Parametric):
             _check_largest(weights)
 
     @property
-    def _components(self) -> list[tuple[Kind, Array, Array]]:
-        return [(part._kind, part.loc, part.scale) for part in self.components]
+    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
+        weights = self._weights
+        return [
+            (part._family, {"loc": part.loc, "scale": part.scale, "weight": weights[k]})
+            for k, part in enumerate(self.components)
+        ]
 
     @property
     def _weights(self) -> list[Array]:

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/compiler.hpp"
@@ -32,7 +32,7 @@ struct TableView {
 class Rows {
  public:
   explicit Rows(StridedWalk walk) : walk_(std::move(walk)) {}
-  Rows(TableView tables, Integers index) : tables_(tables), index_(std::move(index)) {}
+  Rows(TableView tables, Numbers index) : tables_(tables), index_(std::move(index)) {}
 
   bool operator==(const Rows&) const = default;
 
@@ -42,7 +42,7 @@ class Rows {
   [[nodiscard]] const StridedWalk& walk() const { return walk_; }
 
   // Which table each symbol has, if there are any.
-  [[nodiscard]] const std::optional<Integers>& index() const { return index_; }
+  [[nodiscard]] const std::optional<Numbers>& index() const { return index_; }
 
   // Goes on behind the first `count`.
   void skip(std::int64_t count) { (index_ ? index_->walk : walk_).skip(count); }
@@ -50,7 +50,7 @@ class Rows {
  private:
   StridedWalk walk_{nullptr, {}};
   std::optional<TableView> tables_;
-  std::optional<Integers> index_;
+  std::optional<Numbers> index_;
 };
 
 }  // namespace torchac
@@ -77,7 +77,7 @@ class TableReader {
   // What 32 bits cannot hold is read as this number.
   static constexpr std::int64_t kMaxTables = UINT32_MAX;
 
-  Integers index_;
+  Numbers index_;
   std::uint32_t tables_;
   std::uint32_t step_;
   std::uint32_t first_;

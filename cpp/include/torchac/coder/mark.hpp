@@ -36,7 +36,7 @@ struct Marks {
       const auto quantile = static_cast<std::uint32_t>(decoder.state.quantile());
       const std::uint32_t found = quantile >> (kPrecision - kSymbolBits);
       if (!decoder.consume(interval(found)) || !decoder.determined()) return Problem::kTruncated;
-      if (found != symbol) return Problem::kContradicted;
+      if (found != symbol) return Problem::kInvalidCode;
     }
     next();
     return Problem::kNone;

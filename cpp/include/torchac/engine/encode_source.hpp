@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/concepts.hpp"
@@ -56,11 +56,11 @@ TORCHAC_BEGIN_TARGET
 // Reads the symbols that have these locators, clamped if that is asked for, else as many as are in
 // the alphabet.
 template <EncodeModel M>
-void read_symbols(const M& model, const typename M::Locator* locators, Integers& from,
+void read_symbols(const M& model, const typename M::Locator* locators, Numbers& from, bool clamp,
                   ReadableBlock& readable, std::uint32_t* to) {
-  read_integers(from, readable.count, to);
+  read_integers(from, readable.count, to, clamp);
   const auto symbols = [&](std::size_t i) { return model.symbols(locators[i]); };
-  if (from.clamp) {
+  if (clamp) {
     for (std::size_t i = 0; i < readable.count; ++i) to[i] = std::min(to[i], symbols(i) - 1);
   } else {
     readable.truncate(count_below(to, readable.count, symbols), {Problem::kSymbol});
@@ -73,13 +73,19 @@ class EncodeSource {
  public:
   using Locator = typename M::Locator;
 
-  // `check` asks for a check of all distributions, not only of what coding needs.
-  EncodeSource(const M& model, Reader locators, Integers symbols, bool check = false)
-      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)), check_(check) {}
+  // `clamp` takes symbols outside of the alphabet as the nearest ones in it; `check` asks for a
+  // check of all distributions, not only of what coding needs.
+  EncodeSource(const M& model, Reader locators, Numbers symbols, bool clamp = false,
+               bool check = false)
+      : model_(model),
+        reader_(std::move(locators)),
+        symbols_(std::move(symbols)),
+        clamp_(clamp),
+        check_(check) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     ReadableBlock readable = reader_.read(count, block_locators_.data());
-    read_symbols(model_, block_locators_.data(), symbols_, readable, block_symbols_.data());
+    read_symbols(model_, block_locators_.data(), symbols_, clamp_, readable, block_symbols_.data());
     if constexpr (CheckedModel<M>) {
       if (check_) check(readable);
     }
@@ -135,7 +141,8 @@ class EncodeSource {
 
   M model_;
   Reader reader_;
-  Integers symbols_;
+  Numbers symbols_;
+  bool clamp_;
   bool check_;
   Locator checked_{};
   std::size_t size_ = 0;
@@ -157,14 +164,14 @@ struct PackedView {
 template <PackedModel M, LocatorReader<M> Reader>
 class EncodeSource<M, Reader> {
  public:
-  EncodeSource(const M& model, Reader locators, Integers symbols)
-      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)) {}
+  EncodeSource(const M& model, Reader locators, Numbers symbols, bool clamp = false)
+      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)), clamp_(clamp) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     std::array<typename M::Locator, kBlock> locators;
     std::array<std::uint32_t, kBlock> symbols;
     ReadableBlock readable = reader_.read(count, locators.data());
-    read_symbols(model_, locators.data(), symbols_, readable, symbols.data());
+    read_symbols(model_, locators.data(), symbols_, clamp_, readable, symbols.data());
     for (std::size_t i = 0; i < readable.count; ++i) {
       block_[i] = model_.packed_interval(locators[i], symbols[i]);
       if (block_[i] == kInvalidPacked) [[unlikely]]
@@ -182,7 +189,8 @@ class EncodeSource<M, Reader> {
  private:
   M model_;
   Reader reader_;
-  Integers symbols_;
+  Numbers symbols_;
+  bool clamp_;
   std::size_t size_ = 0;
   std::array<std::uint32_t, kBlock> block_;
 };

@@ -10,14 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/checksum.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/coder/mark.hpp"
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/thread_team.hpp"
 
@@ -75,8 +74,8 @@ class LockstepEncoder {
 };
 
 // The symbols that marks are to check, where others were encoded; none is above `most`.
-struct NotedSymbols {
-  Integers symbols;
+struct OriginalSymbols {
+  Numbers symbols;
   std::uint32_t most;
 };
 
@@ -85,11 +84,10 @@ class EncodeCall {
  public:
   EncodeCall(LockstepEncoder& encoder, Chosen chosen);
 
-  // The item of what they report is the number of the stream among the chosen. The jobs' own
-  // streams mean nothing.
-  [[nodiscard]] Report encode(EncodeJob job, Check check, const std::optional<NotedSymbols>& noted,
+  // The item of what it reports is the number of the stream among the chosen. The job's own streams
+  // mean nothing.
+  [[nodiscard]] Report encode(EncodeJob job, const std::optional<OriginalSymbols>& original,
                               ThreadTeam& team);
-  [[nodiscard]] Report encode(EncodeValuesJob job, ThreadTeam& team);
 
   // After what went well.
   void keep();
@@ -146,8 +144,7 @@ class DecodeCall {
   DecodeCall(LockstepDecoder& decoder, Chosen chosen);
 
   // As in EncodeCall.
-  [[nodiscard]] Report decode(DecodeJob job, Check check, ThreadTeam& team);
-  [[nodiscard]] Report decode(DecodeValuesJob job, ThreadTeam& team);
+  [[nodiscard]] Report decode(DecodeJob job, ThreadTeam& team);
   void keep();
 
  private:

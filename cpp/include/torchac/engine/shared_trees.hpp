@@ -14,11 +14,13 @@
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/arrays/rows.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/fast_paths.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/category_tree.hpp"
 #include "torchac/models/stored_tree.hpp"
+#include "torchac/models/weights.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
 
@@ -126,11 +128,11 @@ class TreesOfJobs {
 
   // Nothing, if a job has elements of its own, or if so many threads code all values in less time
   // without.
-  template <class Weight, class Job>
-  static std::optional<TreesOfJobs> prepare(std::span<const Job> jobs, std::size_t threads,
+  template <class Weight, class AnyJob>
+  static std::optional<TreesOfJobs> prepare(std::span<const AnyJob> jobs, std::size_t threads,
                                             Poll& poll) {
     std::int64_t values = 0;
-    for (const Job& job : jobs) {
+    for (const AnyJob& job : jobs) {
       if (!std::get<Categories>(job.model).rows.tables()) return std::nullopt;
       values += job.count;
     }
@@ -152,11 +154,11 @@ class TreesOfJobs {
   }
 
   // False if there are too many elements.
-  template <class Job>
-  bool look_at(std::span<const Job> jobs, Poll& poll) {
+  template <class AnyJob>
+  bool look_at(std::span<const AnyJob> jobs, Poll& poll) {
     std::map<const std::byte*, std::size_t> by_address;  // the last trees of elements there
     std::vector<std::int64_t> values;
-    for (const Job& job : jobs) {
+    for (const AnyJob& job : jobs) {
       const auto& categories = std::get<Categories>(job.model);
       const auto [found, added] =
           by_address.try_emplace(categories.rows.tables()->first, trees_.size());
@@ -178,6 +180,20 @@ class TreesOfJobs {
   std::vector<SharedTrees> trees_;
   std::vector<std::size_t> of_job_;  // which of them
 };
+
+// The trees of elements that the values of jobs share, where they pay. The jobs' models are
+// categories of one coder type.
+template <class AnyJob>
+std::optional<TreesOfJobs> shared_trees(std::span<const AnyJob> jobs, std::size_t threads,
+                                        Poll& poll) {
+  const CategoryLayout& layout = std::get<Categories>(jobs.front().model).layout;
+  if (layout.count <= kMaxRowCategories) return std::nullopt;
+  auto trees = with_weight<kGroupBits>(layout, [&]<class Weight>(const Weight*) {
+    return TreesOfJobs::prepare<Weight>(jobs, std::min(threads, jobs.size()), poll);
+  });
+  if (trees) record(FastPath::kTrees);
+  return trees;
+}
 
 // Reads the trees of values.
 class TreeReader {

@@ -8,19 +8,19 @@
 #include <variant>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/engine/element_rows.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/tabulate.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/lut_layout.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/window_rows.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
 // As if they shared none, by rows of the elements, or by lookup tables of the rows.
-enum class Way : std::uint8_t { kPlain, kRows, kLuts };
+enum class Way : std::uint8_t { kPlain, kParameterRows, kLuts };
 
 // What the rows of elements come to.
 struct RowSizes {
@@ -51,7 +51,7 @@ struct Costs {
   }
   [[nodiscard]] double plain(const Categories& categories, double) const {
     const auto count = static_cast<double>(categories.layout.categories());
-    if (count <= kFew) return decode ? 10 + 1.25 * count : 6 + count;
+    if (count <= kMaxTransposedCategories) return decode ? 10 + 1.25 * count : 6 + count;
     return (decode ? 70 : 40) + 0.25 * count;
   }
   [[nodiscard]] double by_rows(const RowSizes& sizes) const {
@@ -92,15 +92,15 @@ class WayFinder {
   WayFinder(bool decode, double values, Poll& poll)
       : costs_{decode}, values_(values), poll_(poll) {}
 
-  [[nodiscard]] Way find(const ValueJob& job) {
-    if (const auto* stored = std::get_if<WindowRows>(&job.model)) return of_stored(stored->view);
+  [[nodiscard]] Way find(const Job& job) {
+    if (const auto* stored = std::get_if<TableRows>(&job.model)) return of_stored(stored->view);
     if (values_ <= static_cast<double>(job.shared->count)) return Way::kPlain;
     return std::visit([&](const auto& elements) { return of(elements, job.shared->count); },
                       *job.shared->elements);
   }
 
  private:
-  [[nodiscard]] Way of_stored(const WindowRowsView& view) const {
+  [[nodiscard]] Way of_stored(const TableRowsView& view) const {
     if (!costs_.decode || values_ <= static_cast<double>(view.count)) return Way::kPlain;
     RowSizes sizes;
     for (std::int64_t k = 0; k < view.count; ++k)
@@ -125,7 +125,7 @@ class WayFinder {
   }
 
   [[nodiscard]] Way of(const Categories& categories, std::int64_t count) const {
-    if (categories.layout.categories() > kOneRow) return Way::kPlain;
+    if (categories.layout.categories() > kMaxRowCategories) return Way::kPlain;
     RowSizes sizes;
     sizes.add(categories.layout.categories(), static_cast<double>(count));
     return cheapest(categories, sizes);
@@ -138,7 +138,7 @@ class WayFinder {
     const double rows = made + values_ * costs_.by_rows(sizes);
     const double luts = made + Costs::luts(sizes) + values_ * Costs::by_luts(sizes);
     if (costs_.decode && luts < std::min(plain, rows) && fits(sizes.lut_bytes())) return Way::kLuts;
-    return rows < plain && fits(sizes.row_bytes()) ? Way::kRows : Way::kPlain;
+    return rows < plain && fits(sizes.row_bytes()) ? Way::kParameterRows : Way::kPlain;
   }
 
   // Whether there is memory for what is made, in proportion to that of the values.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "torchac/arrays/block.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
@@ -15,15 +16,18 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Categories whose weights are added before a search: about the root of kOneRow, so that it looks
-// at few sums and then at few weights.
+// Categories whose weights are added before a search: about the root of kMaxRowCategories, so that
+// it looks at few sums and then at few weights.
 inline constexpr std::uint32_t kSegment = 16;
-inline constexpr std::uint32_t kMaxSegments = (kOneRow + kSegment - 1) / kSegment;
+inline constexpr std::uint32_t kMaxSegments = (kMaxRowCategories + kSegment - 1) / kSegment;
 
 // The numbers of one row, filled up to whole segments with numbers of weight 0.
 template <class Weight>
 class CategoryRow {
  public:
+  using Locator = const std::byte*;
+  static constexpr std::size_t kMinSteps = 1;
+
   explicit CategoryRow(const CategoryLayout& layout)
       : layout_(layout), filled_((layout.count + kSegment - 1) / kSegment * kSegment) {
     numbers_.fill(Weight::kLeast);
@@ -37,6 +41,20 @@ class CategoryRow {
     largest_ = extremes.largest();
     return fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
   }
+
+  // As CategoryPacker.
+  [[nodiscard]] ReadableBlock pack(const Locator* rows, const std::int32_t* values,
+                                   std::size_t count, std::uint32_t* to) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Fault fault = read(rows[i]);
+      if (fault.problem != Problem::kNone) [[unlikely]]
+        return {i, fault};
+      to[i] = pack_interval(interval(static_cast<std::uint32_t>(values[i])));
+    }
+    return {count};
+  }
+  [[nodiscard]] static std::size_t steps() { return 1; }
+  [[nodiscard]] static std::size_t max_packed() { return kBlock; }
 
   [[nodiscard]] Interval interval(std::uint32_t symbol) const {
     const Weight weight(largest_);
@@ -117,6 +135,53 @@ class CategoryRow {
   std::uint32_t filled_;
   float largest_ = 0;
   std::array<float, kMaxSegments * kSegment> numbers_;
+};
+
+// Rows that are prepared for a search.
+template <class Weight>
+class CategoryRowSearches {
+ public:
+  using Locator = const std::byte*;
+  // Few enough for the L1 cache.
+  static constexpr std::size_t kMaxPrepared = 32;
+
+  explicit CategoryRowSearches(const CategoryLayout& layout) : row_(layout) {}
+
+  // The most at a time.
+  [[nodiscard]] std::size_t max_prepared() const {
+    return std::min(kMaxPrepared, kMaxWeights / row_.filled());
+  }
+
+  [[nodiscard]] ReadableBlock prepare(const Locator* rows, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Fault fault = row_.read(rows[i]);
+      if (fault.problem != Problem::kNone) [[unlikely]]
+        return {i, fault};
+      row_.prepare(searches_[i], &weights_[i * row_.filled()]);
+    }
+    return {count};
+  }
+
+  struct View {
+    const typename CategoryRow<Weight>::Search* searches = nullptr;
+    const std::int32_t* weights = nullptr;
+    std::size_t filled = 0;
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
+      return searches[i].find(weights + i * filled, quantile);
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(const Locator*, std::size_t first) const {
+    return {&searches_[first], &weights_[first * row_.filled()], row_.filled()};
+  }
+
+ private:
+  static constexpr std::size_t kMaxWeights = 4096;
+
+  CategoryRow<Weight> row_;
+  std::array<typename CategoryRow<Weight>::Search, kMaxPrepared> searches_;
+  std::array<std::int32_t, kMaxWeights> weights_;
 };
 
 TORCHAC_END_TARGET

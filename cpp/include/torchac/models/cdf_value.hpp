@@ -12,6 +12,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "torchac/arrays/dtype.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/narrow_floats.hpp"
@@ -24,6 +25,7 @@ struct Integer16 {
   using Stored = std::uint16_t;
   using Fast = std::uint16_t;
   using Index = std::int16_t;  // as wide as Fast, and signed, which all vector units can compare
+  static constexpr DType kDType = DType::kInt16;
   static constexpr bool kIsFloat = false;
 
   Integer16() = default;
@@ -124,9 +126,10 @@ class FloatValue {
   Index counted_ = 0;
 };
 
-template <class StoredType, class Real, Real (*widen)(StoredType)>
+template <DType kType, class StoredType, class Real, Real (*widen)(StoredType)>
 struct WidenedFloat : FloatValue<Real> {
   using Stored = StoredType;
+  static constexpr DType kDType = kType;
   using typename FloatValue<Real>::Fast;
   using typename FloatValue<Real>::Index;
   using FloatValue<Real>::FloatValue;
@@ -147,9 +150,11 @@ Real keep(Real value) {
   return value;
 }
 
-using Float32 = WidenedFloat<float, float, keep<float>>;
-using Float64 = WidenedFloat<double, double, keep<double>>;
-using Float16 = WidenedFloat<std::uint16_t, float, widen_float16>;
-using BFloat16 = WidenedFloat<std::uint16_t, float, widen_bfloat16>;
+using Float32 = WidenedFloat<DType::kFloat32, float, float, keep<float>>;
+using Float64 = WidenedFloat<DType::kFloat64, double, double, keep<double>>;
+using Float16 = WidenedFloat<DType::kFloat16, std::uint16_t, float, widen_float16>;
+using BFloat16 = WidenedFloat<DType::kBFloat16, std::uint16_t, float, widen_bfloat16>;
+
+using CdfValues = TypeList<Integer16, Float16, BFloat16, Float32, Float64>;
 
 TORCHAC_END_TARGET

@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/coder/decoder.hpp"
@@ -70,10 +71,33 @@ concept CheckedModel = EncodeModel<M> && requires(const M model, const typename 
 
 // Reads the model's locators. How many come before one that cannot be read, and why.
 template <class R, class M>
-concept LocatorReader =
-    HasLocators<M> && requires(R reader, std::size_t count, typename M::Locator* to) {
-      { reader.read(count, to) } -> std::same_as<ReadableBlock>;
+concept LocatorReader = requires(R reader, std::size_t count, typename M::Locator* to) {
+  { reader.read(count, to) } -> std::same_as<ReadableBlock>;
+};
+
+// Distributions that are computed, a block at a time, have no locators. Of those of a block, a view
+// from one of them on finds the symbol of a quantile.
+template <class B>
+concept SearchBlock =
+    std::default_initializable<typename B::View> &&
+    requires(B block, const typename B::View view, std::size_t i, std::uint32_t quantile) {
+      // Reads and prepares at most i.
+      { block.read(i) } -> std::same_as<ReadableBlock>;
+      { std::as_const(block).view(i) } -> std::same_as<typename B::View>;
+      { view.find(i, quantile) } -> std::same_as<Found>;
     };
+
+// Distributions of categories, whose numbers are read where locators say: packs the intervals of
+// values, as many for each as it has steps, up to a distribution that is none.
+template <class P>
+concept CategoryPacker = std::default_initializable<typename P::Locator> &&
+                         requires(P model, const typename P::Locator* at,
+                                  const std::int32_t* values, std::size_t i, std::uint32_t* to) {
+                           { model.pack(at, values, i, to) } -> std::same_as<ReadableBlock>;
+                           { model.steps() } -> std::same_as<std::size_t>;
+                           // The most values at a time.
+                           { model.max_packed() } -> std::same_as<std::size_t>;
+                         };
 
 // A type of value that a CDF may have: see cdf_value.hpp.
 template <class V>

@@ -17,7 +17,7 @@
 #include "torchac/models/cdf_row.hpp"
 #include "torchac/models/concepts.hpp"
 #include "torchac/models/lut_layout.hpp"
-#include "torchac/models/window_rows.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/load.hpp"
 #include "torchac/support/poll.hpp"
@@ -39,7 +39,10 @@ class DecodeLut {
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find(std::uint32_t at, const Target& target) const {
-    const std::uint64_t quantile = target.quantile();
+    return find_quantile(at, target.quantile());
+  }
+
+  [[nodiscard]] TORCHAC_INLINE Found find_quantile(std::uint32_t at, std::uint64_t quantile) const {
     const LutLocator<std::uint64_t> locator(at);
     LutEntry entry(load<std::uint64_t>(tables_ + locator.entry(quantile)));
     if (entry.is_miss(quantile) != 0) [[unlikely]]
@@ -102,11 +105,11 @@ class DecodeTables {
 };
 
 // The same of rows with windows, which differ in length.
-class WindowDecodeTables {
+class TableRowLuts {
  public:
   // As DecodeTables::prepare.
-  static std::optional<WindowDecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
-    WindowDecodeTables tables;
+  static std::optional<TableRowLuts> prepare(const TableRowsView& view, Poll& poll) {
+    TableRowLuts tables;
     std::vector<std::uint32_t> symbols;
     std::size_t size = 0;
     for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k) {

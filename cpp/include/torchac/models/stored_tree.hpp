@@ -5,8 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "torchac/arrays/block.hpp"
+#include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
+#include "torchac/models/tail.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
@@ -16,6 +20,8 @@ namespace torchac {
 // groups than places in one, they are in groups, too, which are the roots.
 class TreeShape {
  public:
+  static constexpr std::size_t kMaxSteps = 3;
+
   TreeShape() = default;
   explicit TreeShape(std::uint32_t categories) : categories_(categories) {}
 
@@ -25,16 +31,16 @@ class TreeShape {
 
   // How many groups so many members make.
   [[nodiscard]] static std::uint32_t groups_of(std::uint32_t members) {
-    return (members + kGroup - 1) / kGroup;
+    return (members + kCategoriesPerGroup - 1) / kCategoriesPerGroup;
   }
 
   // Whether the roots are other than the groups.
-  [[nodiscard]] bool deep() const { return groups() > kGroup; }
+  [[nodiscard]] bool deep() const { return groups() > kCategoriesPerGroup; }
   [[nodiscard]] std::size_t steps() const { return deep() ? 3 : 2; }
 
   // Of `count` members, those in group g.
   [[nodiscard]] static std::uint32_t size_of(std::uint32_t g, std::uint32_t count) {
-    return std::min(kGroup, count - g * kGroup);
+    return std::min(kCategoriesPerGroup, count - g * kCategoriesPerGroup);
   }
 
  private:
@@ -45,10 +51,36 @@ class TreeShape {
 
 TORCHAC_BEGIN_TARGET
 
+// Trees as the decoding loop sees them: the symbols are those of the first step, and the other
+// steps are like a tail.
+template <class Tree>
+struct TreeView {
+  const Tree* trees = nullptr;
+
+  [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
+    return trees[i].find_first(quantile);
+  }
+  [[nodiscard]] static bool has_tail(std::size_t, std::uint32_t) { return true; }
+  [[nodiscard]] static std::uint32_t value(std::size_t, std::uint32_t symbol) { return symbol; }
+  [[nodiscard]] TailResult read_tail(std::size_t i, std::uint32_t symbol,
+                                     const Decoder& decoder) const {
+    TailResult result{decoder, 0, Problem::kNone};
+    const auto step = [&](const auto& find) {
+      const auto quantile = static_cast<std::uint32_t>(result.decoder.state.quantile());
+      const Found found = find(quantile);
+      if (result.problem == Problem::kNone && !result.decoder.consume(found.interval))
+        result.problem = result.decoder.truncated() ? Problem::kTruncated : Problem::kInvalidCode;
+      return found.symbol;
+    };
+    result.value = static_cast<std::int32_t>(trees[i].read_rest(symbol, step));
+    return result;
+  }
+};
+
 // Rows of 16-bit bounds: that of the first step, those of the second step, if there are three, and
 // those of the last one. A row has the lower bounds of its symbols, and is filled up to a multiple
-// of kGroup with zeros. As it begins with one, too, and one is behind the last row, the value after
-// a lower bound is the upper one, modulo 2^16, even at the end of a row.
+// of kCategoriesPerGroup with zeros. As it begins with one, too, and one is behind the last row,
+// the value after a lower bound is the upper one, modulo 2^16, even at the end of a row.
 class StoredTree {
  public:
   StoredTree() = default;
@@ -60,12 +92,12 @@ class StoredTree {
   }
   // Those of a row of so many symbols.
   [[nodiscard]] static std::uint32_t filled(std::uint32_t symbols) {
-    return TreeShape::groups_of(symbols) * kGroup;
+    return TreeShape::groups_of(symbols) * kCategoriesPerGroup;
   }
 
   // Where the row is that leads to groups of `root`, or that of a group's places.
   [[nodiscard]] static std::size_t row_of_root(TreeShape shape, std::uint32_t root) {
-    return filled(first_symbols(shape)) + std::size_t{root} * kGroup;
+    return filled(first_symbols(shape)) + std::size_t{root} * kCategoriesPerGroup;
   }
   [[nodiscard]] static std::size_t row_of_group(TreeShape shape, std::uint32_t group) {
     return row_of_root(shape, (shape.deep() ? shape.roots() : 0) + group);
@@ -74,14 +106,14 @@ class StoredTree {
   // As those of CategoryTree.
   template <class Push>
   TORCHAC_INLINE void write(std::uint32_t symbol, const Push& push) const {
-    const std::uint32_t group = symbol / kGroup;
+    const std::uint32_t group = symbol / kCategoriesPerGroup;
     if (shape_.deep()) {
-      push(interval(0, group / kGroup));
-      push(interval(row_of_root(shape_, group / kGroup), group % kGroup));
+      push(interval(0, group / kCategoriesPerGroup));
+      push(interval(row_of_root(shape_, group / kCategoriesPerGroup), group % kCategoriesPerGroup));
     } else {
       push(interval(0, group));
     }
-    push(interval(row_of_group(shape_, group), symbol % kGroup));
+    push(interval(row_of_group(shape_, group), symbol % kCategoriesPerGroup));
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find_first(std::uint32_t quantile) const {
@@ -93,14 +125,15 @@ class StoredTree {
                                                        const Step& step) const {
     std::uint32_t group = found;
     if (shape_.deep()) {
-      group = found * kGroup + step([&](std::uint32_t quantile) {
+      group = found * kCategoriesPerGroup + step([&](std::uint32_t quantile) {
                 return find(row_of_root(shape_, found), TreeShape::size_of(found, shape_.groups()),
-                            kGroup, quantile);
+                            kCategoriesPerGroup, quantile);
               });
     }
-    return group * kGroup + step([&](std::uint32_t quantile) {
+    return group * kCategoriesPerGroup + step([&](std::uint32_t quantile) {
              return find(row_of_group(shape_, group),
-                         TreeShape::size_of(group, shape_.categories()), kGroup, quantile);
+                         TreeShape::size_of(group, shape_.categories()), kCategoriesPerGroup,
+                         quantile);
            });
   }
 
@@ -129,6 +162,40 @@ class StoredTree {
 
   TreeShape shape_;
   const std::uint16_t* rows_ = nullptr;
+};
+
+// The trees of many values, each its own locator.
+class StoredTrees {
+ public:
+  using Locator = StoredTree;
+  using View = TreeView<StoredTree>;
+  static constexpr std::size_t kMinSteps = 2;
+  static constexpr std::size_t kMaxPrepared = kBlock;
+
+  explicit StoredTrees(const CategoryLayout& layout) : steps_(TreeShape(layout.count).steps()) {}
+
+  [[nodiscard]] std::size_t steps() const { return steps_; }
+  [[nodiscard]] std::size_t max_packed() const { return kBlock / steps_; }
+  [[nodiscard]] static std::size_t max_prepared() { return kMaxPrepared; }
+
+  // As CategoryPacker.
+  [[nodiscard]] static ReadableBlock pack(const StoredTree* trees, const std::int32_t* values,
+                                          std::size_t count, std::uint32_t* to) {
+    for (std::size_t i = 0; i < count; ++i)
+      trees[i].write(static_cast<std::uint32_t>(values[i]),
+                     [&](Interval interval) { *to++ = pack_interval(interval); });
+    return {count};
+  }
+
+  [[nodiscard]] static ReadableBlock prepare(const StoredTree*, std::size_t count) {
+    return {count};
+  }
+  [[nodiscard]] TORCHAC_INLINE static View view(const StoredTree* trees, std::size_t first) {
+    return {trees + first};
+  }
+
+ private:
+  std::size_t steps_;
 };
 
 TORCHAC_END_TARGET

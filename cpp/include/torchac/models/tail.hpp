@@ -83,7 +83,7 @@ class TailReader {
                                                         Bounds bounds, std::uint32_t symbol) {
     TailReader reader(decoder);
     const std::int64_t value = reader.value(window, symbol);
-    if (value < bounds.low || value > bounds.high) reader.fail(Problem::kContradicted);
+    if (value < bounds.low || value > bounds.high) reader.fail(Problem::kInvalidCode);
     return {reader.decoder_, static_cast<std::int32_t>(value), reader.problem_};
   }
 
@@ -109,7 +109,7 @@ class TailReader {
   std::int64_t escape() {
     std::uint32_t zeros = 0;
     while (problem_ == Problem::kNone && uniform(1) == 0) {
-      if (++zeros > kMaxEscapeZeros) fail(Problem::kContradicted);
+      if (++zeros > kMaxEscapeZeros) fail(Problem::kInvalidCode);
     }
     if (problem_ != Problem::kNone) return 0;
     return (std::int64_t{1} << zeros) + uniform(zeros) - 1;
@@ -128,7 +128,7 @@ class TailReader {
     const auto quantile = static_cast<std::uint32_t>(decoder_.state.quantile());
     const std::uint32_t number = quantile >> (kPrecision - bits);
     if (!decoder_.consume(uniform_interval(number, bits)))
-      fail(decoder_.truncated() ? Problem::kTruncated : Problem::kContradicted);
+      fail(decoder_.truncated() ? Problem::kTruncated : Problem::kInvalidCode);
     return number;
   }
 

@@ -47,8 +47,8 @@ struct Extremes {
 // that a row gives each symbol at least.
 inline constexpr int kRowBits = 22;
 inline constexpr int kGroupBits = 24;
-static_assert((std::int64_t{kOneRow} << kRowBits) + kOneRow <= INT32_MAX);
-static_assert((std::int64_t{kGroup} << kGroupBits) <= INT32_MAX);
+static_assert((std::int64_t{kMaxRowCategories} << kRowBits) + kMaxRowCategories <= INT32_MAX);
+static_assert((std::int64_t{kCategoriesPerGroup} << kGroupBits) <= INT32_MAX);
 
 // The weight of a logit: exp(logit - largest) * 2^bits, rounded down.
 template <int kBits>

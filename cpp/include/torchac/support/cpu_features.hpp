@@ -1,7 +1,6 @@
 // Which instruction sets the processor has beyond the baseline that the package is compiled for.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -12,7 +11,19 @@
 
 namespace torchac {
 
-enum class Cpu : std::uint8_t { kBaseline, kAvx2, kAvx512 };
+// Which of the instruction sets beyond the baseline, that kernels are compiled for, there are.
+// Those of another architecture are further members: none is more or less than those of this one.
+struct InstructionSets {
+  bool avx2 = false;    // with FMA, BMI and LZCNT
+  bool avx512 = false;  // which has all of that, too
+
+  bool operator==(const InstructionSets&) const = default;
+
+  // The name of the largest.
+  [[nodiscard]] std::string_view name() const {
+    return avx512 ? "avx512" : avx2 ? "avx2" : "baseline";
+  }
+};
 
 #ifdef TORCHAC_HAS_X86_SIMD
 
@@ -41,20 +52,20 @@ inline std::uint32_t saved_registers() {
 }
 // NOLINTEND(portability-no-assembler,misc-const-correctness)
 
-inline Cpu detect_cpu() {
+inline InstructionSets detect_instruction_sets() {
   const auto has_all = [](std::uint32_t bits, std::uint32_t wanted) {
     return (bits & wanted) == wanted;
   };
   constexpr std::uint32_t kExtended = 0x80000000;
-  if (cpuid(0).a < 7 || cpuid(kExtended).a < kExtended + 1) return Cpu::kBaseline;
+  if (cpuid(0).a < 7 || cpuid(kExtended).a < kExtended + 1) return {};
 
   constexpr std::uint32_t kFma = 1u << 12;
   constexpr std::uint32_t kOsSaves = 1u << 27;
   constexpr std::uint32_t kAvx = 1u << 28;
-  if (!has_all(cpuid(1).c, kFma | kOsSaves | kAvx)) return Cpu::kBaseline;
+  if (!has_all(cpuid(1).c, kFma | kOsSaves | kAvx)) return {};
   // Where it is missing, an lzcnt is another instruction.
   constexpr std::uint32_t kLzcnt = 1u << 5;
-  if (!has_all(cpuid(kExtended + 1).c, kLzcnt)) return Cpu::kBaseline;
+  if (!has_all(cpuid(kExtended + 1).c, kLzcnt)) return {};
 
   const std::uint32_t extensions = cpuid(7).b;
   const std::uint32_t saved = saved_registers();
@@ -62,8 +73,7 @@ inline Cpu detect_cpu() {
   constexpr std::uint32_t kAvx2 = 1u << 5;
   constexpr std::uint32_t kBmi2 = 1u << 8;
   constexpr std::uint32_t kSavedForAvx = 0b110;
-  if (!has_all(extensions, kBmi | kAvx2 | kBmi2) || !has_all(saved, kSavedForAvx))
-    return Cpu::kBaseline;
+  if (!has_all(extensions, kBmi | kAvx2 | kBmi2) || !has_all(saved, kSavedForAvx)) return {};
 
   constexpr std::uint32_t kAvx512f = 1u << 16;
   constexpr std::uint32_t kAvx512dq = 1u << 17;
@@ -74,7 +84,7 @@ inline Cpu detect_cpu() {
   constexpr std::uint32_t kSavedForAvx512 = kSavedForAvx | 0b11100000;
 #endif
   const bool has_avx512 = has_all(extensions, kAvx512f | kAvx512dq | kAvx512vl);
-  return has_avx512 && has_all(saved, kSavedForAvx512) ? Cpu::kAvx512 : Cpu::kAvx2;
+  return {.avx2 = true, .avx512 = has_avx512 && has_all(saved, kSavedForAvx512)};
 }
 
 // Of Intel's processors, the time for memory and that for a search of each row would add up:
@@ -87,20 +97,21 @@ inline bool detect_prefetch() {
 
 #else
 
-inline Cpu detect_cpu() { return Cpu::kBaseline; }
+inline InstructionSets detect_instruction_sets() { return {}; }
 inline bool detect_prefetch() { return false; }
 
 #endif
 
-// What the kernels are chosen for: what the processor has, or the less that the environment
+// The instruction sets in use: those that the processor has, up to the one that the environment
 // variable TORCHAC_CPU names (baseline or avx2), which is read once. The bytes are the same.
-inline Cpu cpu() {
-  static const Cpu chosen = [] {
+inline const InstructionSets& instruction_sets() {
+  static const InstructionSets chosen = [] {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char* variable = std::getenv("TORCHAC_CPU");
     const std::string_view name = variable == nullptr ? "" : variable;
-    if (name == "baseline") return Cpu::kBaseline;
-    return std::min(name == "avx2" ? Cpu::kAvx2 : Cpu::kAvx512, detect_cpu());
+    InstructionSets sets = name == "baseline" ? InstructionSets{} : detect_instruction_sets();
+    if (name == "avx2") sets.avx512 = false;
+    return sets;
   }();
   return chosen;
 }

@@ -54,7 +54,7 @@ TORCHAC_INLINE std::uint32_t count_bits(std::uint32_t x) {
   return static_cast<std::uint32_t>(__builtin_popcount(x));
 }
 
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
 // Eight numbers of 32 bits, in a register of AVX2.
 template <class T>
 using Vec8 = Vector<T, 8>;

@@ -5,6 +5,7 @@
 //
 //     TORCHAC_TARGET          the namespace, such as avx2
 //     TORCHAC_TARGET_OPTIONS  what the compiler may use there, such as "avx2,fma"
+//     TORCHAC_TARGET_AVX2     where that includes AVX2, FMA, BMI and LZCNT
 //
 // and all between TORCHAC_BEGIN_TARGET and TORCHAC_END_TARGET is compiled for that: functions,
 // templates, lambdas. In any other file it is compiled for the baseline. Unlike a compiler option
@@ -20,6 +21,7 @@
 // Other processors and compilers have the baseline only.
 #ifndef TORCHAC_HAS_X86_SIMD
 #undef TORCHAC_TARGET_OPTIONS
+#undef TORCHAC_TARGET_AVX2
 #endif
 
 #ifndef TORCHAC_TARGET
@@ -50,8 +52,7 @@
 
 namespace torchac::inline TORCHAC_TARGET {
 
-// Whether there are AVX2, and the instructions that come with it, in the target.
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
 inline constexpr bool kHasAvx2 = true;
 #else
 inline constexpr bool kHasAvx2 = false;

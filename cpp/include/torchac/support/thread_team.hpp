@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "torchac/support/float_mode.hpp"
-#include "torchac/support/paths.hpp"
 #include "torchac/support/poll.hpp"
 
 namespace torchac {
@@ -35,9 +34,9 @@ class ThreadTeam {
 
   // Runs `work`, which takes a Poll, on `threads` of them, the calling one included: on fewer, if
   // the system has no more. Where one of them throws, `cancel` is called, which makes the others
-  // end, and then that is thrown.
+  // end, and then that is thrown. Returns how many it started.
   template <class Work, class Cancel>
-  void run(std::size_t threads, const Work& work, const Cancel& cancel) {
+  std::size_t run(std::size_t threads, const Work& work, const Cancel& cancel) {
     std::vector<std::exception_ptr> failures(threads);
     const auto guarded = [&](std::size_t thread, const auto& part) {
       try {
@@ -61,6 +60,7 @@ class ThreadTeam {
     for (const std::exception_ptr& failure : failures) {
       if (failure) std::rethrow_exception(failure);
     }
+    return started - 1;
   }
 
  private:
@@ -73,7 +73,6 @@ class ThreadTeam {
         work(thread);
         --busy_;  // and then touches nothing of the work
       });
-      count(Path::kThread);
       return true;
     } catch (...) {
       --busy_;

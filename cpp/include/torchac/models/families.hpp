@@ -1,17 +1,18 @@
-// The standard distributions that rows are computed from, as tables of integers.
+// Location-scale families: their standard distributions, as tables of integers that rows are
+// computed from.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/simd.hpp"
 #include "torchac/support/target.hpp"
 
 namespace torchac {
-
-enum class Kind : std::uint8_t { kNormal, kLaplace, kLogistic };
 
 // Tables have a value for each 1/128 from -12 to 12, in units of 2^-24, and one more at the end;
 // arguments count units of 2^-20.
@@ -21,23 +22,23 @@ inline constexpr std::uint32_t kStepBits = kArgumentBits - 7;
 inline constexpr float kArgumentLimit = 12 * 0x1p20f;
 inline constexpr std::size_t kHalfValues = std::size_t{12} * 128;
 
-// For so many parts of the probability, where they begin: a first guess in decoding, which bytes do
-// not depend on.
+// For this many parts of the probability, where they begin: a first guess in decoding, which bytes
+// do not depend on.
 inline constexpr std::size_t kQuantiles = 1024;
 
-inline constexpr std::size_t kTableValues = 2 * kHalfValues + 2;
-
-struct StandardCdf {
-  float tail;           // half of a window, in scales
-  std::int32_t wide;    // the least exponent of a scale whose low bits are left out, less one
-  std::uint32_t table;  // where its table begins
+struct Family {
+  std::string_view name;
+  float half_width;                 // of a window, in scales
+  std::int32_t max_exact_exponent;  // of a scale: above it, the low bits of values are left out
+  const std::uint32_t* table;
   std::array<float, kQuantiles + 2> quantiles;
 };
 
-const StandardCdf& standard_cdf(Kind kind);
+// All of them, as src/families.cpp lists them.
+std::span<const Family> families();
 
-// The tables of all kinds, one after the other.
-const std::uint32_t* standard_tables();
+// The family of a name; null if there is none.
+const Family* find_family(std::string_view name);
 
 }  // namespace torchac
 
@@ -55,7 +56,7 @@ TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t) {
   return cdf[i] + ((cdf[i + 1] - cdf[i]) * rest >> kStepBits);
 }
 
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
 // The same of eight at once.
 TORCHAC_INLINE Vec8<std::uint32_t> evaluate(const std::uint32_t* cdf, const Vec8<float>& t) {
   const auto whole = __builtin_convertvector(limited(t, kArgumentLimit), Vec8<std::int32_t>) +

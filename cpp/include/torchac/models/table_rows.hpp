@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/window.hpp"
@@ -21,7 +21,7 @@ namespace torchac {
 
 // Where the rows are: row k has `symbols[k]` values of 16 bits, at most `columns`, without the last
 // one, which means 65536.
-struct WindowRowsView {
+struct TableRowsView {
   const std::byte* first_row;
   std::int64_t stride;  // bytes from one row to the next
   std::int64_t count;
@@ -32,7 +32,7 @@ struct WindowRowsView {
   Bounds bounds;
   const std::uint32_t* places = nullptr;  // of the rows, in strides, unless one follows another
 
-  bool operator==(const WindowRowsView&) const = default;
+  bool operator==(const TableRowsView&) const = default;
 
   [[nodiscard]] const std::byte* row(std::uint32_t k) const {
     return first_row + (places == nullptr ? k : places[k]) * stride;
@@ -71,15 +71,15 @@ struct LutsView {
 };
 
 // Rows of values, one after the other, or those that an index chooses.
-struct WindowRows {
-  WindowRowsView view;
-  std::optional<Integers> index;
+struct TableRows {
+  TableRowsView view;
+  std::optional<Numbers> index;
   LutsView luts{};
 };
 
 // A value of a row, as coding takes it.
-TORCHAC_INLINE std::uint32_t window_row_value(const std::byte* row, std::uint32_t j,
-                                              std::uint32_t last) {
+TORCHAC_INLINE std::uint32_t table_row_value(const std::byte* row, std::uint32_t j,
+                                             std::uint32_t last) {
   return j > last ? kTotalFrequency : load<std::uint16_t>(row + j * sizeof(std::uint16_t));
 }
 
@@ -88,11 +88,11 @@ TORCHAC_INLINE std::uint32_t window_row_value(const std::byte* row, std::uint32_
 TORCHAC_BEGIN_TARGET
 
 // Reads which rows values have.
-class WindowRowBlock {
+class TableRowBlock {
  public:
-  explicit WindowRowBlock(WindowRows rows) : rows_(std::move(rows)) {}
+  explicit TableRowBlock(TableRows rows) : rows_(std::move(rows)) {}
 
-  [[nodiscard]] const WindowRowsView& view() const { return rows_.view; }
+  [[nodiscard]] const TableRowsView& view() const { return rows_.view; }
   [[nodiscard]] const Bounds& bounds() const { return rows_.view.bounds; }
   [[nodiscard]] std::uint32_t row(std::size_t i) const { return block_[i]; }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
@@ -124,7 +124,7 @@ class WindowRowBlock {
       const std::byte* row = view().row(block_[i]);
       const std::uint32_t last = windows_[i].last();
       packed[i] = pack_interval(
-          {window_row_value(row, symbols[i], last), window_row_value(row, symbols[i] + 1, last)});
+          {table_row_value(row, symbols[i], last), table_row_value(row, symbols[i] + 1, last)});
     }
   }
 
@@ -148,7 +148,7 @@ class WindowRowBlock {
     return {good, {Problem::kIndex}};
   }
 
-  WindowRows rows_;
+  TableRows rows_;
   std::uint32_t next_ = 0;
   std::vector<Window> of_rows_;
   std::array<std::uint32_t, kBlock> block_;

@@ -1,4 +1,4 @@
-// How long jobs take, roughly, on one thread; and how many threads are worth their start for that.
+// How long jobs take, roughly, on one thread; and how many threads repay their start for that.
 #pragma once
 
 #include <algorithm>
@@ -7,10 +7,10 @@
 #include <variant>
 
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/value_job.hpp"
 #include "torchac/models/categories.hpp"
+#include "torchac/models/cdf_layout.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/window_rows.hpp"
+#include "torchac/models/table_rows.hpp"
 
 namespace torchac {
 
@@ -20,11 +20,14 @@ inline constexpr std::int64_t kPerOwnRow = 20;
 inline constexpr std::int64_t kPerComponent = 16;
 inline constexpr std::int64_t kPerCategory = 1;
 
-inline std::int64_t nanoseconds(const CdfJob& job) {
-  return job.count * (job.rows.tables() ? kPerSharedRow : kPerOwnRow);
-}
-
-inline std::int64_t nanoseconds(const ValueJob& job) {
+inline std::int64_t nanoseconds(const Job& job) {
+  const auto of_rows = [&](bool shared) {
+    return job.count * (shared ? kPerSharedRow : kPerOwnRow);
+  };
+  if (const auto* cdf = std::get_if<CdfRows>(&job.model))
+    return of_rows(cdf->rows.tables().has_value());
+  if (const auto* rows = std::get_if<TableRows>(&job.model))
+    return of_rows(rows->index.has_value());
   // To make the rows of elements that values share takes about as long as so many values of each.
   constexpr std::int64_t kMaking = 32;
   const std::int64_t computed =
@@ -32,19 +35,17 @@ inline std::int64_t nanoseconds(const ValueJob& job) {
   if (const auto* parameters = std::get_if<Parameters>(&job.model))
     return computed * kPerComponent * static_cast<std::int64_t>(parameters->components.size()) +
            (job.count - computed) * kPerSharedRow;
-  if (const auto* rows = std::get_if<WindowRows>(&job.model))
-    return job.count * (rows->index ? kPerSharedRow : kPerOwnRow);
   const auto& [layout, rows] = std::get<Categories>(job.model);
-  const bool trees = rows.tables() && layout.count > kOneRow;  // one for each element
+  const bool trees = rows.tables() && layout.count > kMaxRowCategories;  // one for each element
   const std::int64_t read = trees ? std::min(job.count, rows.tables()->count) : computed;
-  return job.count * (trees ? kPerOwnRow : kPerSharedRow) +
-         read * kPerCategory * layout.categories();
+  return of_rows(!trees) + read * kPerCategory * layout.categories();
 }
 
 // To start a thread, and to wait for its end, takes some tens of microseconds.
 inline constexpr std::int64_t kWorthAThread = 64'000;
 
-// How many of so many threads pay for their start when they share work of that many nanoseconds.
+// How many threads, at most `threads`, repay their start when they share work of that many
+// nanoseconds.
 inline std::size_t useful_threads(std::int64_t nanoseconds, std::size_t threads) {
   return std::min(threads, static_cast<std::size_t>(nanoseconds / kWorthAThread));
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "torchac/arrays/block.hpp"
+#include "torchac/arrays/dtype.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
@@ -21,17 +22,81 @@
 TORCHAC_BEGIN_TARGET
 
 template <class Weight>
-class FewCategories {
+class TransposedCategories {
  public:
-  explicit FewCategories(const CategoryLayout& layout)
+  using Locator = const std::byte*;
+  static constexpr std::size_t kMinSteps = 1;
+  static constexpr std::size_t kMaxPrepared = kBlock;
+
+  explicit TransposedCategories(const CategoryLayout& layout)
       : layout_(layout),
         categories_(layout.categories()),
         values_(std::min(kBlock, kNumbers / categories_)) {}
 
   // The most values in a block.
-  [[nodiscard]] std::size_t values() const { return values_; }
+  [[nodiscard]] std::size_t max_packed() const { return values_; }
+  [[nodiscard]] std::size_t max_prepared() const { return values_; }
+  [[nodiscard]] static std::size_t steps() { return 1; }
 
-  [[nodiscard]] ReadableBlock read(const std::byte* const* rows, std::size_t count) {
+  // As CategoryPacker.
+  [[nodiscard]] ReadableBlock pack(const Locator* rows, const std::int32_t* values,
+                                   std::size_t count, std::uint32_t* to) {
+    const ReadableBlock readable = read(rows, count);
+    pack_symbols(values, readable.count, to);
+    return readable;
+  }
+
+  // Makes the bounds of all rows, for `find`.
+  [[nodiscard]] ReadableBlock prepare(const Locator* rows, std::size_t count) {
+    const ReadableBlock readable = read(rows, count);
+    make_bounds(readable.count);
+    return readable;
+  }
+
+  // The bounds above each symbol of value i, `step` apart.
+  struct View {
+    const std::int32_t* bounds = nullptr;
+    std::size_t step = 0;
+    std::uint32_t categories = 0;
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
+      const auto wanted = static_cast<std::int32_t>(quantile);
+      if (categories == 2) {  // no loop, no branch
+        const auto bound = static_cast<std::uint32_t>(bounds[i]);
+        const std::uint32_t symbol = bound <= quantile ? 1 : 0;
+        const std::uint32_t all = 0u - symbol;  // its bits
+        return {symbol, {bound & all, bound + ((kTotalFrequency - bound) & all)}};
+      }
+      std::uint32_t symbol = 0;
+      for (std::size_t j = 0; j + 1 < categories; ++j)
+        symbol += bounds[j * step + i] <= wanted ? 1 : 0;
+      const std::int32_t low = symbol == 0 ? 0 : bounds[(symbol - 1) * step + i];
+      return {
+          symbol,
+          {static_cast<std::uint32_t>(low), static_cast<std::uint32_t>(bounds[symbol * step + i])}};
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(const Locator*, std::size_t first) const {
+    return {&bounds_[first], values_, categories_};
+  }
+
+  // Writes the values of row i.
+  void write(std::size_t i, std::uint16_t* to) const {
+    to[0] = 0;
+    for (std::size_t j = 0; j < categories_; ++j)
+      to[j + 1] = static_cast<std::uint16_t>(bounds_[j * values_ + i]);
+  }
+
+ private:
+  using Integers = std::array<std::int32_t, kBlock>;
+
+  // 16 KiB, half of an L1 cache.
+  static constexpr std::size_t kNumbers = 4096;
+
+  [[nodiscard]] const float* of_category(std::size_t j) const { return &numbers_[j * values_]; }
+
+  [[nodiscard]] ReadableBlock read(const Locator* rows, std::size_t count) {
     layout_.bernoulli() ? read_bernoulli(rows, count) : read_transposed(rows, count);
     // Those of each row, and of all.
     std::array<std::int32_t, kBlock> most;
@@ -62,8 +127,7 @@ class FewCategories {
     return readable;
   }
 
-  // Packs the interval of each symbol.
-  void pack(const std::int32_t* symbols, std::size_t count, std::uint32_t* packed) const {
+  void pack_symbols(const std::int32_t* symbols, std::size_t count, std::uint32_t* packed) const {
     Integers before{};
     Integers own{};
     Integers sum{};
@@ -90,8 +154,7 @@ class FewCategories {
     }
   }
 
-  // Makes the bounds of all rows, for `find`.
-  void prepare(std::size_t count) {
+  void make_bounds(std::size_t count) {
     Integers sum{};
     for (std::size_t j = 0; j < categories_; ++j) {
       const float* numbers = of_category(j);
@@ -118,65 +181,22 @@ class FewCategories {
                 static_cast<std::int32_t>(kTotalFrequency));
   }
 
-  // The bounds above each symbol of value i, `step` apart.
-  struct Search {
-    const std::int32_t* bounds = nullptr;
-    std::size_t step = 0;
-    std::uint32_t categories = 0;
-
-    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
-      const auto wanted = static_cast<std::int32_t>(quantile);
-      if (categories == 2) {  // no loop, no branch
-        const auto bound = static_cast<std::uint32_t>(bounds[i]);
-        const std::uint32_t symbol = bound <= quantile ? 1 : 0;
-        const std::uint32_t all = 0u - symbol;  // its bits
-        return {symbol, {bound & all, bound + ((kTotalFrequency - bound) & all)}};
-      }
-      std::uint32_t symbol = 0;
-      for (std::size_t j = 0; j + 1 < categories; ++j)
-        symbol += bounds[j * step + i] <= wanted ? 1 : 0;
-      const std::int32_t low = symbol == 0 ? 0 : bounds[(symbol - 1) * step + i];
-      return {
-          symbol,
-          {static_cast<std::uint32_t>(low), static_cast<std::uint32_t>(bounds[symbol * step + i])}};
-    }
-  };
-
-  [[nodiscard]] Search search(std::size_t first) const {
-    return {&bounds_[first], values_, categories_};
-  }
-
-  // Writes the values of row i.
-  void write(std::size_t i, std::uint16_t* to) const {
-    to[0] = 0;
-    for (std::size_t j = 0; j < categories_; ++j)
-      to[j + 1] = static_cast<std::uint16_t>(bounds_[j * values_ + i]);
-  }
-
- private:
-  using Integers = std::array<std::int32_t, kBlock>;
-
-  // 16 KiB, half of an L1 cache.
-  static constexpr std::size_t kNumbers = 4096;
-
-  [[nodiscard]] const float* of_category(std::size_t j) const { return &numbers_[j * values_]; }
-
   void read_transposed(const std::byte* const* rows, std::size_t count) {
-    with_float_type(layout_.type, [&]<class T>(const T*, const auto& number) {
+    with_dtype(FloatTypes(), layout_.type, [&]<class T>(const T*) {
       const auto stride = static_cast<std::ptrdiff_t>(layout_.stride);
       for (std::size_t i = 0; i < count; ++i) {
         const std::byte* at = rows[i];
         float* to = &numbers_[i];
         for (std::size_t j = 0; j < categories_; ++j, at += stride, to += values_)
-          *to = static_cast<float>(number(load<T>(at)));
+          *to = static_cast<float>(load<T>(at));
       }
     });
   }
 
   void read_bernoulli(const std::byte* const* rows, std::size_t count) {
-    with_float_type(layout_.type, [&]<class T>(const T*, const auto& number) {
+    with_dtype(FloatTypes(), layout_.type, [&]<class T>(const T*) {
       for (std::size_t i = 0; i < count; ++i) {
-        const auto second = static_cast<double>(number(load<T>(rows[i])));
+        const auto second = static_cast<double>(load<T>(rows[i]));
         numbers_[i] = layout_.logits() ? 0.0f : static_cast<float>(1.0 - second);
         numbers_[values_ + i] = static_cast<float>(second);
       }

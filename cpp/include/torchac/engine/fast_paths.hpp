@@ -9,7 +9,7 @@
 
 namespace torchac {
 
-enum class Path : std::uint8_t {
+enum class FastPath : std::uint8_t {
   kThread,       // a thread was started
   kEncodeLut,    // lookup tables were prepared for encoding,
   kDecodeLut,    // for decoding
@@ -20,14 +20,14 @@ enum class Path : std::uint8_t {
   kCount
 };
 
-inline constexpr std::array<std::string_view, static_cast<std::size_t>(Path::kCount)> kPathNames{
-    "thread", "encode lookup table", "decode lookup table", "shared rows",
-    "trees",  "SIMD search",         "SIMD across streams"};
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(FastPath::kCount)>
+    kPathNames{"thread", "encode lookup table", "decode lookup table", "shared rows",
+               "trees",  "SIMD search",         "SIMD across streams"};
 
 inline std::array<std::atomic<std::uint64_t>, kPathNames.size()> path_counts{};
 
-inline void count(Path path) {
-  path_counts[static_cast<std::size_t>(path)].fetch_add(1, std::memory_order_relaxed);
+inline void record(FastPath path, std::uint64_t times = 1) {
+  path_counts[static_cast<std::size_t>(path)].fetch_add(times, std::memory_order_relaxed);
 }
 
 }  // namespace torchac
