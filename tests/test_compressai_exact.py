@@ -331,7 +331,7 @@ class Frames(MeanScaleHyperprior):  # type: ignore[misc]
 def test_a_part_of_a_model() -> None:
     model = Frames(6, 8)
     model.update()
-    with pytest.raises(TypeError, match="returns no strings and shape"):
+    with pytest.raises(TypeError, match="does not return strings and shape"):
         accelerate(model, exact=an_image())
     with pytest.raises(TypeError, match="Sequential has no method compress"):
         accelerate(nn.Sequential(GaussianConditional([1.0])), exact=an_image())
