@@ -11,7 +11,7 @@ import torch
 
 from torchac import _core, _tensors
 from torchac._checks import check_bounds, check_parameter, check_range
-from torchac._core import Family, Problem
+from torchac._core import Problem
 from torchac._tensors import Array, broadcast
 from torchac.models._base import Model
 
@@ -31,8 +31,8 @@ class _Parametric(Model):
 
     @property
     @abstractmethod
-    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
-        """The family and the parameters of each component."""
+    def _components(self) -> list[tuple[str, dict[str, Array]]]:
+        """The name of the family and the parameters of each component."""
 
     @property
     def _weights(self) -> list[Array]:
@@ -66,7 +66,7 @@ _WEIGHT = "finite numbers that are not negative"
 
 
 class _LocationScale(_Parametric):
-    _family: ClassVar[Family]
+    _family: ClassVar[str]
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class _LocationScale(_Parametric):
         self.scale = broadcast("scale", scale, self.shape)
 
     @property
-    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
+    def _components(self) -> list[tuple[str, dict[str, Array]]]:
         return [(self._family, {"loc": self.loc, "scale": self.scale})]
 
     @property
@@ -136,7 +136,7 @@ class Normal(_LocationScale):
         tensor([  3, -18], dtype=torch.int32)
     """
 
-    _family = Family("normal")
+    _family = "normal"
 
 
 class Laplace(_LocationScale):
@@ -156,7 +156,7 @@ class Laplace(_LocationScale):
         See `Normal`.
     """
 
-    _family = Family("laplace")
+    _family = "laplace"
 
 
 class Logistic(_LocationScale):
@@ -176,7 +176,7 @@ class Logistic(_LocationScale):
         See `Normal`.
     """
 
-    _family = Family("logistic")
+    _family = "logistic"
 
 
 class Mixture(_Parametric):
@@ -232,7 +232,7 @@ class Mixture(_Parametric):
             _check_largest(weights)
 
     @property
-    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
+    def _components(self) -> list[tuple[str, dict[str, Array]]]:
         weights = self._weights
         return [
             (part._family, {"loc": part.loc, "scale": part.scale, "weight": weights[k]})
