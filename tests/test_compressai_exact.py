@@ -287,7 +287,7 @@ def test_what_is_refused(make: Callable[[], Any], message: str) -> None:
         (torch.rand(3, 64, 64), ValueError, r"shape \(3, 64, 64\)"),
         (torch.ones(1, 3, 64, 64).byte(), ValueError, "torch.uint8: expected"),
         (torch.full((1, 3, 64, 64), torch.nan), ValueError, "not finite"),
-        ({}, ValueError, "no exact networks"),
+        ({}, ValueError, "without exact networks"),
         ({f"h_t.{CHILD}.program": torch.zeros(1)}, ValueError, "h_t, which"),
         ({f"h_s.{CHILD}.program": torch.zeros(1).byte()}, ValueError, "Expecting value"),
     ],
