@@ -324,16 +324,18 @@ def seconds(function: Callable[[], object], rounds: int) -> float:
 def seconds_of_products(network: nn.Module, x: tuple[Tensor, ...]) -> float:
     """The time of the products of matrices alone."""
     spent = 0.0
-    product = torch.baddbmm
 
-    def timed(*args: Any, **kwargs: Any) -> Tensor:
+    def timed(product: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         nonlocal spent
         start = time.process_time()
         y = product(*args, **kwargs)
         spent += time.process_time() - start
         return y
 
-    with mock.patch.object(torch, "baddbmm", timed):
+    with contextlib.ExitStack() as patches:
+        for name in ("bmm", "baddbmm"):
+            product = partial(timed, getattr(torch, name))
+            patches.enter_context(mock.patch.object(torch, name, product))
         network(*x)
     return spent
 
