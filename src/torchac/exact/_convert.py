@@ -318,7 +318,7 @@ class _Converter:
         if node.op == "placeholder":
             position = sum(isinstance(step.operation, (Input, Tokens)) for step in self._steps)
             given = self._batches[batch]
-            return given[position] if position < len(given) else None
+            return given[position] if position < len(given) else next(iter(node.args), None)
         if node.op == "get_attr":
             return operator.attrgetter(str(node.target))(self._traced)
         if node.op == "output":
@@ -356,10 +356,10 @@ class _Converter:
             rule(self, *args, **kwargs) if module is None else rule(self, module, *args, **kwargs)
         )
 
-    def _input(self) -> Value | None:
+    def _input(self) -> Any:
         given = self.floats()
-        if given[0] is None:
-            return None  # it has its default
+        if not isinstance(given[0], torch.Tensor):
+            return given[0]  # its default
         assert self._node is not None
         count = _vocabulary(self._node, self._traced)
         if count is not None:
@@ -378,6 +378,8 @@ class _Converter:
             return {kind: [self._output(item) for item in made]}
         if isinstance(made, dict) and all(isinstance(name, str) for name in made):
             return {"dict": [[name, self._output(item)] for name, item in made.items()]}
+        if isinstance(made, _layers.Unfinished):
+            raise self.refused(f"the module returns {made.what}")
         raise self.refused(f"the module returns {type(made).__name__}: expected tensors")
 
     def _compare(self, network: Network, expected: list[Any]) -> None:

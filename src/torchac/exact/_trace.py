@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from torchac.exact._errors import Refused
+from torchac.exact._rewritten import has_rewritten, rewrite
 
 CONVOLUTIONS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
     nn.Conv1d: functional.conv1d,
@@ -52,6 +53,9 @@ def trace(module: nn.Module, inputs: int) -> Traced:
     except RuntimeError as error:
         raise Refused(f"the module cannot be copied: {error}") from None
     root = root.eval().to("cpu", torch.float64).requires_grad_(requires_grad=False)
+    computing = root
+    if has_rewritten(root):
+        root = rewrite(copy.deepcopy(root))
     tracer = _Tracer(root)
     if tracer.is_leaf_module(root, ""):
         root = nn.Sequential()
@@ -67,7 +71,7 @@ def trace(module: nn.Module, inputs: int) -> Traced:
             "depend on values, and values must not be changed in part: split it into modules that "
             "can be, or write that with torch.where, cat and slices"
         ) from error
-    return Traced(root, fx.GraphModule(root, graph), tracer.paths)
+    return Traced(computing, fx.GraphModule(root, graph), tracer.paths)
 
 
 _DIFFERS_IN_TRAINING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)

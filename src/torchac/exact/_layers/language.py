@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from torchac.exact import _rewritten
 from torchac.exact._grid import TINY, power_of_two
 from torchac.exact._layers.arithmetic import SCORES, limited
 from torchac.exact._layers.products import linear
@@ -22,6 +23,7 @@ from torchac.exact._layers.registry import (
     Mask,
     Positions,
     Value,
+    Weights,
     register,
     value_of,
 )
@@ -177,6 +179,22 @@ def attention(
     if attn_mask is not None:
         is_causal = _is_causal(c, attn_mask)
     return attend(c, replace(scores, causal=is_causal, softmax=True), value)
+
+
+@register(functions=[_rewritten.attend])
+def attention_of_module(c: Converter, q: Value, k: Value, v: Value, mask: Any) -> Value:
+    """What nn.MultiheadAttention does between its products with weights."""
+    if isinstance(mask, Mask):
+        mask = Mask([~m if m.dtype == torch.bool else m for m in mask.floats])
+    elif isinstance(mask, torch.Tensor) and mask.dtype == torch.bool:
+        mask = ~mask
+    return attention(c, q, k, v, mask)
+
+
+@register(functions=[_rewritten.no_weights])
+def no_weights(c: Converter, y: Value) -> tuple[Value, Weights]:
+    """What nn.MultiheadAttention returns."""
+    return y, Weights()
 
 
 def _scores(c: Converter, q: Value, k: Value, floats: list[torch.Tensor]) -> Attending:

@@ -110,9 +110,7 @@ class Mask(Unfinished):
     floats: list[torch.Tensor]
 
     what = "numbers that depend on sizes, which may only mask scores of attention"
-    takers = frozenset(
-        ("masked_fill", "masked_fill_", "where", "add", "iadd", "scaled_dot_product_attention")
-    )
+    takers = _names("masked_fill masked_fill_ where add iadd attend scaled_dot_product_attention")
 
 
 @dataclass(frozen=True)
@@ -124,6 +122,13 @@ class Positions(Unfinished):
 
     what = "positions, which may only select the first rows of weights"
     takers = frozenset(("unsqueeze", "getitem", "embedding", "Embedding", "to", "long"))
+
+
+class Weights(Unfinished):
+    """The weights of attention, which no network returns."""
+
+    what = "the weights of attention: take its output alone"
+    takers = _names("getitem")
 
 
 class Converter(Protocol):
