@@ -266,7 +266,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "dropout": (lambda m, y, q, k, v, t: attention(q, k, v, dropout_p=0.1), "drops values also"),
     "scores": (lambda m, y, q, k, v, t: q @ k.mT, "scores of attention|returns Attending"),
     "relu": (lambda m, y, q, k, v, t: (q @ k.mT).relu() @ v, "scores of attention"),
-    "linear attention": (lambda m, y, q, k, v, t: q @ (k.mT @ v), "nor of attention"),
+    "linear attention": (lambda m, y, q, k, v, t: q @ (k.mT @ v), "nor one of attention"),
     "no softmax": (lambda m, y, q, k, v, t: (q @ k.mT) @ v, "no softmax follows"),
     "twice": (lambda m, y, q, k, v, t: (q @ k.mT).softmax(-1).softmax(-1) @ v, "between the two"),
     "alone": (lambda m, y, q, k, v, t: y.softmax(-1), r"Categorical\(logits=...\)"),

@@ -277,12 +277,13 @@ class _Converter:
         return None if source is None else self._floats.get(source)
 
     def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
-        """Rounds a value for a sum over dimensions that takes so many bits."""
+        """Rounds a value to a number of bits, for a sum over dimensions."""
         bits = min(bits, _MOST_BITS)
         if bits < _FEWEST_BITS:
             raise self.refused(
-                f"its sums have so many or so large terms that values of {bits} bits are all that "
-                "2^53 has room for: split it, or rescale its bias"
+                f"its sums have too many terms, or terms that are too large beside others: of the "
+                f"53 bits of a sum, {max(bits, 0)} are left for its inputs, and {_FEWEST_BITS} are "
+                "needed. Split it, or rescale its bias"
             )
         for known in self._rounded.get(value.index, []):
             if bits - 6 <= known.grid.collapse(dims).bits <= bits:
@@ -347,7 +348,9 @@ class _Converter:
         if not _layers.depends(args, kwargs):
             if module is None and (rule is not None or _name_of(node) in _layers.CREATE):
                 return self.floats()[0]  # of weights alone
-            raise self.refused("it depends on no input, so it may be random: save its numbers")
+            raise self.refused(
+                "it depends on no input, so it may be random: register its numbers as a buffer"
+            )
         if rule is None:
             raise self.refused(
                 "it is not known to be exact. Known are " + _layers.KNOWN + ": write it with these"

@@ -41,7 +41,7 @@ class Traced:
 
 
 def trace(module: nn.Module, inputs: int) -> Traced:
-    """Traces a module that is called with so many inputs, and defaults for others."""
+    """Traces a module that is called with a number of inputs, and defaults for others."""
     for name, part in module.named_modules():
         if part.training and isinstance(part, _DIFFERS_IN_TRAINING) and getattr(part, "p", 1) > 0:
             raise Refused(
@@ -69,7 +69,8 @@ def trace(module: nn.Module, inputs: int) -> Traced:
         raise Refused(
             f"{where} cannot be traced: {type(error).__name__}: {error}. What is done must not "
             "depend on values, and values must not be changed in part: split it into modules that "
-            "can be, or write that with torch.where, cat and slices"
+            "can be, or write that with cat and slices; sizes of new tensors go into a tuple, as "
+            "in torch.zeros((n, n))"
         ) from error
     return Traced(computing, fx.GraphModule(root, graph), tracer.paths)
 
@@ -84,9 +85,13 @@ def _defaults(root: nn.Module, inputs: int) -> dict[str, Any]:
     taken = [p for p in parameters if p.kind in kinds]
     needed = [p for p in taken if p.default is inspect.Parameter.empty]
     if not len(needed) <= inputs <= len(taken):
-        raise Refused(
-            f"the module takes {len(needed)} to {len(taken)} inputs, a batch has {inputs}"
+        most = len(taken)
+        takes = (
+            f"{most} input{'s' * (most != 1)}"
+            if len(needed) == most
+            else (f"{len(needed)} to {most} inputs")
         )
+        raise Refused(f"the module takes {takes}, the batch has {inputs}")
     return {p.name: p.default for p in taken[inputs:]}
 
 

@@ -115,7 +115,7 @@ class Mask(Unfinished):
 
 @dataclass(frozen=True)
 class Positions(Unfinished):
-    """The whole numbers below a size, in the last of so many dimensions."""
+    """The whole numbers below a size, in the last of `ndim` dimensions."""
 
     stop: Size
     ndim: int = 1
@@ -145,7 +145,7 @@ class Converter(Protocol):
         """Adds a step."""
 
     def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
-        """Rounds a value for a sum over dimensions that takes so many bits."""
+        """Rounds a value to a number of bits, for a sum over dimensions."""
 
     def limit(self, value: Value, most: torch.Tensor, seen: float) -> Value:
         """Limits a value, where that makes its bound smaller."""

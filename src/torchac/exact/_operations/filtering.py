@@ -226,7 +226,7 @@ def _size(row: Sequence[float]) -> float:
 def _combine(
     row: Sequence[float], parts: Sequence[torch.Tensor], out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """The sum of parts times the numbers of a row, which are equal but for their signs."""
+    """The sum of parts times the numbers of a row, which differ in their signs only."""
     used = [(factor, x) for factor, x in zip(row, parts, strict=True) if factor]
     used.sort(key=lambda pair: pair[0] < 0)
     (size, y), *others = used
