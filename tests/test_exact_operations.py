@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from torchac import exact
+from torchac import exact, testing
 from torchac.exact._grid import Grid, Unproved, lowest_bit, power_of_two, uniform
 from torchac.exact._operations import elementwise, pooling, rounding, shapes, tables
 from torchac.exact._operations.base import Operation
@@ -363,6 +363,7 @@ FILTERED: dict[str, Callable[[], nn.Module]] = {
     "raster": lambda: raster(4, 5),
     "four": lambda: nn.Conv2d(3, 4, (4, 7), padding=3),
     "five": lambda: nn.Conv1d(3, 140, 5, padding=1),
+    "taps far apart": lambda: nn.ConvTranspose1d(3, 4, 9, 2, 3, dilation=3),
     "large bias": lambda: with_bias(nn.Conv2d(3, 4, 3), 1e3),
 }
 
@@ -419,3 +420,34 @@ def test_fewer_products_are_those_of_integers(
     assert sums(x).equal(in_integers(sums, x))
     assert not used
     assert sums(x[:0]).shape[0] == 0
+
+
+def test_fewer_products_in_all_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where batches differ in whether they are quicker so, or in how large values are."""
+    from torchac.exact._operations import correlation
+    from torchac.exact._operations.filtering import Filter
+
+    torch.manual_seed(0)
+    layers = (nn.ConvTranspose2d(32, 40, 5, 2, 2, 1), nn.LeakyReLU(), raster(40, 36))
+    module = nn.Sequential(*layers, checkerboard(36, 32), nn.Conv2d(32, 33, 3)).eval()
+    x = torch.randn(8, 32, 5, 6)
+    network = exact.convert(module, [x])
+    x[2] *= 20  # in part of the headroom
+    x[3] *= 100  # and beyond it
+    with monkeypatch.context() as patch:
+        patch.setattr(correlation, "_FEWEST_PLACES", 1 << 30)
+        expected = network(x)
+    used: list[Any] = []
+    apply = Filter.apply
+
+    def noted(*args: Any) -> torch.Tensor:
+        used.append(args)
+        return apply(*args)
+
+    monkeypatch.setattr(Filter, "apply", noted)
+    assert all(y.equal(expected) for _, y in testing.ways(network, x))
+    with monkeypatch.context() as patch:
+        patch.setattr(correlation, "_FEWEST_PLACES", 1)
+        some = torch.cat([network(one) for one in x.split(1)])
+    assert some.equal(expected)
+    assert used

@@ -272,8 +272,8 @@ class _Phase:
 
 
 def _side(phases: list[_Phase]) -> int:
-    """What sizes of boxes are multiples of."""
-    return max(1 if p.filter is None else p.filter.side for p in phases)
+    """What sizes of boxes are multiples of: 1 unless some phases are filtered."""
+    return math.lcm(*(p.filter.side for p in phases if p.filter is not None))
 
 
 def _whole(box: list[slice], phases: list[_Phase]) -> list[slice]:

@@ -113,10 +113,12 @@ class Filter:
         """
         totals: dict[tuple[int, ...], torch.Tensor] = {}
         for block in self._blocks:
-            first = block.schemes[0]
-            sums = [u for row in first.weights for u in _sums_of_weights(block, row, self._weight)]
             grows = itertools.product(*(map(_size, s.inputs) for s in block.schemes))
-            sizes = [u.abs() @ bound * math.prod(g) for u, g in zip(sums, grows, strict=True)]
+            sizes = [
+                u.abs() @ bound * math.prod(next(grows))
+                for row in block.schemes[0].weights
+                for u in _sums_of_weights(block, row, self._weight)
+            ]
             for at in itertools.product(range(2), repeat=len(block.schemes)):
                 rows = [s.out[i % len(s.out)] for s, i in zip(block.schemes, at, strict=True)]
                 for size, factors in zip(sizes, itertools.product(*rows), strict=True):
