@@ -448,6 +448,6 @@ def test_fewer_products_in_all_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(y.equal(expected) for _, y in testing.ways(network, x))
     with monkeypatch.context() as patch:
         patch.setattr(correlation, "_FEWEST_PLACES", 1)
-        some = torch.cat([network(one) for one in x.split(1)])
+        some = torch.cat([network(one) for one in x[:, None]])
     assert some.equal(expected)
     assert used

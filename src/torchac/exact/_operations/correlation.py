@@ -20,9 +20,9 @@ _FEWEST_PLACES = 128
 _COLUMNS = 1 << 10
 _COLUMNS_OF_TILES = 1 << 11
 _BYTES_OF_COLUMNS = 1 << 23
-_BYTES_OF_TILES = 1 << 23
+_BYTES_OF_TILES = 1 << 22
 _BYTES_OF_CHANNELS = 1 << 19
-_BYTES_TO_KEEP = 24 << 20
+_BYTES_TO_KEEP = 20 << 20
 
 
 class Correlation(Operation):
