@@ -21,7 +21,8 @@ struct InstructionSets {
 
   // The name of the largest set.
   [[nodiscard]] std::string_view name() const {
-    return avx512 ? "avx512" : avx2 ? "avx2" : "baseline";
+    if (avx512) return "avx512";
+    return avx2 ? "avx2" : "baseline";
   }
 };
 
