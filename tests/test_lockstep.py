@@ -231,3 +231,15 @@ def test_bad_input(case: Any) -> None:
     call, kind, message = case
     with pytest.raises(kind, match=message):
         call(torchac.BatchEncoder(2))
+
+
+@pytest.mark.parametrize("name", ["few categories", "CDF"])
+def test_values_of_streams_that_are_not_active_do_not_matter(name: str) -> None:
+    values, active = values_for("few categories"), torch.arange(B) % 3 > 0
+    others = torch.where(active[:, None], values, torch.nan)
+    streams = []
+    for each in (values, others):
+        encoder = torchac.BatchEncoder(B)
+        encoder.encode(MODELS[name], each, active=active)
+        streams.append(encoder.finish())
+    assert streams[0] == streams[1]

@@ -206,10 +206,8 @@ def check_values(values: Any) -> Array:
 _NUMBERS_AND_BOOLS = NUMBERS | BOOLS
 
 
-def check_index(index: Any) -> Array | None:
+def check_index(index: Any) -> Array:
     """An index of any integer type."""
-    if index is None:
-        return None
     array: Array = check_array("index", index)
     check_elements("index", array)
     check_dtype("index", array, INTEGERS)
@@ -221,9 +219,10 @@ def check_rows(name: str, cdf: Any, allowed: dict[Any, Any]) -> Array:
     rows: Array = check_array(name, cdf)
     check_elements(name, rows)
     check_dtype(name, rows, allowed)
-    if not rows.ndim or not MIN_LP <= rows.shape[-1] <= MAX_LP:
+    shape = rows.shape
+    if not shape or not MIN_LP <= shape[-1] <= MAX_LP:
         raise ValueError(
-            f"{name} has shape {tuple(rows.shape)}: expected (N1, …, Nm, Lp) "
+            f"{name} has shape {tuple(shape)}: expected (N1, …, Nm, Lp) "
             f"with {MIN_LP} <= Lp <= {MAX_LP} values in each row"
         )
     return rows

@@ -27,8 +27,10 @@ def to_decode(model: Model, index: Any, shape: tuple[int, ...] | None = None) ->
     """Room for values: of the shape of the model or its index, unless another one is given."""
     index = model.check_index(index)
     if shape is None:
-        shape = model.shape if index is None else tuple(index.shape)
-    return Item(*model.broadcast_to(shape, index), np.empty(shape, model.dtype))
+        if index is None:
+            return Item(model, None, np.empty(model.shape, model.decoded_dtype))
+        shape = tuple(index.shape)
+    return Item(*model.broadcast_to(shape, index), np.empty(shape, model.decoded_dtype))
 
 
 # One stream, or several in lockstep
@@ -42,14 +44,28 @@ def encode(encoder: _core.Encoder, item: Item) -> None:
 
 
 def try_encode(
-    encoder: _core.Encoder, item: Item, streams: list[int] | None = None
+    encoder: _core.Encoder,
+    item: Item,
+    streams: list[int] | None = None,
+    original: Item | None = None,
 ) -> Report | None:
-    """Encodes values into these streams, or all; tells why not."""
-    if not item.model.on_host:
+    """Encodes values into these streams, or all; tells why not.
+
+    `original` is the item that this one stands for, on the host. Marks check its values.
+    """
+    model, elements, values = item
+    if type(model) is not CdfModel:
+        core: Any = model.to_core(elements)
+        return encoder.encode_values(core, _tensors.numbers(values), streams)
+    if not model.on_host and original is None:
         for less in reduce_for_host([item]) or []:
-            if _encode(encoder, less, streams, original=item) is None:
+            if try_encode(encoder, less, streams, item) is None:
                 return None
-    return _encode(encoder, item, streams)
+    rows, noted = model.to_core(elements), None
+    if original is not None:
+        noted = _tensors.view(original.values), original.model.bounds[1] + 1
+    symbols = _tensors.view(values)
+    return encoder.encode(rows, symbols, model.check, model.clamp, noted, streams)
 
 
 def decode(decoder: _core.Decoder, item: Item) -> NDArray:
@@ -59,6 +75,16 @@ def decode(decoder: _core.Decoder, item: Item) -> NDArray:
         raise explain(report, item)
     values: NDArray = item.values
     return values
+
+
+def try_decode(
+    decoder: _core.Decoder, item: Item, streams: list[int] | None = None
+) -> Report | None:
+    """Decodes values of these streams, or all; tells why not."""
+    core: Any = item.model.to_core(item.elements)
+    if type(item.model) is CdfModel:
+        return decoder.decode(core, item.values, streams)
+    return decoder.decode_values(core, item.values, streams)
 
 
 def check_end(decoder: _core.Decoder) -> None:
@@ -83,7 +109,8 @@ def measure(item: Item) -> Any:
             costs = _tensors.like(_core.costs(), _tensors.as_tensor(model.parameters[0]))
             return model.like_parameters(costs[sizes.long()])
     bits = np.empty(tuple(item.values.shape))
-    report = _for([item], _core.measure, _core.measure_values)(*_to_core(item), bits)
+    [core], [values] = _to_core([item])
+    report = _for([item], _core.measure, _core.measure_values)(core, values, bits)
     if report is not None:
         raise explain(report, item)
     return model.like_parameters(bits)
@@ -96,7 +123,7 @@ def encode_items(items: list[Item], packed: bool, threads: int) -> Streams:
     """Encodes items, each into a stream of its own."""
     encode = _for(items, _core.encode_items, _core.encode_value_items)
     for some in _attempts(items):
-        models, values = _each_to_core(some)
+        models, values = _to_core(some)
         streams: Streams | Report = encode(models, values, *_options(some), packed, threads)
         if not isinstance(streams, Report):
             return streams
@@ -108,7 +135,8 @@ def encode_batch(item: Item, packed: bool, threads: int) -> Streams:
     """Encodes one array, of which each item of the batch is a part of the first dimension."""
     encode = _for([item], _core.encode_batch, _core.encode_value_batch)
     for some in _attempts([item]):
-        streams: Streams | Report = encode(*_to_core(*some), *_options(some), packed, threads)
+        [model], [values] = _to_core(some)
+        streams: Streams | Report = encode(model, values, *_options(some), packed, threads)
         if not isinstance(streams, Report):
             return streams
         report = streams
@@ -119,7 +147,8 @@ def encode_chunks(item: Item, threads: int) -> Packed:
     """Encodes one array in several streams, which threads share: runs of values, of one length."""
     encode = _for([item], _core.encode_parts, _core.encode_value_parts)
     for some in _attempts([item]):
-        streams: Packed | Report = encode(*_to_core(*some), _values_per_stream(item), threads)
+        [model], [values] = _to_core(some)
+        streams: Packed | Report = encode(model, values, _values_per_stream(item), threads)
         if isinstance(streams, Packed):
             return streams
         report = streams
@@ -129,7 +158,7 @@ def encode_chunks(item: Item, threads: int) -> Packed:
 def decode_items(items: list[Item], streams: Encoded, threads: int) -> list[Any]:
     """Decodes items, and gives each where the parameters of its model are."""
     decode = _for(items, _core.decode_items, _core.decode_value_items)
-    models, _ = _each_to_core(items)
+    models = [item.model.to_core(item.elements) for item in items]
     report: Report | None = decode(models, streams, [item.values for item in items], threads)
     if report is not None:
         raise explain(report, items[report.item], item_prefix(report.item))
@@ -139,7 +168,8 @@ def decode_items(items: list[Item], streams: Encoded, threads: int) -> list[Any]
 def decode_batch(item: Item, streams: Encoded, threads: int) -> Any:
     """Decodes what `encode_batch` encoded, and gives it where the model's parameters are."""
     decode = _for([item], _core.decode_batch, _core.decode_value_batch)
-    report: Report | None = decode(_to_core(item)[0], streams, item.values, threads)
+    model = item.model.to_core(item.elements)
+    report: Report | None = decode(model, streams, item.values, threads)
     if report is not None:
         raise explain(report, item, batch=True)
     return item.model.like_parameters(item.values)
@@ -148,8 +178,8 @@ def decode_batch(item: Item, streams: Encoded, threads: int) -> Any:
 def decode_chunks(item: Item, streams: Packed, threads: int) -> NDArray:
     """Decodes what `encode_chunks` encoded."""
     decode = _for([item], _core.decode_parts, _core.decode_value_parts)
-    size = _values_per_stream(item)
-    report: Report | None = decode(_to_core(item)[0], streams, item.values, size, threads)
+    model, size = item.model.to_core(item.elements), _values_per_stream(item)
+    report: Report | None = decode(model, streams, item.values, size, threads)
     if report is not None:
         raise explain(report, item)
     values: NDArray = item.values
@@ -198,42 +228,14 @@ def explain_mark(report: Report, prefix: str = "") -> CorruptStreamError:
 # The core has its functions twice: for CDFs, and for all other models
 
 
-def _encode(
-    encoder: _core.Encoder, item: Item, streams: list[int] | None, original: Item | None = None
-) -> Report | None:
-    model, elements, values = item
-    if not isinstance(model, CdfModel):
-        core: Any = model.to_core(elements)
-        return encoder.encode_values(core, _tensors.numbers(values), streams)
-    rows, noted = model.to_core(elements), None
-    if original is not None:
-        noted = _tensors.view(original.values), original.model.bounds[1] + 1
-    symbols = _tensors.view(values)
-    return encoder.encode(rows, symbols, model.check, model.clamp, noted, streams)
-
-
-def try_decode(
-    decoder: _core.Decoder, item: Item, streams: list[int] | None = None
-) -> Report | None:
-    """Decodes values of these streams, or all; tells why not."""
-    core: Any = item.model.to_core(item.elements)
-    if isinstance(item.model, CdfModel):
-        return decoder.decode(core, item.values, streams)
-    return decoder.decode_values(core, item.values, streams)
-
-
 def _for(items: list[Item], of_cdfs: Any, of_values: Any) -> Any:
-    return of_cdfs if items and isinstance(items[0].model, CdfModel) else of_values
+    return of_cdfs if items and type(items[0].model) is CdfModel else of_values
 
 
-def _to_core(item: Item) -> tuple[Any, Any]:
-    view = _for([item], _tensors.view, _tensors.numbers)
-    return item.model.to_core(item.elements), view(item.values)
-
-
-def _each_to_core(items: list[Item]) -> tuple[list[Any], list[Any]]:
-    both = [_to_core(item) for item in items]
-    return [model for model, _ in both], [values for _, values in both]
+def _to_core(items: list[Item]) -> tuple[list[Any], list[Any]]:
+    view = _for(items, _tensors.view, _tensors.numbers)
+    models = [model.to_core(elements) for model, elements, _ in items]
+    return models, [view(values) for _, _, values in items]
 
 
 def _options(items: list[Item]) -> tuple[bool, ...]:

@@ -160,14 +160,18 @@ def like(result: Any, *arguments: Any) -> Any:
     for argument in arguments:
         if isinstance(argument, np.ndarray):
             return result if isinstance(result, np.ndarray) else result.numpy()
-    if isinstance(result, torch.Tensor):
+    if not isinstance(result, np.ndarray):
         return result
     device = CPU
     for argument in arguments:
         if not argument.is_cpu:
             device = argument.device
             break
-    if result.dtype.char == "d" and widest_float(device) is not torch.float64:
+    if (
+        result.itemsize == 8
+        and result.dtype.kind == "f"
+        and widest_float(device) is not torch.float64
+    ):
         result = result.astype(np.float32)
     tensor = torch.from_numpy(result)
     return tensor if device is CPU else tensor.to(device)

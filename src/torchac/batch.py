@@ -231,7 +231,7 @@ def decode_batch(
         count = len(model if isinstance(model, list) else index or ())
         with naming_items(_split_model(model, index, count)) as each:
             items = [_coding.to_decode(*pair) for pair in each]
-        streams = _check_streams(byte_streams, [tuple(item.values.shape) for item in items])
+        streams = _check_streams(byte_streams, [item.values.shape for item in items])
         return _coding.decode_items(items, streams, threads)
     shape = model.batch_shape(model.check_index(index))
     streams = _check_streams(byte_streams, [shape[1:]] * shape[0])

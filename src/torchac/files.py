@@ -110,7 +110,7 @@ class Writer:
         _check_name(name)
         values = _checks.check_values(values)
         _check_shape(tuple(values.shape))
-        segment = _encode(to_model(model).fit(values, index), values, name, threads)
+        segment = _encode(to_model(model).fit(values, index, checked=True), values, name, threads)
         with self._lock:
             self._check_open()
             if name in self._names:
@@ -445,8 +445,9 @@ def _decode(
     threads: int,
 ) -> Any:
     """The values of a segment. Raises CorruptStreamError, with what it does, unless it has them."""
-    item = _coding.to_decode(model, index, tuple(header.shape))
+    shape = tuple(header.shape)
     if header.kind != Kind.CODED:
+        model.broadcast_to(shape, model.check_index(index))  # raises if it does not
         try:
             return model.like_parameters(_file_format.stored(header, payload))
         except CorruptStreamError as error:
@@ -454,6 +455,7 @@ def _decode(
     lengths = np.array(header.lengths, np.int64)
     packed = _core.Packed(np.frombuffer(payload, np.uint8), lengths)
     try:
+        item = _coding.to_decode(model, index, shape)
         values = _coding.decode_chunks(item, packed, threads)
         found = _file_format.checksum(_core.checksum(_tensors.numbers(values)))
     except CorruptStreamError:

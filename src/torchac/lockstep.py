@@ -75,9 +75,13 @@ class BatchEncoder:
             RuntimeError: As `Encoder.encode`.
         """
         streams = _ActiveStreams.of(active, self._size)
-        item = to_model(model).fit(values, index)
-        _check_batch("values", tuple(item.values.shape), self._size)
-        item = streams.select(item)
+        values = _checks.check_values(values)
+        shape = tuple(values.shape)
+        _check_batch("values", shape, self._size)
+        model = to_model(model)
+        model, elements = model.broadcast_to(shape, model.check_index(index))
+        model, elements, values = streams.select(Item(model, elements, values))
+        item = model.fit(values, elements, checked=True)
         streams.check(_coding.try_encode(self._core, item, streams.numbers), item)
 
     def mark(self, *, active: Array | None = None) -> None:

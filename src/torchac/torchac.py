@@ -80,7 +80,8 @@ def encode_float_cdf(
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    return _encode(_of_floats(cdf_float, normalize), sym, index, check_input_bounds)
+    model = cdf_model(cdf_float, normalize, name="cdf_float", allowed=FLOAT_ROWS)
+    return _encode(model, sym, index, check_input_bounds)
 
 
 def decode_float_cdf(
@@ -114,7 +115,8 @@ def decode_float_cdf(
         See `encode_float_cdf`.
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    symbols: ArrayT = _decode(_of_floats(cdf_float, normalize), byte_stream, index)
+    model = cdf_model(cdf_float, normalize, name="cdf_float", allowed=FLOAT_ROWS)
+    symbols: ArrayT = _decode(model, byte_stream, index)
     return symbols
 
 
@@ -154,7 +156,8 @@ def encode_int16_normalized_cdf(
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    return _encode(_of_integers(cdf_int), sym, index, check_input_bounds)
+    model = cdf_model(cdf_int, False, name="cdf_int", allowed=INT16_ROWS)
+    return _encode(model, sym, index, check_input_bounds)
 
 
 def decode_int16_normalized_cdf(
@@ -179,16 +182,9 @@ def decode_int16_normalized_cdf(
     Example:
         See `encode_int16_normalized_cdf`.
     """
-    symbols: ArrayT = _decode(_of_integers(cdf_int), byte_stream, index)
+    model = cdf_model(cdf_int, False, name="cdf_int", allowed=INT16_ROWS)
+    symbols: ArrayT = _decode(model, byte_stream, index)
     return symbols
-
-
-def _of_floats(cdf: Any, normalize: bool) -> CdfModel:
-    return cdf_model(cdf, normalize, name="cdf_float", allowed=FLOAT_ROWS)
-
-
-def _of_integers(cdf: Any) -> CdfModel:
-    return cdf_model(cdf, False, name="cdf_int", allowed=INT16_ROWS)
 
 
 def _encode(
@@ -219,5 +215,5 @@ def _encode(
 
 def _decode(model: CdfModel, byte_stream: Stream, index: Array | None) -> Any:
     item = _coding.to_decode(model, index)
-    decoder = _core.Decoder([_checks.check_stream(byte_stream, tuple(item.values.shape))])
+    decoder = _core.Decoder([_checks.check_stream(byte_stream, item.values.shape)])
     return model.like_parameters(_coding.decode(decoder, item))

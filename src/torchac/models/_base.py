@@ -171,8 +171,8 @@ class Model(ABC):
 
     # What coding asks of a model
 
-    dtype: ClassVar[type[np.integer[Any]]] = np.int32
-    """The type of decoded values."""
+    decoded_dtype: ClassVar[type[np.integer[Any]]] = np.int32
+    """The dtype of decoded values."""
 
     on_host: bool = True
     """Whether all parameters may go to the core: they lie on the host, or are few enough."""
@@ -189,7 +189,7 @@ class Model(ABC):
 
     def check_index(self, index: Any) -> Array | None:
         """The number of each value's element, checked, except that it is below theirs."""
-        return _checks.check_index(index)
+        return None if index is None else _checks.check_index(index)
 
     def broadcast_to(
         self, shape: tuple[int, ...], index: Array | None
@@ -203,10 +203,12 @@ class Model(ABC):
             return self, broadcast("index", index, shape)
         return (self if self.shape == shape else self.expand(shape)), None
 
-    def fit(self, values: Any, index: Any) -> Item:
-        """The values, and the model of their shape."""
-        values, index = _checks.check_values(values), self.check_index(index)
-        return Item(*self.broadcast_to(tuple(values.shape), index), values)
+    def fit(self, values: Any, index: Any, checked: bool = False) -> Item:
+        """The values, and the model of their shape. `check_values` may have `checked` them."""
+        if not checked:
+            values = _checks.check_values(values)
+        model, index = self.broadcast_to(tuple(values.shape), self.check_index(index))
+        return Item(model, index, values)
 
     def fit_batch(self, values: Any, index: Any) -> Item:
         """The same for values whose first dimension are the items of a batch."""

@@ -45,18 +45,16 @@ class CdfModel(Model):
 
     __slots__ = (
         "_copy",
-        "bounds",
         "cdf",
         "check",
         "clamp",
         "name",
         "normalize",
-        "on_host",
         "row_type",
         "shape",
         "strict",
     )
-    dtype: ClassVar = np.int16
+    decoded_dtype: ClassVar = np.int16
 
     def __init__(
         self,
@@ -70,10 +68,16 @@ class CdfModel(Model):
     ) -> None:
         self.cdf, self.row_type, self.normalize, self.name = cdf, row_type, normalize, name
         self.check, self.clamp, self.strict = check, clamp, strict
-        *shape, length = cdf.shape
-        self.shape, self.bounds = tuple(shape), (0, length - 2)
-        self.on_host = _tensors.on_host(cdf)
+        self.shape = tuple(cdf.shape)[:-1]
         self._copy: NDArray | None = None
+
+    @property
+    def bounds(self) -> tuple[int, int]:  # type: ignore[override]  # it is read-only here
+        return 0, int(self.cdf.shape[-1]) - 2
+
+    @property
+    def on_host(self) -> bool:  # type: ignore[override]
+        return _tensors.on_host(self.cdf)
 
     @property
     def symbols(self) -> int:
@@ -94,6 +98,9 @@ class CdfModel(Model):
         cdf: Any = self.cdf
         rows = quantize_cdf(cdf, self.normalize) if self.is_float else cdf
         return Tables(rows, bounds=self.bounds)
+
+    def like_parameters(self, result: Array) -> Any:
+        return like(result, self.cdf)
 
     def check_index(self, index: Any) -> Array | None:
         if index is None:
@@ -117,7 +124,7 @@ class CdfModel(Model):
             return self, None
         return self._map(lambda cdf: broadcast(self.name, cdf, (*shape, cdf.shape[-1]))), None
 
-    def fit(self, values: Any, index: Any) -> Item:
+    def fit(self, values: Any, index: Any, checked: bool = False) -> Item:
         if self.strict:
             index = self.check_index(index)
             if isinstance(values, (torch.Tensor, np.ndarray)) and values.dtype in FLOAT_ROWS:
@@ -125,7 +132,8 @@ class CdfModel(Model):
                 _checks.check_elements("sym", values)
                 values = _integers(values)
             return Item(self, index, self.check_symbols(values, index))
-        values = _checks.check_values(values)
+        if not checked:
+            values = _checks.check_values(values)
         _checks.check_device("sym", values, "the CDF", self.cdf)
         model, index = self.broadcast_to(tuple(values.shape), self.check_index(index))
         symbols = like(as_tensor(values), self.cdf)

@@ -38,13 +38,15 @@ def to_model(
     strict: bool = False,
 ) -> Model:
     """The model that an argument is or stands for. The options are those of a CDF."""
-    if type(argument) is torch.Tensor or isinstance(argument, (torch.Tensor, np.ndarray)):
-        return cdf_model(argument, normalize, check, clamp, strict)
-    model = argument if isinstance(argument, Model) else _of_torch(argument)
-    if model is None:
-        raise _wrong_type(argument)
-    _refuse_clamp(clamp)
-    return model
+    if type(argument) is not torch.Tensor and not isinstance(argument, np.ndarray):
+        model = argument if isinstance(argument, Model) else _of_torch(argument)
+        if model is not None:
+            if clamp:
+                raise _no_clamp()
+            return model
+        if not isinstance(argument, torch.Tensor):
+            raise _wrong_type(argument)
+    return cdf_model(argument, normalize, check, clamp, strict)
 
 
 def to_models(
@@ -56,7 +58,8 @@ def to_models(
     _checks.check_batch("cdf", argument)
     each = list(argument)
     if any(isinstance(one, (Model, Distribution)) for one in each):
-        _refuse_clamp(clamp)
+        if clamp:
+            raise _no_clamp()
         with naming_items(each) as named:
             return [_no_cdf(one) for one in named]
     cdfs: dict[int, CdfModel] = {}  # one that items share is one model
@@ -76,10 +79,8 @@ def _no_cdf(argument: Any) -> Model:
     return to_model(argument)
 
 
-def _refuse_clamp(clamp: bool) -> None:
-    """Values that a model cannot code are refused."""
-    if clamp:
-        raise ValueError("clamp is for symbols of a CDF: clamp the values before, with a model")
+def _no_clamp() -> ValueError:
+    return ValueError("clamp is for symbols of a CDF: clamp the values before, with a model")
 
 
 def _wrong_type(argument: Any) -> TypeError:
