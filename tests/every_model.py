@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 import torchac
@@ -224,3 +227,51 @@ def values_of(model: Any, *shape: int, seed: int = 1) -> torch.Tensor:
     ends = torch.tensor([low, high])[: len(values)]
     values[: len(ends)] = ends
     return values.int().view(shape)
+
+
+def on_host(array: Any) -> Any:
+    """All numbers here are exact in float64."""
+    return array.cpu().double().numpy() if isinstance(array, torch.Tensor) else array
+
+
+def equal(found: Any, values: Any) -> bool:
+    return np.array_equal(on_host(found), on_host(values))
+
+
+def check_all_ways(
+    model: Any, values: Any, stream: bytes, streams: list[bytes], **index: Any
+) -> None:
+    """Calls give this stream of all values and these of the items, and read them back."""
+    count = len(values)
+    assert torchac.encode(model, values, **index) == stream
+    decoded = torchac.decode(model, stream, **index)
+    assert equal(decoded, values)
+    assert isinstance(decoded, np.ndarray) == isinstance(values, np.ndarray)
+    bits = torchac.estimate_bits(model, values, **index)
+    assert abs(float(bits.sum()) - 8 * len(stream)) < 16
+    for threads in (1, 2):
+        assert torchac.encode_batch(model, values, num_threads=threads, **index) == streams
+        assert equal(torchac.decode_batch(model, streams, num_threads=threads, **index), values)
+    data, lengths = torchac.encode_batch(model, values, packed=True, **index)
+    assert bytes(np.asarray(data)) == b"".join(streams)
+    assert lengths.tolist() == [len(each) for each in streams]
+
+    active = torch.arange(count) % 3 != 1
+    chosen = active.view(-1, *[1] * (values.ndim - 1)).numpy()
+    active = active.to(getattr(values, "device", "cpu"))
+    encoder = torchac.BatchEncoder(count)
+    encoder.encode(model, values, **index)
+    once = copy.copy(encoder)
+    assert once.finish() == streams
+    encoder.encode(model, values, active=active, **index)
+    decoder = torchac.BatchDecoder(encoder.finish())
+    assert equal(decoder.decode(model, **index), values)
+    found = decoder.decode(model, active=active, **index)
+    assert equal(found, np.where(chosen, on_host(values), 0))
+    decoder.finish()
+
+    file = io.BytesIO()
+    with torchac.Writer(file) as writer:
+        writer.write(model, values, name="values", **index)
+    file.seek(0)
+    assert equal(torchac.Reader(file).read(model, name="values", **index), values)
