@@ -194,12 +194,20 @@ def save(
     memory: dict[str, int],
     reached: Sequence[Target],
 ) -> None:
-    """Writes all measurements."""
+    """Writes all measurements, one work or target a line."""
     works = [asdict(result) for result in results]
     what = {"note": OLD_NOTE, "works": works, "memory": memory}
     content = facts | what | {"targets": [asdict(target) for target in reached]}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    lines = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in content.items())
+    path.write_text(f"{{\n{lines}\n}}\n")
     print(f"written: {path}")
+
+
+def _lines(value: Any) -> str:
+    """A value as JSON: a list with one element a line."""
+    if not isinstance(value, list):
+        return json.dumps(value)
+    return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
 
 
 def plot(folder: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:

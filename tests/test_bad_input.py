@@ -401,7 +401,7 @@ def test_other_byte_order() -> None:
 
 
 def test_tensors_inside_of_transforms() -> None:
-    message = "is inside of torch.vmap or torch.func, where it has no values: call this function"
+    message = "is inside torch.vmap or torch.func, where it has no values: call this function"
     message += " outside"
     cdf = torch.rand(3, 5).sort(-1).values
 
@@ -416,7 +416,7 @@ def test_tensors_inside_of_transforms() -> None:
 
 
 def test_fake_tensors() -> None:
-    message = "is a FakeTensor, which has no values: call this function outside of FakeTensorMode"
+    message = "is a FakeTensor, which has no values: call this function outside FakeTensorMode"
     mode = FakeTensorMode()
     refused(
         ValueError, f"cdf_float {message}", torchac.encode_float_cdf, mode.from_tensor(CDF), SYM
@@ -436,7 +436,7 @@ def test_distributed_tensors() -> None:
     try:
         mesh = init_device_mesh("cpu", (1,))
         cdf = distribute_tensor(CDF.contiguous(), mesh, [Replicate()])
-        message = "is a DTensor, of which this process has a part: expected"
+        message = "is a DTensor, and this process holds only a part: expected"
         for name, function in (
             ("cdf_float", torchac.quantize_cdf),
             ("probs", torchac.Categorical),

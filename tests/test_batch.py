@@ -161,6 +161,14 @@ def test_symbol_out_of_range_names_the_first_item() -> None:
             torchac.encode_batch(CDF, sym, num_threads=threads)
 
 
+def test_a_cdf_value_is_named_by_its_place_in_the_item() -> None:
+    cdf = torch.linspace(0, 1, 5).repeat(3, 2, 1)
+    cdf[1, 0, 2] = torch.nan
+    message = r"^item 1: CDF value nan at index \(0, 2\) cannot be converted: expected finite "
+    with pytest.raises(ValueError, match=message):
+        torchac.encode_batch(cdf, torch.ones(3, 2, dtype=torch.int64))
+
+
 def test_damaged_stream_names_the_item() -> None:
     message = "^item 2: the stream ends before its symbols do: "
     with pytest.raises(torchac.CorruptStreamError, match=message):

@@ -287,7 +287,7 @@ def test_what_is_refused(make: Callable[[], Any], message: str) -> None:
         (torch.rand(3, 64, 64), ValueError, r"shape \(3, 64, 64\)"),
         (torch.ones(1, 3, 64, 64).byte(), ValueError, "torch.uint8: expected"),
         (torch.full((1, 3, 64, 64), torch.nan), ValueError, "not finite"),
-        ({}, ValueError, "no exact networks"),
+        ({}, ValueError, "without exact networks"),
         ({f"h_t.{CHILD}.program": torch.zeros(1)}, ValueError, "h_t, which"),
         ({f"h_s.{CHILD}.program": torch.zeros(1).byte()}, ValueError, "Expecting value"),
     ],
@@ -331,7 +331,7 @@ class Frames(MeanScaleHyperprior):  # type: ignore[misc]
 def test_a_part_of_a_model() -> None:
     model = Frames(6, 8)
     model.update()
-    with pytest.raises(TypeError, match="returns no strings and shape"):
+    with pytest.raises(TypeError, match="does not return strings and shape"):
         accelerate(model, exact=an_image())
     with pytest.raises(TypeError, match="Sequential has no method compress"):
         accelerate(nn.Sequential(GaussianConditional([1.0])), exact=an_image())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from torchac import _core
-from torchac._core import Family, Problem
+from torchac._core import Problem
 
 ROWS = np.linspace(0, 1, 5, dtype=np.float32)[None].repeat(3, 0)
 SYM = np.zeros(3, np.int16)
@@ -33,7 +33,7 @@ def decode_packed(lengths: list[int]) -> Any:
 def parameters(locs: int, scales: int, weights: int = 0) -> _core.Model:
     """One component, or two with weights, with these counts of numbers."""
     sizes = {"loc": locs, "scale": scales} | ({"weight": weights} if weights else {})
-    component = Family("normal"), {name: np.ones(size) for name, size in sizes.items()}
+    component = "normal", {name: np.ones(size) for name, size in sizes.items()}
     return _core.Model.of_parameters([component] * (2 if weights else 1), -9, 9, None)
 
 
@@ -83,22 +83,25 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     "parameters with an index in two dimensions": (
         "one dimension",
         lambda: _core.Model.of_parameters(
-            [(Family("normal"), {"loc": CHOSEN, "scale": CHOSEN})], -9, 9, np.zeros(3, np.int64)
+            [("normal", {"loc": CHOSEN, "scale": CHOSEN})], -9, 9, np.zeros(3, np.int64)
         ),
     ),
-    "a family that there is not": ("family", lambda: Family("gauss")),
+    "a family that there is not": (
+        "name of a family",
+        lambda: _core.Model.of_parameters([("gauss", {"loc": CHOSEN})], 0, 9, None),
+    ),
     "a parameter that there is not": (
         "the name of a parameter",
-        lambda: _core.Model.of_parameters([(Family("normal"), {"mean": CHOSEN})], 0, 9, None),
+        lambda: _core.Model.of_parameters([("normal", {"mean": CHOSEN})], 0, 9, None),
     ),
     "a parameter too few": (
         "each parameter",
-        lambda: _core.Model.of_parameters([(Family("normal"), {"loc": CHOSEN})], 0, 9, None),
+        lambda: _core.Model.of_parameters([("normal", {"loc": CHOSEN})], 0, 9, None),
     ),
     "a mixture without weights": (
         "each parameter",
         lambda: _core.Model.of_parameters(
-            [(Family("normal"), {"loc": CHOSEN, "scale": CHOSEN})] * 2, 0, 9, None
+            [("normal", {"loc": CHOSEN, "scale": CHOSEN})] * 2, 0, 9, None
         ),
     ),
     "rows of a CDF to compute": (

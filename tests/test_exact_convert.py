@@ -301,7 +301,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "infinity": (lambda: with_weight(float("inf")), r"^0 \(Conv2d\): its weights are not"),
     "a huge bias": (
         lambda: nn.Sequential(big_bias()),
-        r"^0 \(Conv2d\): its sums have so many or so large terms",
+        r"^0 \(Conv2d\): its sums have too many terms, or .* of the 53 bits of a sum, \d+ are left",
     ),
     "training": (lambda: nn.Sequential(nn.Dropout()).train(), r"^0 \(Dropout\) is in training"),
     "a soft curve": (lambda: nn.Softplus(beta=0.01), "not straight beyond"),
@@ -352,7 +352,7 @@ def test_wrong_arguments() -> None:
         wrong(module, [x[:0]])
     with pytest.raises(ValueError, match="batch 1 has other dimensions"):
         wrong(module, [x, x[0]])
-    with pytest.raises(Refused, match="takes 1 to 1 inputs, a batch has 2"):
+    with pytest.raises(Refused, match=r"takes 1 input, the batch has 2$"):
         wrong(module, [(x, x)])
     with pytest.raises(ValueError, match=r"step is 0\.3: expected a power of two"):
         wrong(module, [x], step=0.3)

@@ -169,7 +169,7 @@ def test_names_and_order() -> None:
             writer.write(MODEL, values_of(size), name=name)
     found = reader(file.getvalue())
     assert found.read(MODEL, name="z").shape == (3,)
-    with pytest.raises(ValueError, match="the file has 3 segments: all are read"):
+    with pytest.raises(ValueError, match="the file has 3 segments: all have been read"):
         found.read(MODEL)
     assert found.read(MODEL, name="a").shape == (1,)
     assert found.read(MODEL).shape == (2,)
@@ -257,7 +257,7 @@ def test_damage_and_another_model_are_told_apart() -> None:
     found.read(MODEL)
     for scale in (1.9, 0.1, 80.0):
         with pytest.raises(
-            CorruptStreamError, match="segment 1 decodes to other values than were encoded: the mod"
+            CorruptStreamError, match="segment 1 decodes to values other than those encoded"
         ):
             found.read(torchac.Normal(0.0, scale))
     assert found.read(MODEL).equal(y)  # its position did not change
@@ -430,15 +430,15 @@ MISTAKES: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     "no file to read": (TypeError, "file is of type int", lambda: torchac.Reader(3)),  # type: ignore[arg-type]
     "a file of text": (
         TypeError,
-        "file gives str: expected one that is opened for bytes",
+        "file.read returns str: expected a file in binary mode",
         lambda: torchac.Reader(io.StringIO("tac")),  # type: ignore[arg-type]
     ),
     "another file": (
         CorruptStreamError,
-        r"no file of torchac.Writer: it begins with b'\\x89PNG'",
+        r"this is not a torchac file: it begins with b'\\x89PNG'",
         lambda: reader(b"\x89PNG\r\n"),
     ),
-    "an empty file": (CorruptStreamError, "no file of torchac", lambda: reader(b"")),
+    "an empty file": (CorruptStreamError, "not a torchac file", lambda: reader(b"")),
     "a later version": (
         CorruptStreamError,
         "the file has version 2, this release of torchac reads 1",
@@ -468,7 +468,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     ),
     "a name twice": (
         ValueError,
-        "a segment named 'y' is there already",
+        "the file already has a segment named 'y'",
         lambda: written(values_of(1), values_of(1), name="y"),
     ),
     "32 dimensions": (
@@ -630,8 +630,8 @@ def test_a_file_that_says_nothing() -> None:
         (0, OSError, r"the file took 0 of 10 bytes"),
         (11, OSError, r"the file took 11 of 10 bytes"),
         (-1, OSError, r"the file took -1 of 10 bytes"),
-        (True, TypeError, "file.write gives bool: expected how many bytes it took, or None"),
-        ("10", TypeError, "file.write gives str"),
+        (True, TypeError, "file.write returns bool: expected the number of bytes, or None"),
+        ("10", TypeError, "file.write returns str"),
     ],
 )
 def test_a_file_that_says_nonsense(taken: Any, error: type[Exception], message: str) -> None:
@@ -853,7 +853,7 @@ def test_the_file_of_another_in_a_sticky_folder(
 ) -> None:
     tmp_path.chmod(0o1777)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    refused(tmp_path / "file", PermissionError, "only owners replace files" + ADVICE)
+    refused(tmp_path / "file", PermissionError, "only owners can replace files" + ADVICE)
 
 
 def test_a_folder_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -936,7 +936,7 @@ def test_what_precedes_the_first_damage_is_recovered() -> None:
             count = sum(i >= end for end in begins[1:])
             assert list(found.segments) == list(whole.segments)[:count]
             assert all(found.read(MODEL).equal(tensor.int()) for tensor in FOUR[:count])
-            with pytest.raises(ValueError, match="all are read"):
+            with pytest.raises(ValueError, match="all have been read"):
                 found.read(MODEL)
             with pytest.raises(CorruptStreamError) as raised:
                 reader(damaged)
@@ -1020,7 +1020,7 @@ def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mapped_files(tmp_path: Path, verify: Any) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
-    with pytest.raises(CorruptStreamError, match="no file of torchac"):
+    with pytest.raises(CorruptStreamError, match="not a torchac file"):
         torchac.Reader(path)
     path.write_bytes(written(*FOUR))
     with torchac.Reader(path, verify=verify) as found:
@@ -1041,7 +1041,7 @@ def test_a_mapped_file_that_is_cut(tmp_path: Path) -> None:
     path.write_bytes(written(values_of(50_000), values_of(3)))
     found = torchac.Reader(path)
     os.truncate(path, 100)
-    with pytest.raises(CorruptStreamError, match="segment 0 is damaged: the file was cut since"):
+    with pytest.raises(CorruptStreamError, match="segment 0 is damaged: the file was cut after"):
         found.read(MODEL)
 
 
@@ -1122,7 +1122,7 @@ def test_a_pickled_reader_knows_its_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir("/")
     assert pickle.loads(kept).read(MODEL).equal(FOUR[0])
     (tmp_path / "file").write_bytes(written(FOUR[0] + 1, *FOUR[1:]))
-    with pytest.raises(ValueError, match="is another one than when its Reader was pickled"):
+    with pytest.raises(ValueError, match="is not the one whose Reader was pickled"):
         pickle.loads(kept)
 
 
@@ -1358,7 +1358,7 @@ def test_the_command_goes_on_after_a_bad_file(tmp_path: Path) -> None:
     result = run(str(tmp_path / "bad"), str(tmp_path / "good"), str(tmp_path / "none"))
     assert result.returncode == 1
     assert "good: 15 bytes" in result.stdout
-    assert "bad: this is no file of torchac.Writer" in result.stderr
+    assert "bad: this is not a torchac file" in result.stderr
     assert "No such file" in result.stderr
 
 
@@ -1384,13 +1384,13 @@ def test_the_command_recovers(tmp_path: Path) -> None:
     result = run("--recover", str(bad), str(out))
     kept = places(written(*FOUR))[3] + len(b"id")
     assert result.stderr == (
-        f"{out}: 3 segments of {bad}; left out are the last {size - kept} of its {size} bytes: "
+        f"{out}: 3 segments of {bad}, without the last {size - kept} of its {size} bytes: "
         "the file ends within segment 3: it is not complete, or damaged there\n"
     )
     assert result.returncode == 0
     assert out.read_bytes() == written(*FOUR[:3], model_id=b"id")
     again = run("--recover", str(good), str(out))
-    assert again.stderr == f"{out}: it is there already: expected a new name\n"
+    assert again.stderr == f"{out}: the file exists already: expected a new name\n"
     assert (again.returncode, again.stdout) == (1, "")
     out.unlink()
     result = run("--recover", str(good), str(out))

@@ -375,7 +375,7 @@ BAD = {
     "weights NaN": (lambda: torchac.Mixture(NAN, ONE), r"^weights is nan at index \(1,\): "),
     "number of components": (
         lambda: torchac.Mixture(torch.ones(3), [ONE, ONE]),
-        "^components are 2: expected 3, as many as weights$",
+        "^there are 2 components: expected 3, one a weight$",
     ),
     "bounds of components": (
         lambda: torchac.Mixture(torch.ones(2), [ONE, torchac.Normal(0.0, 1.0, low=0)]),

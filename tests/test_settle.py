@@ -258,7 +258,7 @@ def test_numbers_that_fit_no_int32(value: float) -> None:
     x = X.clone()
     x[0, 1] = value
     message = (
-        f"x is {value} at index (0, 1): expected a number from -1073741824.0 to 1073741823.5, for "
+        f"x is {value} at index (0, 1): expected a number from -1073741824.0 to 1073741823.5, as "
         "steps are counted in an int32; a larger step allows more"
     )
     refused(ValueError, message, torchac.settle, x, 0.5, 0.01)
@@ -354,7 +354,7 @@ def test_shifts_that_are_no_bytes(shift: int) -> None:
 def test_too_few_shifts() -> None:
     for count, shifts in enumerate(([], [255], [255] * 2)):
         message = (
-            f"shifts has {count} bytes, and 4 values need {count + 1} at least: "
+            f"shifts has {count} bytes, and 4 values need at least {count + 1}: "
             "expected those that settle gave for them"
         )
         bad = torch.tensor(shifts, dtype=torch.uint8)

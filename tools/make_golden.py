@@ -97,8 +97,9 @@ def bernoulli(logits: bool) -> dict[str, object]:
 
 
 def write(name: str, cases: list[dict[str, object]]) -> None:
-    """One value a line."""
-    (TESTS / "data" / name).write_text(json.dumps(cases, indent=0) + "\n")
+    """One case a line."""
+    lines = ",\n".join(map(json.dumps, cases))
+    (TESTS / "data" / name).write_text(f"[\n{lines}\n]\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -77,26 +78,19 @@ inline bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimens
 
 // NumPy has no bfloat16: such numbers come as two bytes of no type.
 inline DType dtype_of(const py::dtype& dtype) {
-  struct Known {
-    char kind;
-    py::ssize_t size;
-    DType type;
-  };
+  using Known = std::tuple<char, py::ssize_t, DType>;  // kind, size
   static constexpr std::array kKnown{
-      Known{'f', 4, DType::kFloat32},  Known{'i', 2, DType::kInt16},
-      Known{'i', 4, DType::kInt32},    Known{'i', 8, DType::kInt64},
-      Known{'f', 8, DType::kFloat64},  Known{'f', 2, DType::kFloat16},
-      Known{'V', 2, DType::kBFloat16}, Known{'u', 1, DType::kUint8},
-      Known{'i', 1, DType::kInt8},     Known{'u', 2, DType::kUint16},
-      Known{'u', 4, DType::kUint32},   Known{'u', 8, DType::kUint64}};
+      Known('f', 4, DType::kFloat32), Known('f', 8, DType::kFloat64),
+      Known('f', 2, DType::kFloat16), Known('V', 2, DType::kBFloat16),
+      Known('i', 2, DType::kInt16),   Known('i', 4, DType::kInt32),
+      Known('i', 8, DType::kInt64),   Known('i', 1, DType::kInt8),
+      Known('u', 1, DType::kUint8),   Known('u', 2, DType::kUint16),
+      Known('u', 4, DType::kUint32),  Known('u', 8, DType::kUint64)};
   require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
           "numbers must have the machine's byte order");
-  const char kind = dtype.kind();
-  const py::ssize_t size = dtype.itemsize();
-  const auto same = [&](const Known& known) { return known.kind == kind && known.size == size; };
-  const auto* const found = std::ranges::find_if(kKnown, same);
-  require(found != kKnown.end(), "integers, or floats of 16, 32 or 64 bits, expected");
-  return found->type;
+  for (const auto& [kind, size, type] : kKnown)
+    if (dtype.kind() == kind && dtype.itemsize() == size) return type;
+  throw std::invalid_argument("integers, or floats of 16, 32 or 64 bits, expected");
 }
 
 inline Numbers numbers(const ArraySlice& slice) {

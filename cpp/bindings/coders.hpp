@@ -66,6 +66,13 @@ std::optional<Report> transact(Call& call, const Run& run) {
   return unless_ok(report);
 }
 
+template <class Stream, class Ask>
+std::vector<std::uint64_t> of_each(const std::vector<Stream>& streams, const Ask& ask) {
+  std::vector<std::uint64_t> result;
+  for (const Stream& stream : streams) result.push_back(ask(stream));
+  return result;
+}
+
 class PyEncoder {
  public:
   PyEncoder(std::size_t streams, bool with_checksums) : core_(streams, with_checksums) {}
@@ -114,9 +121,7 @@ class PyEncoder {
 
   std::vector<std::uint64_t> num_bits() const {
     const Exclusive lock(lock_);
-    std::vector<std::uint64_t> result;
-    for (const EncodedStream& stream : core_.streams()) result.push_back(stream.num_bits());
-    return result;
+    return of_each(core_.streams(), [](const auto& stream) { return stream.num_bits(); });
   }
 
   using SavedStream = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t,
@@ -194,12 +199,14 @@ class PyDecoder {
 
   // Bits of the shortest streams that hold what was decoded so far.
   std::vector<std::uint64_t> num_bits() const {
-    return of_each([](const auto& stream) { return stream.num_bits(); });
+    const Exclusive lock(lock_);
+    return of_each(core_.streams(), [](const auto& stream) { return stream.num_bits(); });
   }
 
   // Bytes of the streams.
   std::vector<std::uint64_t> sizes() const {
-    return of_each([](const auto& stream) { return stream.source.size(); });
+    const Exclusive lock(lock_);
+    return of_each(core_.streams(), [](const auto& stream) { return stream.source.size(); });
   }
 
   using SavedStream = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
@@ -240,14 +247,6 @@ class PyDecoder {
     std::vector<LockstepDecoder::Stream> streams;
     for (const py::buffer& buffer : buffers) streams.emplace_back(fed_bytes(buffer));
     return streams;
-  }
-
-  template <class Ask>
-  std::vector<std::uint64_t> of_each(const Ask& ask) const {
-    const Exclusive lock(lock_);
-    std::vector<std::uint64_t> result;
-    for (const LockstepDecoder::Stream& stream : core_.streams()) result.push_back(ask(stream));
-    return result;
   }
 
   mutable ObjectLock lock_;

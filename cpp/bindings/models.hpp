@@ -25,6 +25,7 @@
 #include "torchac/arrays/symbol_sink.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/engine/job.hpp"
+#include "torchac/engine/shared_dimensions.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/cdf_layout.hpp"
 #include "torchac/models/families.hpp"
@@ -33,15 +34,6 @@
 #include "torchac/models/window.hpp"
 
 namespace torchac::python {
-
-// A family, as Python passes it.
-struct NamedFamily {
-  explicit NamedFamily(std::string_view name) : family(find_family(name)) {
-    require(family != nullptr, "the name of a family expected");
-  }
-
-  const Family* family;
-};
 
 // Each kind of model as arrays: the dimensions of its values, the model that the core reads, with
 // an index if there is one, and what remains of it for item i of a batch.
@@ -171,8 +163,7 @@ class Model {
   // Floats, or integers of 16 bits.
   static Model of_cdf(const py::array& rows, bool normalize, const std::optional<py::array>& index,
                       bool check, bool clamp) {
-    require(rows.ndim() >= 1, "Lp out of range");
-    const py::ssize_t symbols = rows.shape(rows.ndim() - 1) - 1;
+    const py::ssize_t symbols = rows.ndim() >= 1 ? rows.shape(rows.ndim() - 1) - 1 : 0;
     require(symbols >= kMinSymbols && symbols <= kMaxSymbols, "Lp out of range");
     DType type = dtype_of(rows.dtype());
     if (type == DType::kUint16) type = DType::kInt16;
@@ -183,22 +174,21 @@ class Model {
     return Model(CdfArrays{rows, layout, check ? Check::kAll : Check::kCheap, clamp}, index);
   }
 
-  // The arrays of each component have the names of parameters.
-  static Model of_parameters(const std::vector<std::pair<NamedFamily, py::dict>>& components,
+  // Components are the name of a family, and arrays by the names of parameters.
+  static Model of_parameters(const std::vector<std::pair<std::string_view, py::dict>>& components,
                              std::int32_t low, std::int32_t high,
                              const std::optional<py::array>& index) {
     require(!components.empty(), "components expected");
     require(low <= high, "low <= high expected");
     ParameterArrays made{{}, {low, high}};
-    for (const auto& [named, arrays] : components)
-      made.components.push_back({named.family, named_arrays(arrays, components.size() > 1)});
+    for (const auto& [name, arrays] : components) {
+      const Family* const family = find_family(name);
+      require(family != nullptr, "the name of a family expected");
+      made.components.push_back({family, named_arrays(arrays, components.size() > 1)});
+    }
     const auto shape = made.dimensions();
-    const bool mixture = made.components.front().arrays.back().has_value();
-    for (const auto& part : made.components)
-      require(part.arrays.back().has_value() == mixture, "weights of all components expected");
     std::vector<std::vector<Dimension>> dimensions;
     made.each([&](const ArraySlice& array) {
-      (void)dtype_of(array.array().dtype());
       dimensions.push_back(array.dimensions());
       require(same_shape(dimensions.back(), shape), "shapes do not match");
     });
@@ -311,30 +301,14 @@ class Model {
     shared_->steps.erase(shared_->steps.begin());
   }
 
-  // Notes what values share if there is an index, or else if arrays of these dimensions are all
-  // expanded along one. `elements_of(dimensions)` are the elements, with the dimensions of each
-  // array as they were before.
+  // Notes what values share of arrays with these dimensions: `elements_of(dimensions)`, with the
+  // dimensions of each array before it was expanded.
   template <class ElementsOf>
   void share(std::vector<std::vector<Dimension>> arrays, const ElementsOf& elements_of) {
-    const std::vector<Dimension> whole = arrays.front();
-    std::vector<Dimension> steps = whole;
-    std::int64_t count = 1;
-    for (std::size_t d = whole.size(); d-- > 0;) {
-      const bool expanded = !index_ && whole[d].size > 1 &&
-                            std::ranges::all_of(arrays, [&](const std::vector<Dimension>& array) {
-                              return array[d].stride == 0;
-                            });
-      steps[d].stride = expanded ? 0 : count;
-      if (expanded) {
-        for (std::vector<Dimension>& array : arrays) array[d].size = 1;
-      } else {
-        count *= whole[d].size;
-      }
-    }
-    const bool expanded = count < size(whole);
-    if ((index_ || expanded) && count > 0 && count < UINT32_MAX)
-      shared_ = SharedElements{std::make_shared<const Elements>(elements_of(arrays)), count,
-                               std::nullopt, std::move(steps)};
+    auto found = shared_dimensions(std::move(arrays), index_.has_value());
+    if (found)
+      shared_ = SharedElements{std::make_shared<const Elements>(elements_of(found->arrays)),
+                               found->count, std::nullopt, std::move(found->steps)};
   }
 
   Arrays arrays_;

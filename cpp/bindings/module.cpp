@@ -53,24 +53,10 @@
 namespace torchac::python {
 namespace {
 
-template <class AnyJob>
-std::int64_t nanoseconds_of(const std::vector<AnyJob>& jobs) {
-  std::int64_t all = 0;
-  for (const AnyJob& job : jobs) all += nanoseconds(job);
-  return all;
-}
-
 // The streams, packed or not, or a report on why there are none.
 using StreamsOrReport = std::variant<std::vector<py::bytes>, Packed, Report>;
 
-StreamsOrReport to_python(std::span<EncodedStream> streams, bool packed) {
-  if (packed) return Packed(streams);
-  std::vector<py::bytes> result;
-  for (EncodedStream& stream : streams) result.push_back(to_bytes(stream));
-  return result;
-}
-
-// Encodes to so many streams, in that time on one thread, by `run(streams, team)`.
+// Encodes to `count` streams by `run(streams, team)`, which takes that time on one thread.
 template <class Run>
 StreamsOrReport encode_streams(std::size_t count, std::int64_t nanoseconds, bool packed,
                                std::size_t threads, const Run& run) {
@@ -83,17 +69,10 @@ StreamsOrReport encode_streams(std::size_t count, std::int64_t nanoseconds, bool
     report = run(streams, team);
   }
   if (!report.ok()) return report;
-  return to_python(streams, packed);
-}
-
-// Encodes jobs, whose streams are still missing.
-StreamsOrReport encode_each(std::vector<EncodeJob> jobs, bool packed, std::size_t threads) {
-  return encode_streams(jobs.size(), nanoseconds_of(jobs), packed, threads,
-                        [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
-                          for (std::size_t i = 0; i < jobs.size(); ++i)
-                            jobs[i].streams = &streams[i];
-                          return torchac::encode(jobs, team);
-                        });
+  if (packed) return Packed(streams);
+  std::vector<py::bytes> result;
+  for (EncodedStream& stream : streams) result.push_back(to_bytes(stream));
+  return result;
 }
 
 template <class Values>
@@ -101,43 +80,47 @@ StreamsOrReport encode_items(const std::vector<Model>& models, const std::vector
                              bool packed, std::size_t threads) {
   require(models.size() == values.size(), "one model for each item expected");
   std::vector<EncodeJob> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(encode_job(models[i], values[i]));
-  return encode_each(std::move(jobs), packed, threads);
+  std::int64_t time = 0;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    jobs.push_back(encode_job(models[i], values[i]));
+    time += nanoseconds(jobs.back());
+  }
+  return encode_streams(jobs.size(), time, packed, threads,
+                        [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
+                          for (std::size_t i = 0; i < jobs.size(); ++i)
+                            jobs[i].streams = &streams[i];
+                          return torchac::encode(jobs, team);
+                        });
 }
 
-// Encoded streams, as Python passes them.
+// Encoded streams, as Python passes them; and their decoders, which read from the buffers `held`.
 using PyStreams = std::variant<std::vector<py::buffer>, Packed>;
 
-class StreamsToDecode {
- public:
-  explicit StreamsToDecode(const PyStreams& streams) {
-    if (const auto* packed = std::get_if<Packed>(&streams)) {
-      decoders_ = packed->decoders();
-      return;
-    }
-    for (const py::buffer& stream : std::get<std::vector<py::buffer>>(streams)) {
-      buffers_.push_back(stream.request());
-      decoders_.emplace_back(to_span(buffers_.back()));
-    }
+std::vector<Decoder> decoders_of(const PyStreams& streams, std::vector<py::buffer_info>& held) {
+  if (const auto* packed = std::get_if<Packed>(&streams)) return packed->decoders();
+  std::vector<Decoder> result;
+  for (const py::buffer& stream : std::get<std::vector<py::buffer>>(streams)) {
+    held.push_back(stream.request());
+    result.emplace_back(to_span(held.back()));
   }
-
-  [[nodiscard]] std::vector<Decoder>& decoders() { return decoders_; }
-
- private:
-  std::vector<py::buffer_info> buffers_;  // held while they are read
-  std::vector<Decoder> decoders_;
-};
+  return result;
+}
 
 template <class Values>
 std::optional<Report> decode_items(const std::vector<Model>& models, const PyStreams& streams,
                                    const std::vector<Values>& values, std::size_t threads) {
   require(models.size() == values.size(), "one model for each item expected");
   std::vector<DecodeJob> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i) jobs.push_back(decode_job(models[i], values[i]));
-  ThreadTeam team(useful_threads(nanoseconds_of(jobs), threads), Poll(poll_signals));
-  StreamsToDecode all(streams);
-  require(jobs.size() == all.decoders().size(), "one stream for each item expected");
-  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &all.decoders()[i];
+  std::int64_t time = 0;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    jobs.push_back(decode_job(models[i], values[i]));
+    time += nanoseconds(jobs.back());
+  }
+  ThreadTeam team(useful_threads(time, threads), Poll(poll_signals));
+  std::vector<py::buffer_info> held;
+  std::vector<Decoder> decoders = decoders_of(streams, held);
+  require(jobs.size() == decoders.size(), "one stream for each item expected");
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &decoders[i];
   const py::gil_scoped_release release;
   return unless_ok(torchac::decode(jobs, team));
 }
@@ -250,8 +233,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("position", &Report::position)
       .def_readonly("column", &Report::column)
       .def_readonly("table", &Report::table);
-
-  py::class_<NamedFamily>(m, "Family").def(py::init<std::string_view>(), py::arg("name"));
 
   // Not native_enum: each of its conversions takes as long as coding a few symbols.
   py::enum_<CategoryNumbers>(m, "CategoryNumbers")

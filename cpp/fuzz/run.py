@@ -38,7 +38,8 @@ OPTIONS = ("-max_len=400", "-len_control=0", "-use_counters=0", "-detect_leaks=0
 def build(preset: str) -> None:
     """Builds the harnesses, quietly unless it fails."""
     targets = [f"fuzz_{harness}" for harness in HARNESSES]
-    for command in (["--preset", preset], ["--build", "--preset", preset, "--target", *targets]):
+    folder = str(ROOT / "build" / preset)
+    for command in (["--preset", preset], ["--build", folder, "--target", *targets]):
         done = subprocess.run(["cmake", *command], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stdout + done.stderr)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <span>
@@ -19,8 +20,10 @@ namespace {
 constexpr std::size_t kCrcBytes = 4;
 
 // Why a file cannot be read on: it ends too early, or no encoder writes so.
-struct FileEnds {};
-struct Damaged {
+struct FileEnds : std::exception {};
+struct Damaged : std::exception {
+  explicit Damaged(const char* what) : why(what) {}
+
   const char* why;
 };
 
@@ -57,10 +60,10 @@ class Taker {
       const std::uint8_t next = byte();
       result |= std::uint64_t{next & 127u} << shift;
       if (next >= 128) continue;
-      if (next == 0 && shift > 0) throw Damaged{"a number that is padded with zeros"};
+      if (next == 0 && shift > 0) throw Damaged("a number that is padded with zeros");
       return static_cast<std::int64_t>(result);
     }
-    throw Damaged{"a number of more than 63 bits"};
+    throw Damaged("a number of more than 63 bits");
   }
   std::int64_t signed_number() {
     const std::int64_t doubled = number();
@@ -73,19 +76,32 @@ class Taker {
   std::size_t at_ = 0;
 };
 
+// Whether a character may begin with these bytes: the second one says whether it is too long for
+// its number, a surrogate, or beyond the last one.
+bool is_second(std::uint8_t first, std::uint8_t second) {
+  switch (first) {
+    case 0xe0:
+      return 0xa0 <= second && second <= 0xbf;
+    case 0xed:
+      return 0x80 <= second && second <= 0x9f;
+    case 0xf0:
+      return 0x90 <= second && second <= 0xbf;
+    case 0xf4:
+      return 0x80 <= second && second <= 0x8f;
+    default:
+      return 0x80 <= second && second <= 0xbf;
+  }
+}
+
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto byte = [&](std::size_t k) { return static_cast<std::uint8_t>(text[k]); };
     const std::uint8_t first = byte(i++);
     if (first < 0x80) continue;
     if (first < 0xc2 || first > 0xf4) return false;
-    const std::size_t more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    const std::size_t more = 1u + (first >= 0xe0 ? 1u : 0u) + (first >= 0xf0 ? 1u : 0u);
     if (text.size() - i < more) return false;
-    // The second byte says whether the character is too long for its number, a surrogate, or beyond
-    // the last one.
-    const unsigned least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    const unsigned most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (byte(i) < least || byte(i) > most) return false;
+    if (!is_second(first, byte(i))) return false;
     for (std::size_t k = 1; k < more; ++k)
       if (byte(i + k) >> 6 != 2) return false;
     i += more;
@@ -110,7 +126,7 @@ class HeaderReader {
     const unsigned first = from_.byte();
     header_.kind = static_cast<SegmentKind>(first & 3);
     if (header_.kind == SegmentKind::kEnd) {
-      if (first != 0) throw Damaged{"an end with a shape or a name"};
+      if (first != 0) throw Damaged("an end with a shape or a name");
       return;
     }
     if (first >> 2 & 1) read_name();
@@ -127,23 +143,23 @@ class HeaderReader {
  private:
   void read_name() {
     const std::size_t size = from_.byte();
-    if (size == 0) throw Damaged{"an empty name"};
+    if (size == 0) throw Damaged("an empty name");
     header_.name = from_.bytes(size);
-    if (!is_utf8(*header_.name)) throw Damaged{"a name that is not UTF-8"};
+    if (!is_utf8(*header_.name)) throw Damaged("a name that is not UTF-8");
   }
 
   void read_least(std::int64_t values) {
     header_.least = from_.signed_number();
     if (header_.least < INT32_MIN || header_.least > INT32_MAX)
-      throw Damaged{"a value of more than 32 bits"};
+      throw Damaged("a value of more than 32 bits");
     if (header_.kind == SegmentKind::kConstant && values == 0 && header_.least != 0)
-      throw Damaged{"a value, and a shape without values"};
+      throw Damaged("a value, and a shape without values");
   }
 
   void read_width(std::int64_t values) {
     header_.width = from_.byte();
     if (header_.width < 1 || header_.width > 32)
-      throw Damaged{"a width that is not from 1 to 32 bits"};
+      throw Damaged("a width that is not from 1 to 32 bits");
     const auto width = static_cast<std::uint64_t>(header_.width);
     const auto [eights, rest] =
         std::pair(static_cast<std::uint64_t>(values) / 8, static_cast<std::uint64_t>(values) % 8);
@@ -152,7 +168,7 @@ class HeaderReader {
 
   void read_streams(std::int64_t values, bool with_lengths) {
     const std::int64_t each = values_per_stream(values);
-    const auto streams = static_cast<std::uint64_t>(values / each + (values % each != 0));
+    const auto streams = static_cast<std::uint64_t>(values / each + (values % each != 0 ? 1 : 0));
     if (streams > from_.left()) throw FileEnds();  // before there is memory for them
     constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
     for (std::uint64_t i = 0; i < streams; ++i) {
@@ -172,7 +188,7 @@ class HeaderReader {
     bool empty = false;
     for (const std::int64_t size : header_.shape) {
       if (size > 0 && product > (kLimit - 1) / size)
-        throw Damaged{"a shape of 2^62 values or more"};
+        throw Damaged("a shape of 2^62 values or more");
       empty = empty || size == 0;
       product *= std::max<std::int64_t>(size, 1);
     }
@@ -187,7 +203,7 @@ class HeaderReader {
 
 std::int64_t values_per_stream(std::int64_t values) {
   const std::int64_t streams = std::max<std::int64_t>(1, values >> 17);
-  return std::max<std::int64_t>(1, values / streams + (values % streams != 0));
+  return std::max<std::int64_t>(1, values / streams + (values % streams != 0 ? 1 : 0));
 }
 
 SegmentIndex::SegmentIndex(std::span<const std::uint8_t> data, std::size_t begin, Poll& poll) {

@@ -271,21 +271,41 @@ TEST_CASE("symbols are decoded to int32 as to int16") {
   });
 }
 
-TEST_CASE("rows of different types in one call are a mistake of the caller") {
-  Random random(0);
-  const Symbols symbols{0};
-  const StoredCdf floats = random_cdf(random, {DType::kFloat32, true, 3}, 1);
-  const StoredCdf shorts = random_cdf(random, {DType::kInt16, false, 3}, 1);
-  std::array<EncodedStream, 2> streams;
-  const std::vector<EncodeJob> encode_these{encode_job(streams[0], floats, 0, symbols),
-                                            encode_job(streams[1], shorts, 0, symbols)};
-  std::array<Decoder, 2> decoders;
-  Symbols decoded(1);
-  const std::vector<DecodeJob> decode_these{decode_job(decoders[0], floats, 0, decoded),
-                                            decode_job(decoders[1], shorts, 0, decoded)};
-  ThreadTeam alone(1);
-  CHECK_THROWS_AS((void)torchac::encode(encode_these, alone), std::invalid_argument);
-  CHECK_THROWS_AS((void)torchac::decode(decode_these, alone), std::invalid_argument);
+TEST_CASE("rows of different types in one call are coded as those of one") {
+  for_seeds(20, [](Random& random) {
+    std::vector<StoredCdf> cdfs;
+    std::vector<Symbols> symbols;
+    for (auto left = random.below(9) + 2; left > 0; --left) {
+      cdfs.push_back(random_cdf(random, random.between(1, 90)));
+      symbols.push_back(random_symbols(random, cdfs.back()));
+    }
+    std::vector<EncodedStream> streams(cdfs.size());
+    std::vector<EncodeJob> encode_these;
+    for (std::size_t i = 0; i < cdfs.size(); ++i)
+      encode_these.push_back(encode_job(streams[i], cdfs[i], 0, symbols[i]));
+    ThreadTeam alone(1);
+    REQUIRE(torchac::encode(encode_these, alone).ok());
+    std::vector<Bytes> bytes;
+    std::vector<Symbols> decoded;
+    for (std::size_t i = 0; i < cdfs.size(); ++i) {
+      bytes.push_back(finished(streams[i]));
+      CHECK(bytes[i] == encode(cdfs[i], symbols[i]));
+      decoded.emplace_back(symbols[i].size());
+    }
+    std::vector<Decoder> decoders(bytes.begin(), bytes.end());
+    std::vector<DecodeJob> decode_these;
+    for (std::size_t i = 0; i < cdfs.size(); ++i)
+      decode_these.push_back(decode_job(decoders[i], cdfs[i], 0, decoded[i]));
+    REQUIRE(torchac::decode(decode_these, alone).ok());
+    CHECK(decoded == symbols);
+
+    // The first one with a problem is reported.
+    const std::size_t bad = random.below(cdfs.size());
+    for (std::size_t i = bad; i < cdfs.size(); ++i) symbols[i].back() = -1;
+    const Report report = torchac::encode(encode_these, alone);
+    CHECK(report.problem == Problem::kSymbol);
+    CHECK(report.item == static_cast<std::int64_t>(bad));
+  });
 }
 
 }  // namespace torchac::test

@@ -18,6 +18,7 @@
 #include "torchac/core.hpp"
 #include "torchac/engine/fast_paths.hpp"
 #include "torchac/engine/job.hpp"
+#include "torchac/engine/shared_dimensions.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
@@ -122,4 +123,25 @@ TEST_CASE("what is wrong is reported as without rows") {
 }
 
 }  // namespace
+TEST_CASE("elements are shared along dimensions in which all arrays are expanded") {
+  const std::vector<Dimension> first{{3, 0}, {4, 8}, {5, 0}};
+  const std::vector<Dimension> second{{3, 0}, {4, 0}, {5, 0}};
+  const auto shared = shared_dimensions({first, second}, false);
+  REQUIRE(shared.has_value());
+  CHECK(shared->count == 4);
+  const auto strides = [](const std::vector<Dimension>& dimensions) {
+    std::vector<std::int64_t> result;
+    for (const Dimension& d : dimensions) result.push_back(d.stride);
+    return result;
+  };
+  CHECK(strides(shared->steps) == std::vector<std::int64_t>{0, 1, 0});
+  for (const auto& array : shared->arrays)
+    CHECK((array[0].size == 1 && array[1].size == 4 && array[2].size == 1));
+
+  CHECK(!shared_dimensions({{{3, 8}, {4, 0}}, {{3, 0}, {4, 8}}}, false));  // not the same ones
+  CHECK(!shared_dimensions({{{1, 0}, {4, 8}}}, false));                    // one is one
+  CHECK(!shared_dimensions({{{0, 0}, {4, 0}}}, false));                    // there are no values
+  CHECK(shared_dimensions({{{4, 8}}}, true)->count == 4);                  // an index says which
+}
+
 }  // namespace torchac::test

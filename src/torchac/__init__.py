@@ -1,4 +1,4 @@
-"""Arithmetic coding for PyTorch: from symbols and distributions to the shortest bytes, and back."""
+"""Arithmetic coding for PyTorch: symbols and their distributions to the fewest bytes, and back."""
 
 import sys
 

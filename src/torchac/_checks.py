@@ -1,4 +1,4 @@
-"""The one place that checks arguments, except what a CDF means: types, dtypes, devices, values."""
+"""Checks of arguments: types, dtypes, devices, values. Models check what CDFs mean."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def check_flag(name: str, value: Any) -> bool:
 
 
 def check_truth(name: str, value: Any) -> bool:
-    """Whatever is true or not, as the old package took it, but for what is no flag."""
+    """Any truthy or falsy value, as torchac 0.9.3 accepts, except arrays, tensors and strings."""
     if type(value) is not bool and isinstance(value, (np.ndarray, torch.Tensor, str, bytes)):
         raise TypeError(f"{name} is of type {type(value).__name__}: expected a bool")
     return bool(value)
 
 
 def check_array(name: str, array: Any) -> Any:
-    """Checks that it is a tensor or an array, and all of it.
+    """Checks that it is a tensor or an array without a mask.
 
-    Of a subclass of arrays it gives the array, as its indexing may mean something else.
+    A subclass of `numpy.ndarray` is returned as a plain array, because it may index differently.
     """
     if type(array) is torch.Tensor or type(array) is np.ndarray:
         return array
@@ -67,7 +67,7 @@ def check_array(name: str, array: Any) -> Any:
 
 
 def check_elements(name: str, array: Array) -> None:
-    """A tensor may have a shape and nothing behind it, or not all elements."""
+    """Raises if a tensor has a shape, but not all of its elements in memory."""
     if isinstance(array, np.ndarray) or _has_elements(array):
         return
     raise ValueError(f"{name} is {_without_elements(name, array)}")
@@ -76,13 +76,11 @@ def check_elements(name: str, array: Array) -> None:
 def _without_elements(name: str, tensor: torch.Tensor) -> str:
     kind = type(tensor).__name__
     if _is_transformed(tensor):
-        return (
-            "inside of torch.vmap or torch.func, where it has no values: call this function outside"
-        )
+        return "inside torch.vmap or torch.func, where it has no values: call this function outside"
     if kind == "FakeTensor":
-        return "a FakeTensor, which has no values: call this function outside of FakeTensorMode"
+        return "a FakeTensor, which has no values: call this function outside FakeTensorMode"
     if hasattr(tensor, "full_tensor"):
-        return f"a {kind}, of which this process has a part: expected {name}.full_tensor()"
+        return f"a {kind}, and this process holds only a part: expected {name}.full_tensor()"
     if type(tensor) in (torch.Tensor, torch.nn.Parameter):
         kind = "nested" if tensor.is_nested else str(tensor.layout)
     return f"a {kind} tensor on {tensor.device}: expected a dense one with data"
@@ -98,12 +96,12 @@ def _has_elements(tensor: torch.Tensor) -> bool:
         return False
     try:
         storage = tensor.untyped_storage()
-        if storage.device == META:  # a fake tensor says that it is elsewhere, and warns of data_ptr
+        if storage.device == META:  # a fake tensor names another device, and data_ptr would warn
             return False
         address = tensor.data_ptr()
-    except RuntimeError:  # some devices say nothing of their memory
+    except RuntimeError:  # some devices have no addresses
         return not tensor.is_cpu and not _is_transformed(tensor)
-    # Memory may have been given back, all of it or the end, as sharded models do.
+    # All of the memory, or its end, may have been freed, as sharded models do.
     needed = tensor.numel()
     if needed > 0 and not tensor.is_contiguous():
         steps = zip(tensor.shape, tensor.stride(), strict=True)
@@ -113,7 +111,7 @@ def _has_elements(tensor: torch.Tensor) -> bool:
 
 
 def check_ndim(name: str, array: Array) -> None:
-    """NumPy has no more dimensions, in old releases."""
+    """Raises if there are more dimensions than old releases of NumPy support."""
     if array.ndim > _MAX_NDIM:
         raise ValueError(f"{name} has {array.ndim} dimensions: expected {_MAX_NDIM} or fewer")
 
@@ -130,7 +128,7 @@ def check_number(name: str, number: Any) -> float:
 
 
 def check_float(name: str, number: Any) -> float:
-    """A number, and nothing that could be read as one, as a float."""
+    """A number as a float. What only converts to a number, such as a string, is refused."""
     if isinstance(number, (bool, np.bool_)) or not isinstance(
         number, (int, float, np.integer, np.floating)
     ):
@@ -139,7 +137,7 @@ def check_float(name: str, number: Any) -> float:
 
 
 def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> Any:
-    """What stands for the dtype in `allowed`. Else says where else such values can go."""
+    """The entry of `allowed` for the dtype. If there is none, the error says what takes it."""
     found = allowed.get(array.dtype, allowed)
     if found is not allowed:
         return found
@@ -160,7 +158,7 @@ def check_dtype(name: str, array: Array, allowed: dict[Any, Any]) -> Any:
 def check_integers(
     name: str, array: Any, cdf_name: str, cdf: Array, allowed: dict[Any, Any]
 ) -> Array:
-    """The integers that go with a CDF, checked; bools as the integers that they are read as."""
+    """Integers that belong to a CDF, checked. Bools are viewed as integers."""
     integers: Array = check_array(name, array)
     check_device(name, integers, cdf_name, cdf)
     check_elements(name, integers)
@@ -169,14 +167,14 @@ def check_integers(
 
 
 def check_device(name: str, array: Array, cdf_name: str, cdf: Array) -> None:
-    """Checks that what goes with a CDF is where that is."""
+    """Checks that an array is on the device of its CDF."""
     where, there = device_of(array), device_of(cdf)
     if where != there:
         raise ValueError(f"{name} is on {where} and {cdf_name} on {there}: expected one device")
 
 
 def check_integer(name: str, value: int) -> int:
-    """An integer of any type, of 32 bits, as an int."""
+    """A 32-bit integer of any type, as an int."""
     try:
         integer = operator.index(value)
     except TypeError:
@@ -189,7 +187,7 @@ def check_integer(name: str, value: int) -> int:
 
 
 def check_values(values: Any) -> Array:
-    """Values of any number type; coding finds those that are not whole."""
+    """Values of any numeric dtype. Coding refuses those that are not whole."""
     if type(values) is not torch.Tensor and isinstance(
         values, (bool, int, float, np.integer, np.floating, np.bool_)
     ):
@@ -207,7 +205,7 @@ _NUMBERS_AND_BOOLS = dict.fromkeys(NUMBERS) | BOOLS
 
 
 def check_index(index: Any) -> Array:
-    """An index of any integer type."""
+    """An index of any integer dtype."""
     array: Array = check_array("index", index)
     check_elements("index", array)
     check_dtype("index", array, INTEGERS)
@@ -215,7 +213,7 @@ def check_index(index: Any) -> Array:
 
 
 def check_rows(name: str, cdf: Any, allowed: dict[Any, Any]) -> Array:
-    """Rows of a CDF, of these dtypes."""
+    """Rows of a CDF, with one of these dtypes."""
     rows: Array = check_array(name, cdf)
     check_elements(name, rows)
     check_dtype(name, rows, allowed)
@@ -229,7 +227,7 @@ def check_rows(name: str, cdf: Any, allowed: dict[Any, Any]) -> Array:
 
 
 def check_batch(name: str, batch: Any, count: int | None = None) -> None:
-    """The items of a batch, which are to be `count`."""
+    """Checks that it is a batch, of `count` items if that is given."""
     if isinstance(batch, (torch.Tensor, np.ndarray)):
         check_elements(name, batch)
         if batch.ndim == 0:
@@ -241,10 +239,10 @@ def check_batch(name: str, batch: Any, count: int | None = None) -> None:
 
 
 def check_parameter(name: str, value: Any, others: Sequence[Any] = ()) -> Array:
-    """A parameter as an array: a number becomes one of no dimensions, as the others are.
+    """A parameter as an array. A number becomes one of no dimensions, of the kind of the others.
 
-    Integers become float64. On devices that have none they stay what they are, as the core, which
-    reads them on the host, rounds them in the same way.
+    Integers become float64. They stay integers on devices without float64: the core reads them on
+    the host, and rounds them in the same way.
     """
     if type(value) is not torch.Tensor and isinstance(
         value, (bool, int, float, np.integer, np.floating)
@@ -268,7 +266,7 @@ def check_parameter(name: str, value: Any, others: Sequence[Any] = ()) -> Array:
 
 
 def check_range(name: str, array: Array, low: float, high: float, expected: str) -> float:
-    """Raises if a number is not from low to high; NaN is not. Returns the least."""
+    """Raises if a number is NaN, or not from low to high. Returns the least number."""
     tensor = _tensors.comparable(_tensors.once(array))
     if tensor.numel() == 0:
         return math.inf
@@ -282,7 +280,7 @@ def check_range(name: str, array: Array, low: float, high: float, expected: str)
 
 
 def check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
-    """The least and the largest integer, where None is no bound."""
+    """The least and the largest integer. None is no bound."""
     least = INT32_MIN if low is None else check_integer("low", low)
     most = INT32_MAX if high is None else check_integer("high", high)
     if least > most:
@@ -291,30 +289,30 @@ def check_bounds(low: int | None, high: int | None) -> tuple[int, int]:
 
 
 def require_all(name: str, values: torch.Tensor, good: torch.Tensor, expected: str) -> None:
-    """Raises with the first of the values that is not good."""
+    """Raises for the first value that is not good."""
     if not good.all():
         where = tuple(torch.nonzero(~good)[0].tolist())
         raise ValueError(f"{name} is {values[where].item()} at index {where}: expected {expected}")
 
 
-# Zero bytes that a numpy.bytes_ gets back. How many it had cannot be seen. A stream has many at its
-# end where the range lay around the middle of the code space for long, and decoding asks for as
-# many. So many take a stream of millions of bits that say nothing; if there were more, decoding
-# says that the stream ends too early.
+# The most zero bytes that a numpy.bytes_ gets back: it drops those at its end, and does not tell
+# how many there were. A stream ends in many zeros if its range lay around the middle of the code
+# space for long. A million of them take millions of bits without information; if there were more,
+# decoding says that the stream ends too early.
 _LOST_ZEROS = 1 << 20
 
 
 def check_stream(byte_stream: Stream, shape: tuple[int, ...] | None = None) -> Buffer:
-    """The stream as a buffer of bytes, without a copy unless it has gaps or is elsewhere.
+    """The stream as a buffer of bytes, copied only if it has gaps or is on another device.
 
-    `shape` is that of the symbols to be decoded, if it is known.
+    `shape` is the shape of the symbols to be decoded, if it is known.
     """
     if type(byte_stream) is bytes:
         return byte_stream
     if isinstance(byte_stream, (np.ndarray, torch.Tensor)):
         return _bytes_of_array(byte_stream, shape)
     if isinstance(byte_stream, np.bytes_) and byte_stream:  # no stream is all zeros
-        # A symbol takes 18 bits at most.
+        # A symbol takes at most 18 bits.
         lost = _LOST_ZEROS if shape is None else min(_LOST_ZEROS, 3 * math.prod(shape) + 8)
         padded = np.zeros(len(byte_stream) + lost, np.uint8)
         padded[: len(byte_stream)] = memoryview(byte_stream)
@@ -348,6 +346,6 @@ def _bytes_of_buffer(buffer: Any) -> Buffer:
     if seen.format not in ("B", "b", "c") and not isinstance(buffer, memoryview):
         raise ValueError(
             f"byte_stream is of type {type(buffer).__name__}, with items of format {seen.format}: "
-            "expected bytes, or a memoryview of it, whose bytes are taken"
+            "expected bytes, or a memoryview of it, to take its bytes"
         )
     return seen.cast("B") if seen.c_contiguous and seen.nbytes > 0 else bytes(seen)

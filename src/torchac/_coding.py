@@ -1,4 +1,4 @@
-"""What all public functions code with: the order of steps, and what to say if the core refuses."""
+"""The steps of coding that all public functions share, and the errors if the core refuses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Encoded: TypeAlias = "Sequence[Buffer] | Packed"
 
 
 def to_decode(model: Model, index: Any, shape: tuple[int, ...] | None = None) -> Item:
-    """Room for values: of the shape of the model or its index, unless another one is given."""
+    """Room for values, by default of the shape of the model or its index."""
     index = model.check_index(index)
     if shape is None:
         if index is None:
@@ -36,7 +36,7 @@ def to_decode(model: Model, index: Any, shape: tuple[int, ...] | None = None) ->
 
 
 def encode(encoder: _core.Encoder, item: Item) -> None:
-    """Encodes values; where that fails, raises and leaves the encoder as it was."""
+    """Encodes values. If that fails, raises and leaves the encoder as it was."""
     report = try_encode(encoder, item)
     if report is not None:
         raise explain(report, item)
@@ -48,9 +48,9 @@ def try_encode(
     streams: list[int] | None = None,
     original: Item | None = None,
 ) -> Report | None:
-    """Encodes values into these streams, or all; tells why not.
+    """Encodes values into these streams, or all; if that fails, returns why.
 
-    `original` is the item that this one stands for, on the host. Marks check its values.
+    `original` is the item that this one stands for on the host. Marks check its values.
     """
     if original is not None:
         symbols = _tensors.view(original.values), original.model.bounds[1] + 1
@@ -63,7 +63,7 @@ def try_encode(
 
 
 def decode(decoder: _core.Decoder, item: Item) -> NDArray:
-    """Decodes values; where that fails, raises and leaves the decoder as it was."""
+    """Decodes values. If that fails, raises and leaves the decoder as it was."""
     report = try_decode(decoder, item)
     if report is not None:
         raise explain(report, item)
@@ -74,12 +74,12 @@ def decode(decoder: _core.Decoder, item: Item) -> NDArray:
 def try_decode(
     decoder: _core.Decoder, item: Item, streams: list[int] | None = None
 ) -> Report | None:
-    """Decodes values of these streams, or all; tells why not."""
+    """Decodes values of these streams, or all; if that fails, returns why."""
     return decoder.decode(item.model.to_core(item.elements), item.values, streams)
 
 
 def check_end(decoder: _core.Decoder) -> None:
-    """Raises if streams have more bytes than what was decoded takes."""
+    """Raises if streams have more bytes than the decoded values take."""
     ends = zip(decoder.num_bits(), decoder.sizes(), strict=True)
     for stream, (bits, size) in enumerate(ends):
         used = (bits + 7) // 8
@@ -92,7 +92,7 @@ def check_end(decoder: _core.Decoder) -> None:
 
 
 def measure(item: Item) -> Any:
-    """What each value costs, where the model's parameters are."""
+    """The cost of each value, on the device of the model's parameters."""
     model = item.model
     if not model.on_host:
         sizes = interval_sizes(item)
@@ -110,7 +110,7 @@ def measure(item: Item) -> Any:
 
 
 def encode_items(items: list[Item], packed: bool, threads: int) -> Streams:
-    """Encodes items, each into a stream of its own."""
+    """Encodes each item into its own stream."""
     for some in _attempts(items):
         models = [model.to_core(elements) for model, elements, _ in some]
         values = [_tensors.view(values) for _, _, values in some]
@@ -122,7 +122,7 @@ def encode_items(items: list[Item], packed: bool, threads: int) -> Streams:
 
 
 def encode_batch(item: Item, packed: bool, threads: int) -> Streams:
-    """Encodes one array, of which each item of the batch is a part of the first dimension."""
+    """Encodes one array whose first dimension counts the items of the batch."""
     for [some] in _attempts([item]):
         streams = _core.encode_batch(*_to_core(some), packed, threads)
         if not isinstance(streams, Report):
@@ -132,7 +132,7 @@ def encode_batch(item: Item, packed: bool, threads: int) -> Streams:
 
 
 def encode_chunks(item: Item, threads: int) -> Packed:
-    """Encodes one array in several streams, which threads share: runs of values, of one length."""
+    """Encodes one array in several streams of equally many values, which threads share."""
     for [some] in _attempts([item]):
         streams = _core.encode_chunks(*_to_core(some), _values_per_stream(item), threads)
         if isinstance(streams, Packed):
@@ -142,7 +142,7 @@ def encode_chunks(item: Item, threads: int) -> Packed:
 
 
 def decode_items(items: list[Item], streams: Encoded, threads: int) -> list[Any]:
-    """Decodes items, and gives each where the parameters of its model are."""
+    """Decodes items, each to the device of its model's parameters."""
     models = [item.model.to_core(item.elements) for item in items]
     report = _core.decode_items(models, streams, [item.values for item in items], threads)
     if report is not None:
@@ -151,7 +151,7 @@ def decode_items(items: list[Item], streams: Encoded, threads: int) -> list[Any]
 
 
 def decode_batch(item: Item, streams: Encoded, threads: int) -> Any:
-    """Decodes what `encode_batch` encoded, and gives it where the model's parameters are."""
+    """Decodes what `encode_batch` encoded, to the device of the model's parameters."""
     model = item.model.to_core(item.elements)
     report = _core.decode_batch(model, streams, item.values, threads)
     if report is not None:
@@ -170,7 +170,7 @@ def decode_chunks(item: Item, streams: Packed, threads: int) -> NDArray:
 
 
 def _attempts(items: list[Item]) -> list[list[Item]]:
-    """What to encode: less of items that are on a device; and all of them, if that is refused."""
+    """Items to try in turn: those on a device are first reduced, then taken whole if refused."""
     if all(item.model.on_host for item in items):
         return [items]
     less = reduce_for_host(items)
@@ -189,11 +189,11 @@ def _values_per_stream(item: Item) -> int:
 
 
 def explain(report: Report, item: Item, prefix: str = "", *, batch: bool = False) -> ValueError:
-    """Turns a report into an exception: on an item, or on a part of one that is a batch."""
+    """Turns a report about an item, or about an item of a batch, into an exception."""
     fault = Fault(report, item, batch)
     try:
         sentence = item.model.describe_fault(fault)
-    except IndexError:  # what was wrong is no longer there
+    except IndexError:  # another thread has changed the arguments since
         sentence = item.model.describe_change()
     corrupt = report.problem in (Problem.TRUNCATED, Problem.INVALID_CODE)
     error = CorruptStreamError if corrupt else ValueError
@@ -201,7 +201,7 @@ def explain(report: Report, item: Item, prefix: str = "", *, batch: bool = False
 
 
 def explain_mark(report: Report, prefix: str = "") -> CorruptStreamError:
-    """Says that a mark cannot be read, or that other values were decoded than encoded."""
+    """Says that a mark cannot be read, or that the decoded values differ from the encoded ones."""
     before, number = report.position, report.position + 1
     if report.problem is Problem.TRUNCATED:
         return CorruptStreamError(f"{prefix}the stream ends before mark {number} does")

@@ -22,9 +22,6 @@ class Problem(enum.Enum):
     SCALE = 11
     WEIGHT = 12
 
-class Family:
-    def __init__(self, name: str) -> None: ...
-
 class CategoryNumbers:
     PROBABILITIES: ClassVar[CategoryNumbers]
     LOGITS: ClassVar[CategoryNumbers]
@@ -54,7 +51,7 @@ class Model:
     ) -> Model: ...
     @staticmethod
     def of_parameters(
-        components: Sequence[tuple[Family, dict[str, npt.NDArray[Any]]]],
+        components: Sequence[tuple[str, dict[str, npt.NDArray[Any]]]],
         low: int,
         high: int,
         index: npt.NDArray[Any] | None,

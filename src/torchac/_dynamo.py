@@ -1,8 +1,8 @@
-"""torch.compile leaves the functions of this package alone: a call is one graph break.
+"""Keeps torch.compile out of the functions of this package: a call is one graph break.
 
-They read what is in tensors, which no graph can, and call compiled code. `torch.compiler.disable`
-would say so too, but takes two seconds to import, and a microsecond in each call. Setting the marks
-that it sets costs nothing.
+They read the values of tensors, which no graph can, and call compiled code.
+`torch.compiler.disable` would do the same, but takes two seconds to import and a microsecond in
+each call. Setting the marks that it sets costs nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def disable(*owners: Any) -> None:
 def _mark(function: Any) -> None:
     function._torchdynamo_disable = True  # a graph ends before the call
     function._torchdynamo_disable_msg = "it reads values of tensors"
-    # Older releases of torch cannot be told, nor those for a Python that they do not compile.
+    # Older releases of torch lack this, and so do releases for a Python that they do not compile.
     with contextlib.suppress(AttributeError, RuntimeError):
         dynamo: Any = torch._C._dynamo.eval_frame
-        skip = dynamo._FrameAction.SKIP  # this frame, and those in it
+        skip = dynamo._FrameAction.SKIP  # for this frame and those that it calls
         dynamo.set_code_exec_strategy(function.__code__, dynamo._FrameExecStrategy(skip, skip))

@@ -1,4 +1,4 @@
-"""The bytes of a file: its head, its segments, its end. docs/format.md, "Files", has the map."""
+"""The bytes of a file: its head, its segments, its end. docs/format.md, "Files", defines them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from torchac import _core
 from torchac._tensors import INT32_MAX, NDArray
 from torchac.errors import CorruptStreamError
 
-MAGIC = b"\x89tac"  # no text begins so
+MAGIC = b"\x89tac"  # no text begins like this
 VERSION = 1
-MAX_ID = 255  # bytes, as its length has one
+MAX_ID = 255  # bytes: the length is stored in one byte
 MAX_NAME = 255
-MAX_NDIM = 31  # which has five bits
-LIMIT = 1 << 62  # of values, also where a shape has none
+MAX_NDIM = 31  # stored in five bits
+LIMIT = 1 << 62  # values; sizes of 0 are left out of the product
 CRC_BYTES = 4
 CHECKSUM_BYTES = 4
 
@@ -36,12 +36,12 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a file says of one of its tensors.
+    """A tensor in a file.
 
     Attributes:
         name: Its name, if it was given one.
         shape: The shape of its values.
-        bytes: How many of the file it takes.
+        bytes: Its size in the file.
         how: How its values are stored, in words.
     """
 
@@ -52,22 +52,22 @@ class Segment:
 
     @property
     def values(self) -> int:
-        """How many values it has."""
+        """The number of values."""
         return math.prod(self.shape)
 
 
 def extent(shape: Sequence[int]) -> int:
-    """How many values a shape would have if none of its sizes were 0."""
+    """The product of the sizes that are not 0."""
     return math.prod(size for size in shape if size)
 
 
 def shown(text: str) -> str:
-    """A name or a path as a terminal may show it."""
+    """A name or a path that is safe to print on a terminal."""
     return text if text.isprintable() else repr(text)[1:-1]
 
 
 def checksum(sums: tuple[int, int]) -> int:
-    """32 bits of the two sums of a mark, which have 64."""
+    """32 bits made of the 64 bits of the two sums of a mark."""
     both = sums[0] << 32 | sums[1]
     return ((both ^ both >> 31) * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 32
 
@@ -82,26 +82,26 @@ def crc(data: bytes | memoryview, before: int = 0) -> int:
     return before
 
 
-_CRC_AT_ONCE = 1 << 24  # bytes, so that signals are seen in between
+_CRC_AT_ONCE = 1 << 24  # bytes; signals are handled between these calls
 
 
 # Writing
 
 
 def head(model_id: bytes) -> bytes:
-    """What a file begins with, except its CRC."""
+    """The head of a file, except its CRC."""
     return MAGIC + bytes([VERSION, len(model_id)]) + model_id
 
 
 def seal(parts: Sequence[bytes | memoryview], before: int) -> tuple[bytes, int]:
-    """The head, a segment or the end, of such parts, with its CRC; and that."""
+    """Joins the parts of the head, a segment or the end with their CRC; returns both."""
     for part in parts:
         before = crc(part, before)
     return b"".join((*parts, before.to_bytes(CRC_BYTES, "little"))), before
 
 
 def number(value: int) -> bytes:
-    """A number from 0 on: seven bits in each byte, lowest first; only the last is below 128."""
+    """A nonnegative number: seven bits a byte, lowest first; only the last byte is below 128."""
     result = bytearray()
     while value >= 128:
         result.append(value & 127 | 128)
@@ -116,7 +116,7 @@ def signed(value: int) -> bytes:
 
 
 def title(kind: Kind, name: str | None, shape: tuple[int, ...]) -> bytes:
-    """What a segment begins with."""
+    """The first bytes of a segment: its kind, name and shape."""
     result = bytes([kind | (name is not None) << 2 | len(shape) << 3])
     if name is not None:
         encoded = name.encode()
@@ -125,35 +125,35 @@ def title(kind: Kind, name: str | None, shape: tuple[int, ...]) -> bytes:
 
 
 def pack_bits(values: NDArray, width: int) -> bytes:
-    """The lowest bits of each, highest first, and zeros up to whole bytes."""
+    """The lowest `width` bits of each value, highest first, padded with zeros to whole bytes."""
     columns = values.astype(">u4").view(np.uint8).reshape(-1, 4)
     return np.packbits(np.unpackbits(columns, axis=1)[:, 32 - width :]).tobytes()
 
 
 AT_ONCE = 1 << 16
-"""Values, so that bits of whole bytes are packed, in little memory; or segments."""
+"""How many values or segments are handled at a time, to save memory: a multiple of 8."""
 
 
 # Reading
 
 
 class Contents:
-    """What is in a file, and what is wrong with it.
+    """The segments of a file, and its damage.
 
     Args:
-        data: All bytes of it.
-        verify: Whether every byte is checked against its CRC; otherwise that the file has a head,
-            an end, and what looks like segments in between.
-        recover: Whether segments before a damage are of use.
+        data: All bytes of the file.
+        verify: Whether to check every byte against its CRC. Otherwise only the head, the end and
+            the headers of segments are checked.
+        recover: Whether to accept a damaged file, for the segments before the damage.
 
     Attributes:
-        model_id: The one in its head.
-        segments: What is in it, up to the damage.
-        damage: What follows the segments in place of an end, in words.
-        identity: What other files have otherwise: CRCs, the last of which depend on all segments.
+        model_id: The identifier in the head.
+        segments: The segments before the damage.
+        damage: What is wrong after the segments, in words, or None.
+        identity: The size and CRCs, by which the file is told from others.
 
     Raises:
-        CorruptStreamError: The head is damaged; or something else is, unless it may `recover`.
+        CorruptStreamError: The head is damaged; or, without `recover`, anything else is.
     """
 
     def __init__(self, data: memoryview, *, verify: bool = True, recover: bool = False) -> None:
@@ -172,25 +172,25 @@ class Contents:
         self.identity = len(data), _crc_before(data, len(data)), self._crc
 
     def recovered(self, data: memoryview) -> tuple[memoryview, bytes]:
-        """The segments, with what is before them, and an end."""
+        """The head and the segments, and an end."""
         return data[: self._end], seal([bytes([Kind.END])], self._crc)[0]
 
     def find(self, name: str) -> int | None:
-        """The number of the segment of that name."""
+        """The number of the segment with that name."""
         number = self._index.find(name)
         return number if number is not None and number < len(self.segments) else None
 
     def header(self, number: int) -> _core.SegmentHeader:
-        """What a segment says of its values."""
+        """The header of a segment."""
         return self._index.header(number)
 
     def payload(self, data: memoryview, number: int, header: _core.SegmentHeader) -> memoryview:
-        """What follows the header of a segment."""
+        """The bytes between the header of a segment and its CRC."""
         end = int(self._index.begins[number + 1]) - CRC_BYTES
         return data[end - header.payload : end]
 
     def is_damaged(self, data: memoryview, number: int) -> bool:
-        """Whether a segment has another CRC than it should have after the one before."""
+        """Whether a segment does not match its CRC, which continues the CRC before it."""
         begin, end = self._index.begins[number : number + 2].tolist()
         found = crc(data[begin : end - CRC_BYTES], _crc_before(data, begin))
         return found != _crc_before(data, end)
@@ -203,7 +203,7 @@ class Contents:
                 all_bytes[begins[:, None] + np.arange(-CRC_BYTES, 0)].view("<u4")[:, 0].tolist()
             )
             places = begins.tolist()
-            crc_of = crc if np.diff(begins).max() > _CRC_AT_ONCE else zlib.crc32  # which is quicker
+            crc_of = crc if np.diff(begins).max() > _CRC_AT_ONCE else zlib.crc32  # the faster one
             for i in range(len(places) - 1):
                 segment = data[places[i] : places[i + 1] - CRC_BYTES]
                 if crc_of(segment, stored[i]) != stored[i + 1]:
@@ -211,7 +211,7 @@ class Contents:
         return None
 
     def _unless_ended(self, data: memoryview) -> str | None:
-        """What follows the last segment, unless it is the end."""
+        """What is wrong after the last segment, or None if the file ends there."""
         number, at, problem = len(self._index), int(self._index.begins[-1]), self._index.problem
         if problem is None:
             end = at + 1 + CRC_BYTES
@@ -227,7 +227,7 @@ class Contents:
 
 
 class Segments(Sequence[Segment]):
-    """The segments of a file, each of which is made when it is asked for."""
+    """The segments of a file. Each is made on access."""
 
     def __init__(self, index: _core.SegmentIndex, count: int) -> None:
         self._index, self._count = index, count
@@ -274,7 +274,7 @@ def _how(header: _core.SegmentHeader) -> str:
 
 
 def stored(header: _core.SegmentHeader, payload: memoryview) -> NDArray:
-    """Values that are not coded. Raises CorruptStreamError where no encoder writes so."""
+    """Values that are not coded. Raises CorruptStreamError if no encoder writes such bytes."""
     if header.kind == Kind.CONSTANT:
         return np.full(header.shape, header.least, np.int32)
     count = math.prod(header.shape)
@@ -287,12 +287,12 @@ def stored(header: _core.SegmentHeader, payload: memoryview) -> NDArray:
         above[start:stop] = _unpack_bits(packed, stop - start, header.width)
     if header.least + int(above.max(initial=0)) > INT32_MAX:
         raise CorruptStreamError("there are values above 2^31 - 1")
-    above += np.uint32(header.least % (1 << 32))  # wraps to what is meant
+    above += np.uint32(header.least % (1 << 32))  # modulo 2^32, so that negative values are right
     return above.view(np.int32).reshape(header.shape)
 
 
 def _unpack_bits(packed: memoryview, count: int, width: int) -> NDArray:
-    """So many values, as `pack_bits` packed them."""
+    """Unpacks `count` values that `pack_bits` packed."""
     bits = np.zeros((count, 32), np.uint8)
     unpacked = np.unpackbits(np.frombuffer(packed, np.uint8), count=count * width)
     bits[:, 32 - width :] = unpacked.reshape(-1, width)
@@ -301,15 +301,15 @@ def _unpack_bits(packed: memoryview, count: int, width: int) -> NDArray:
 
 
 def _crc_before(data: memoryview, at: int) -> int:
-    """The CRC that ends at a place."""
+    """The CRC stored in the bytes before a place."""
     return int.from_bytes(data[at - CRC_BYTES : at], "little")
 
 
 def _head(data: memoryview) -> tuple[bytes, int]:
-    """The model's id, and where the head ends."""
+    """The model's identifier, and where the head ends."""
     if data[: len(MAGIC)] != MAGIC:
         start = bytes(data[: len(MAGIC)])
-        raise CorruptStreamError(f"this is no file of torchac.Writer: it begins with {start!r}")
+        raise CorruptStreamError(f"this is not a torchac file: it begins with {start!r}")
     begin = len(MAGIC) + 2
     if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
         raise CorruptStreamError(

@@ -20,17 +20,17 @@ Symbols: TypeAlias = Array | int | np.integer[Any] | np.bool_
 """A number is one symbol, for a CDF of shape `(Lp,)`."""
 
 Stream: TypeAlias = "Buffer | Array"
-"""Bytes in any memory: a buffer of bytes, or uint8 in one dimension of an array or a tensor."""
+"""Bytes: a buffer of them, or a one-dimensional array or tensor of uint8."""
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 MIN_LP = 2
-MAX_LP = 32769  # the symbols 0 … 32767 are what an int16 result can hold
+MAX_LP = 32769  # an int16 result can hold the symbols 0 … 32767
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 MAX_TABLES = (1 << 32) - 1  # the core counts them in 32 bits
 
 
 def _dtypes(*names: str) -> list[Any]:
-    """The dtypes of those names in NumPy and in this release of torch (2.0 has no uint16)."""
+    """The dtypes with those names in NumPy and in this release of torch (2.0 has no uint16)."""
     candidates = [np.dtype(name) for name in names] + [getattr(torch, n, None) for n in names]
     return [dtype for dtype in candidates if dtype is not None]
 
@@ -49,16 +49,16 @@ BYTES = dict.fromkeys(_dtypes("uint8"))
 BOOLS: dict[Any, Any] = {
     torch.bool: torch.uint8,
     np.dtype(bool): np.uint8,
-}  # and what they are read as
+}  # and the dtypes that they are viewed as
 SYMBOLS = INTEGERS | BOOLS
 
 
 def view(array: Array) -> NDArray:
-    """The elements as NumPy sees them, in place; copied if they are on another device.
+    """The elements as a NumPy view, copied only if they are on another device.
 
-    NumPy has no bfloat16: such numbers are two bytes of no type, as which the core reads them. What
-    is expanded is copied once. The result is an object of its own, so that no other thread can give
-    it another shape while it is worked on.
+    NumPy has no bfloat16: the core reads such numbers from the dtype V2, two bytes each. Elements
+    that are expanded are copied once. The result is a new object, so no other thread can change its
+    shape while it is in use.
     """
     if isinstance(array, np.ndarray):
         return array.view(np.ndarray)
@@ -66,22 +66,22 @@ def view(array: Array) -> NDArray:
         return view(array.detach().resolve_neg().view(torch.int16)).view("V2")
     try:
         return array.numpy()
-    except (RuntimeError, TypeError):  # it is in a graph, elsewhere, or negated lazily
+    except (RuntimeError, TypeError):  # it needs grad, is on a device, or is lazily negated
         if on_host(array):
             return array.numpy(force=True)
     return np.broadcast_to(once(array).numpy(force=True), array.shape)
 
 
 def once(array: Any) -> Any:
-    """The elements without those that are there again, as it is expanded."""
+    """The elements without the repetitions of expanded dimensions."""
     slices = slices_once([array], array.ndim)
     return array if slices is None else array[slices]
 
 
 def slices_once(arrays: Sequence[Array], dimensions: int) -> tuple[slice, ...] | None:
-    """An index that leaves one element where all arrays are expanded along a dimension.
+    """An index that keeps one element of each dimension along which all arrays are expanded.
 
-    None if they are along no dimension.
+    None if there is no such dimension.
     """
     steps = [a.strides if isinstance(a, np.ndarray) else a.stride() for a in arrays]
     expanded = [not any(step[d] for step in steps) for d in range(dimensions)]
@@ -89,7 +89,7 @@ def slices_once(arrays: Sequence[Array], dimensions: int) -> tuple[slice, ...] |
 
 
 def broadcast(name: str, array: Array, shape: tuple[int, ...]) -> Array:
-    """The elements in another shape, in place."""
+    """The elements broadcast to another shape, without a copy."""
     try:
         return (
             array.expand(shape)
@@ -103,7 +103,7 @@ def broadcast(name: str, array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def take(array: Array, numbers: torch.Tensor) -> Array:
-    """Some elements of the first dimension, which stay expanded where they are."""
+    """Some elements of the first dimension. Expanded dimensions stay expanded."""
     stored = once(array)
     if len(stored) == len(array):
         stored = like(as_tensor(stored)[numbers.to(device_of(array))], array)
@@ -112,7 +112,7 @@ def take(array: Array, numbers: torch.Tensor) -> Array:
 
 
 def as_tensor(array: Array) -> torch.Tensor:
-    """The elements as torch sees them, in place unless torch has no such layout or dtype."""
+    """The elements as a tensor, copied only if torch has no such layout or dtype."""
     if not isinstance(array, np.ndarray):
         return array.detach()
     if array.dtype.kind == "u" and array.itemsize > 1 and not hasattr(torch, "uint16"):
@@ -124,7 +124,7 @@ def as_tensor(array: Array) -> torch.Tensor:
 
 
 def comparable(array: Array) -> torch.Tensor:
-    """The elements as torch can compare them, which it cannot do with most unsigned integers."""
+    """The elements as a tensor that torch can compare: it cannot compare most unsigned integers."""
     tensor = as_tensor(array)
     if str(tensor.dtype) in ("torch.uint16", "torch.uint32", "torch.uint64"):
         return tensor.to(CPU, torch.float64)
@@ -132,7 +132,7 @@ def comparable(array: Array) -> torch.Tensor:
 
 
 def on_host(array: Array) -> bool:
-    """Whether the elements lie in memory that the core can read."""
+    """Whether the elements are in memory that the core can read."""
     return isinstance(array, np.ndarray) or array.is_cpu
 
 
@@ -143,9 +143,9 @@ def like(result: Array, argument: NDArray, /) -> NDArray: ...
 @overload
 def like(result: Array, *arguments: ArrayT) -> ArrayT: ...
 def like(result: Any, *arguments: Any) -> Any:
-    """The result as an array, if an argument is one; else as a tensor on the arguments' device.
+    """The result as an array if an argument is one, else as a tensor on the arguments' device.
 
-    Results that are float64 become float32 on devices that have no float64.
+    float64 becomes float32 on devices without float64.
     """
     for argument in arguments:
         if isinstance(argument, np.ndarray):
@@ -169,8 +169,8 @@ def like(result: Any, *arguments: Any) -> Any:
 
 @cache
 def widest_float(device: torch.device) -> torch.dtype:
-    """float64, or float32 on devices that have none, as those of Apple and some of Intel."""
-    one = torch.ones(1, dtype=torch.float32, device=device)  # fails if the reason is another one
+    """float64, or float32 on devices without it, such as Apple's and some of Intel's."""
+    one = torch.ones(1, dtype=torch.float32, device=device)  # raises if the device is unusable
     try:
         one.to(torch.float64).add(1)
     except (RuntimeError, TypeError):
@@ -179,5 +179,5 @@ def widest_float(device: torch.device) -> torch.dtype:
 
 
 def device_of(array: Array) -> torch.device:
-    """Where it lies."""
+    """The device of the elements; that of an array is the CPU."""
     return CPU if isinstance(array, np.ndarray) else array.device

@@ -57,37 +57,37 @@ def encode_batch(
     packed: bool = False,
     num_threads: int | None = None,
 ) -> Any:  # as the overloads say
-    """Encodes a batch, each item into a stream of its own.
+    """Encodes a batch, each item into its own stream.
 
-    A stream is the one that `encode_float_cdf` or `encode_int16_normalized_cdf` gives for the item
-    alone. Threads share the items, and each thread works on several of them in turn, so that
-    a batch is faster than its items one by one on a single thread too.
+    Each stream is the one that `encode_float_cdf` or `encode_int16_normalized_cdf` gives for the
+    item alone. Threads share the items, and each thread interleaves several of them, so a batch is
+    faster than separate calls even on a single thread.
 
     Args:
         cdf: CDF of shape `(B, N1, …, Nm, Lp)`, of floats or of 16-bit integers; or a sequence of
-            `B` CDFs of one dtype, where items differ in shape. With `index`, tables of shape
-            `(K, Lp)` for all items, or a sequence of such tables. Or a model, as for
-            `torchac.encode`, that broadcasts to the shape of `sym`; or a sequence of `B` models.
+            `B` CDFs of one dtype, if items differ in shape. With `index`, tables of shape `(K, Lp)`
+            for all items, or a sequence of such tables. Or a model, as for `torchac.encode`, that
+            broadcasts to the shape of `sym`; or a sequence of `B` models.
         sym: Symbols, or values with a model, of shape `(B, N1, …, Nm)`, or a sequence of `B`
-            tensors. Floats that are whole numbers will do.
-        needs_normalization: As for `encode_float_cdf`; without effect on integers.
+            tensors. Floats that are whole numbers are accepted.
+        needs_normalization: As for `encode_float_cdf`; ignored for integers.
         index: The table of each symbol, of the shape of `sym`, or a sequence of `B` tensors.
         check: Whether to check the whole CDF, as `check_input_bounds=True` does for
-            `encode_float_cdf`. Without it, rows are few or not for all items together.
+            `encode_float_cdf`. Otherwise rows are checked only if the whole batch has few of them.
         clamp: As for `Encoder.encode`.
-        packed: Whether the streams go into one tensor: better for thousands of small ones, of
-            which each is an object otherwise.
-        num_threads: The most threads to code on; by default as `set_num_threads` says. Few symbols
-            take fewer, as threads take longer to start. None outlives the call.
+        packed: Whether to return the streams in one tensor, which is faster for thousands of small
+            streams than one object for each.
+        num_threads: The most threads to use; by default as `set_num_threads` says. Short calls use
+            fewer threads. All are joined before the call returns.
 
     Returns:
         `B` streams. With `packed`, two tensors on the host, or arrays if `cdf` or the model has
-        arrays: the bytes of all streams one after the other, uint8 of shape `(N,)`, and how many
-        each has, int64 of shape `(B,)`.
+        arrays: the concatenated bytes of all streams, uint8 of shape `(N,)`, and the length of
+        each, int64 of shape `(B,)`.
 
     Raises:
         TypeError: As `encode_float_cdf`.
-        ValueError: As `encode_float_cdf`; the message names the item. Or items that do not match.
+        ValueError: As `encode_float_cdf`, with the item in the message; or items that do not match.
 
     Example:
         >>> import torch, torchac
@@ -118,7 +118,7 @@ def encode_batch(
 
 
 def _unpacked(streams: Streams, model: Model | list[Model]) -> list[bytes] | tuple[Array, Array]:
-    """The streams for the user: packed ones in tensors, or in arrays as those of the model."""
+    """The streams for the user. Packed ones become tensors, unless the model has arrays."""
     if not isinstance(streams, _core.Packed):
         return streams
     first = [model] if isinstance(model, Model) else model[:1]
@@ -128,7 +128,7 @@ def _unpacked(streams: Streams, model: Model | list[Model]) -> list[bytes] | tup
 
 
 def _is_packed(streams: Any) -> bool:
-    """Whether it is streams in one array, and their lengths, which no stream can be."""
+    """Whether it is a pair of bytes and lengths. No stream has the dtype of lengths."""
     return (
         isinstance(streams, tuple)
         and len(streams) == 2
@@ -147,7 +147,7 @@ def _check_packed(streams: tuple[Array, Array], count: int) -> _core.Packed:
     if ((lengths < 0) | (lengths > len(data))).any() or int(lengths.sum()) != len(data):
         raise CorruptStreamError(
             f"lengths add up to {sum(lengths.tolist())}, and the least is {lengths.min(initial=0)}:"
-            f" expected none below 0, and {len(data)}, as many as there are bytes"
+            f" expected none below 0, and a sum of {len(data)}, the number of bytes"
         )
     return _core.Packed(data, lengths)
 
@@ -208,8 +208,8 @@ def decode_batch(
 
     Args:
         cdf: As for `encode_batch`.
-        byte_streams: `B` streams, each as for `decode_float_cdf`; or what `encode_batch` gave with
-            `packed=True`, a tuple, with lengths of any integer dtype but uint8.
+        byte_streams: `B` streams, each as for `decode_float_cdf`; or the tuple that `encode_batch`
+            returned with `packed=True`, with lengths of any integer dtype except uint8.
         needs_normalization: As it was for encoding.
         index: As it was for encoding.
         num_threads: As for `encode_batch`.
@@ -220,8 +220,8 @@ def decode_batch(
 
     Raises:
         TypeError: As `decode_float_cdf`.
-        CorruptStreamError: As `decode_float_cdf`; the message names the item.
-        ValueError: As `decode_float_cdf`; the message names the item. Or items that do not match.
+        CorruptStreamError: As `decode_float_cdf`, with the item in the message.
+        ValueError: As `decode_float_cdf`, with the item in the message; or items that do not match.
 
     Example:
         See `encode_batch`.
@@ -259,7 +259,7 @@ def _split_model(
 
 
 def _split_batch(name: str, batch: Any, count: int | None = None) -> list[Any]:
-    """The items of a batch, which are to be `count`."""
+    """The items of a batch. There must be `count` of them, if that is given."""
     _checks.check_batch(name, batch, count)
     if isinstance(batch, Sequence):
         return list(batch)

@@ -1,4 +1,4 @@
-"""What symbols cost."""
+"""The cost of symbols in bits."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ def estimate_bits(
 def estimate_bits(
     cdf: Any, sym: Any, *, needs_normalization: bool = True, index: Array | None = None
 ) -> Any:
-    """Tells the exact cost of each symbol or value, without coding.
+    """Returns the exact cost of each symbol or value, without coding.
 
     The cost of symbol `s` is `16 - log2(C[s + 1] - C[s])` bits, its ideal code length under the row
-    `C` of 16-bit integers that coding works with. Streams are as long as the sum of it, within 16
-    bits and 0.01 %. The cost of a value is that of its symbol and of what comes behind that.
+    `C` of 16-bit integers that coding works with. The length of a stream is the sum of the costs,
+    within 16 bits and 0.01 %. The cost of a value is that of its symbol plus the bits after it.
 
     Args:
         cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
             `encode_int16_normalized_cdf`, on any device; or a model, as for `torchac.encode`.
         sym: Symbols, as for `encode_float_cdf`, or floats that are whole numbers; values, with a
             model.
-        needs_normalization: As for `encode_float_cdf`; without effect on integers and models.
+        needs_normalization: As for `encode_float_cdf`; ignored for integers and models.
         index: As for `encode_float_cdf`, or for `torchac.encode` with a model.
 
     Returns:
-        Bits, of the symbols' shape, on the CDF's or the model's device: float64, or float32 where a
+        Bits, of the symbols' shape, on the device of the CDF or model: float64, or float32 if the
         device has no float64.
 
     Raises:
         TypeError: An argument is neither a tensor nor an array.
-        ValueError: What `encode_float_cdf` refuses, it refuses in the same words.
+        ValueError: As `encode_float_cdf`.
 
     Example:
         >>> import torch, torchac

@@ -21,20 +21,20 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
             a `Normal`, `Laplace`, `MixtureSameFamily`, `Categorical` or `Bernoulli` of
             `torch.distributions`; or a CDF of floats or of 16-bit integers, of shape `(…, Lp)`. It
             broadcasts to the shape of the values.
-        values: Whole numbers of any dtype: a tensor, an array, or a number. Those of models are
-            from -2^31 to 2^31 - 1, or within the model's bounds; those of a CDF from 0 to
-            `Lp - 2`.
-        index: Where values share the model's elements: the number of each value's element, any
-            integer dtype, of a shape that broadcasts to that of the values. The model's shape is
-            `(K,)` then, or `(K, Lp)` that of a CDF.
+        values: Whole numbers of any dtype: a tensor, an array, or a number. With a model they are
+            from -2^31 to 2^31 - 1, or within its bounds; with a CDF, from 0 to `Lp - 2`.
+        index: The number of each value's element, if values share the model's elements: any integer
+            dtype, of a shape that broadcasts to that of the values. The model must then have the
+            shape `(K,)`, or a CDF the shape `(K, Lp)`.
 
     Returns:
         The stream. `torchac.decode` with the same model gives the values back.
 
     Raises:
-        TypeError: The model or the values are of a type that cannot be.
-        ValueError: Shapes that do not broadcast; a value that is not whole, or outside of what the
-            model can code; parameters that are not allowed. The message names value and position.
+        TypeError: The model or the values have an unsupported type.
+        ValueError: Shapes that do not broadcast; a value that is not whole, or that the model
+            cannot code; parameters that are not allowed. The message gives the value and its
+            position.
 
     Example:
         >>> import torch, torchac
@@ -52,11 +52,11 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
 
 
 def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> Any:
-    """Decodes what `encode` encoded, all of it.
+    """Decodes a whole stream of `encode`.
 
     Args:
-        model: The model that the values were encoded with, of their shape: `model.expand(*shape)`
-            has it.
+        model: The model that the values were encoded with, of their shape, as
+            `model.expand(*shape)` is.
         byte_stream: The stream: bytes, or another buffer or array of them.
         index: As it was for encoding, of the shape of the values.
 
@@ -65,7 +65,7 @@ def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> An
         has arrays.
 
     Raises:
-        TypeError: The model is of a type that cannot be, or `byte_stream` is no bytes.
+        TypeError: The model has an unsupported type, or `byte_stream` is not bytes-like.
         CorruptStreamError: The stream ends early, has bytes left over, or contradicts the model.
         ValueError: Parameters that are not allowed.
 

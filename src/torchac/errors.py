@@ -1,4 +1,4 @@
-"""Errors: streams that cannot be decoded, and the item of a batch that an error is about."""
+"""The error for streams that cannot be decoded, and messages that name the item of a batch."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ T = TypeVar("T")
 
 
 class CorruptStreamError(ValueError):
-    """The bytes cannot be what was encoded: they end too early, or contradict the CDF.
+    """A stream that ends too early, has bytes left over, or contradicts its model.
 
-    A raw arithmetic-coded stream carries no checksum, so not every damage is noticed: a stream with
-    a changed byte may decode to other symbols. Files of `Writer` have checksums, and `mark` puts
-    some into a stream.
+    A raw arithmetic-coded stream has no checksum, so not all damage is noticed: a stream with a
+    changed byte may decode to other symbols. Files of `Writer` have checksums, and `mark` adds them
+    to a stream.
     """
 
 
 def item_prefix(item: int) -> str:
-    """How a message on an item of a batch begins."""
+    """The beginning of a message about an item of a batch."""
     return f"item {item}: "
 
 
 @contextmanager
 def naming_items(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """Gives the items one by one, and names the one that something is raised about."""
+    """Yields the items one by one; an exception in the block names the current one."""
     number = -1
 
     def each() -> Iterator[T]:

@@ -1,4 +1,4 @@
-"""Many streams step by step: texts that a language model writes together, images pixel by pixel."""
+"""Many streams step by step, as for the texts of a language model or the pixels of images."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["BatchDecoder", "BatchEncoder"]
 
 
 class BatchEncoder:
-    """Encodes into many streams in lockstep: each call adds as much to each of them.
+    """Encodes into many streams in lockstep: each call adds the same number of values to each.
 
-    A stream is the one that an `Encoder` of its own would give. `copy.copy` forks all of them. A
-    call that raises, whatever the reason, encodes nothing.
+    Each stream is the one that a separate `Encoder` would give. `copy.copy` forks all of them. A
+    call that raises encodes nothing.
 
     Args:
-        batch_size: How many streams, B.
+        batch_size: The number of streams, B.
 
     Raises:
-        TypeError: `batch_size` is no integer.
+        TypeError: `batch_size` is not an integer.
         ValueError: It is negative.
 
     Example:
@@ -66,12 +66,12 @@ class BatchEncoder:
             model: The model, or the CDF, of the values, as for `torchac.encode`.
             values: Values, or symbols with a CDF, of shape `(B, …)`: `values[b]` goes to stream b.
             index: As for `torchac.encode`.
-            active: Which streams take part, bool of shape `(B,)`. The values of the others do not
-                matter.
+            active: The streams that take part, bool of shape `(B,)`. The values of the others are
+                ignored.
 
         Raises:
             TypeError: As `torchac.encode`.
-            ValueError: As `torchac.encode`; the message names the stream.
+            ValueError: As `torchac.encode`, with the stream in the message.
             RuntimeError: As `Encoder.encode`.
         """
         streams = _ActiveStreams.of(active, self._size)
@@ -108,7 +108,7 @@ class BatchEncoder:
 
     @property
     def num_bits(self) -> list[int]:
-        """As `Encoder.num_bits`, of each stream."""
+        """`Encoder.num_bits` of each stream."""
         return self._core.num_bits()
 
     def __copy__(self) -> BatchEncoder:
@@ -126,7 +126,7 @@ class BatchDecoder:
         byte_streams: B streams, as for `Decoder`.
 
     Raises:
-        TypeError: They are no sequence, or one of them is no bytes.
+        TypeError: They are not a sequence, or one of them is not bytes-like.
 
     Example:
         See `BatchEncoder`.
@@ -173,7 +173,7 @@ class BatchDecoder:
             active: As it was for encoding.
 
         Raises:
-            CorruptStreamError: As `Decoder.mark`; the message names the stream.
+            CorruptStreamError: As `Decoder.mark`, with the stream in the message.
             RuntimeError: As `Decoder.decode`.
         """
         streams = _ActiveStreams.of(active, self._size)
@@ -182,10 +182,10 @@ class BatchDecoder:
             raise _coding.explain_mark(report, streams.prefix(report.item))
 
     def finish(self) -> None:
-        """Says that all is decoded.
+        """Checks that all streams have been decoded whole.
 
         Raises:
-            CorruptStreamError: A stream has more bytes than what was decoded takes.
+            CorruptStreamError: A stream has more bytes than its decoded values take.
         """
         _coding.check_end(self._core)
 
@@ -201,14 +201,14 @@ def _check_batch(name: str, shape: tuple[int, ...], size: int) -> None:
 
 
 class _ActiveStreams:
-    """The streams that take part in a call: those of these numbers, or all."""
+    """The streams that take part in a call: those with these numbers, or all."""
 
     def __init__(self, numbers: list[int] | None) -> None:
         self.numbers = numbers
 
     @classmethod
     def of(cls, active: Array | None, size: int) -> _ActiveStreams:
-        """Those that are active."""
+        """The streams that `active` selects."""
         if active is None:
             return cls(None)
         _checks.check_array("active", active)
@@ -222,7 +222,7 @@ class _ActiveStreams:
         return cls(None if len(numbers) == size else numbers)
 
     def select(self, item: Item) -> Item:
-        """Their values, and what codes them."""
+        """The values of these streams, and their part of the model."""
         if self.numbers is None:
             return item
         numbers = torch.tensor(self.numbers, dtype=torch.int64, device=CPU)
@@ -240,13 +240,13 @@ class _ActiveStreams:
         return whole
 
     def prefix(self, number: int) -> str:
-        """How messages begin."""
+        """The beginning of a message about a stream."""
         if self.numbers is None:
             return f"stream {number}: "
         return f"stream {self.numbers[number]}, number {number} of the active ones: "
 
     def check(self, report: _core.Report | None, item: Item) -> None:
-        """Raises what a report says."""
+        """Raises the error that a report describes."""
         if report is None:
             return
         prefix = self.prefix(report.item)

@@ -1,7 +1,7 @@
-"""From CDF values to the 16-bit integers that coding works with.
+"""Conversion of CDF values to the 16-bit integers that coding works with.
 
-The core converts what is on the host. For other devices there are the same steps as torch
-operations, which give the same integers, bit for bit.
+The core converts CDFs on the host. For other devices the same steps are torch operations, which
+give the same integers, bit for bit.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
     """Converts a CDF of floats to the 16-bit integers that the float functions code with.
 
     Value `j` of a row of `Lp` becomes `round(cdf_float[j] * 65536)` modulo 65536, or with
-    normalization `round(cdf_float[j] * (65536 - (Lp - 1))) + j`, which makes every row increase
-    that did not decrease. Halves are rounded to even. The result is the same on every device,
-    so it may be computed once, where the model runs, and kept or sent. On the CPU, rows are read in
-    place, and the result is all the memory that is taken.
+    normalization `round(cdf_float[j] * (65536 - (Lp - 1))) + j`. With normalization, a row that
+    does not decrease becomes one that increases. Halves are rounded to even. The result is the same
+    on every device, so it can be computed once, where the model runs, and then stored or sent. On
+    the CPU, rows are read in place, and no memory is used besides the result.
 
     Args:
         cdf_float: CDF of shape `(N1, …, Nm, Lp)`, float16, bfloat16, float32 or float64, on any
             device.
-        needs_normalization: Whether to keep one of the 65536 parts for each symbol.
+        needs_normalization: Whether to reserve one of the 65536 parts for each symbol.
 
     Returns:
         The CDF for `encode_int16_normalized_cdf` and `decode_int16_normalized_cdf`: int16, of the
-        same shape and on the same device. Read as unsigned numbers: 40000 is stored as -25536, and
-        65536, at the end of a row, as 0.
+        same shape and on the same device. It is to be read as unsigned: 40000 is stored as -25536,
+        and 65536, at the end of a row, as 0.
 
     Raises:
         TypeError: `cdf_float` is neither a tensor nor an array.
@@ -50,7 +50,7 @@ def quantize_cdf(cdf_float: ArrayT, needs_normalization: bool = True) -> ArrayT:
     normalize = _checks.check_flag("needs_normalization", needs_normalization)
     if not _tensors.on_host(cdf):
         product = scale_cdf(_tensors.as_tensor(cdf), cdf.shape[-1] - 1, normalize)
-        if torch.isfinite(product).all():  # else the core says where it is not
+        if torch.isfinite(product).all():  # otherwise the core finds the position
             columns = torch.arange(cdf.shape[-1], dtype=torch.int32, device=product.device)
             on_device = quantize_columns(product, columns, normalize).to(torch.int16)
             return _tensors.like(on_device, cdf_float)
@@ -75,14 +75,14 @@ def not_finite(value: str) -> str:
 
 
 def scale_cdf(values: torch.Tensor, symbols: int, normalize: bool) -> torch.Tensor:
-    """CDF values times the number of parts that a row of so many symbols shares out among them."""
+    """CDF values times 65536, or times the parts left when each symbol has one."""
     if values.dtype in (torch.float16, torch.bfloat16):
         values = values.float()
     return values * (TOTAL - symbols if normalize else TOTAL)
 
 
 def quantize_columns(product: torch.Tensor, columns: torch.Tensor, normalize: bool) -> torch.Tensor:
-    """`scale_cdf` values, which must be finite, of the given columns as parts: int32, 0 … 65535."""
+    """Rounds finite results of `scale_cdf` in the given columns to parts: int32, 0 … 65535."""
     # fmod is exact, and brings any float into the range of an int32.
     rounded = torch.fmod(torch.round(product), TOTAL).to(torch.int32)
     return (rounded + columns if normalize else rounded) & (TOTAL - 1)

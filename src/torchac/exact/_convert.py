@@ -277,12 +277,13 @@ class _Converter:
         return None if source is None else self._floats.get(source)
 
     def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
-        """Rounds a value for a sum over dimensions that takes so many bits."""
+        """Rounds a value to a number of bits, for a sum over dimensions."""
         bits = min(bits, _MOST_BITS)
         if bits < _FEWEST_BITS:
             raise self.refused(
-                f"its sums have so many or so large terms that values of {bits} bits are all that "
-                "2^53 has room for: split it, or rescale its bias"
+                f"its sums have too many terms, or terms that are too large beside others: of the "
+                f"53 bits of a sum, {max(bits, 0)} are left for its inputs, and {_FEWEST_BITS} are "
+                "needed. Split it, or rescale its bias"
             )
         for known in self._rounded.get(value.index, []):
             if bits - 6 <= known.grid.collapse(dims).bits <= bits:
@@ -318,7 +319,7 @@ class _Converter:
         if node.op == "placeholder":
             position = sum(isinstance(step.operation, (Input, Tokens)) for step in self._steps)
             given = self._batches[batch]
-            return given[position] if position < len(given) else None
+            return given[position] if position < len(given) else next(iter(node.args), None)
         if node.op == "get_attr":
             return operator.attrgetter(str(node.target))(self._traced)
         if node.op == "output":
@@ -347,7 +348,9 @@ class _Converter:
         if not _layers.depends(args, kwargs):
             if module is None and (rule is not None or _name_of(node) in _layers.CREATE):
                 return self.floats()[0]  # of weights alone
-            raise self.refused("it depends on no input, so it may be random: save its numbers")
+            raise self.refused(
+                "it depends on no input, so it may be random: register its numbers as a buffer"
+            )
         if rule is None:
             raise self.refused(
                 "it is not known to be exact. Known are " + _layers.KNOWN + ": write it with these"
@@ -356,10 +359,10 @@ class _Converter:
             rule(self, *args, **kwargs) if module is None else rule(self, module, *args, **kwargs)
         )
 
-    def _input(self) -> Value | None:
+    def _input(self) -> Any:
         given = self.floats()
-        if given[0] is None:
-            return None  # it has its default
+        if not isinstance(given[0], torch.Tensor):
+            return given[0]  # its default
         assert self._node is not None
         count = _vocabulary(self._node, self._traced)
         if count is not None:
@@ -378,6 +381,8 @@ class _Converter:
             return {kind: [self._output(item) for item in made]}
         if isinstance(made, dict) and all(isinstance(name, str) for name in made):
             return {"dict": [[name, self._output(item)] for name, item in made.items()]}
+        if isinstance(made, _layers.Unfinished):
+            raise self.refused(f"the module returns {made.what}")
         raise self.refused(f"the module returns {type(made).__name__}: expected tensors")
 
     def _compare(self, network: Network, expected: list[Any]) -> None:

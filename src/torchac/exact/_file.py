@@ -97,7 +97,9 @@ def load(file: File) -> Network:
     data, _ = _storage.read(file)
     if data[: len(MAGIC)] != MAGIC:
         start = bytes(data[: len(MAGIC)])
-        raise CorruptStreamError(f"this is no file of torchac.exact.save: it begins with {start!r}")
+        raise CorruptStreamError(
+            f"this is not a file of torchac.exact.save: it begins with {start!r}"
+        )
     if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
         raise CorruptStreamError(
             f"the file has version {data[len(MAGIC)]}, this release of torchac reads {VERSION}: "
@@ -110,7 +112,7 @@ def load(file: File) -> Network:
     try:
         return _network(data[len(MAGIC) + 1 : -_CRC])
     except (ValueError, TypeError, KeyError, RuntimeError, RecursionError, OverflowError) as error:
-        raise CorruptStreamError(f"the file has no network that is exact: {error}") from None
+        raise CorruptStreamError(f"the file does not hold an exact network: {error}") from None
 
 
 def _network(data: memoryview) -> Network:
@@ -121,7 +123,10 @@ def _network(data: memoryview) -> Network:
     expect(
         isinstance(text, dict) and set(text) == {"program", "tensors"}, "its text has no program"
     )
-    expect(isinstance(text["program"], str) and isinstance(text["tensors"], list), "no program")
+    expect(
+        isinstance(text["program"], str) and isinstance(text["tensors"], list),
+        "its text has no program",
+    )
     program = parse(text["program"].encode())
     expect(len(text["tensors"]) == len(program.names), "it has other tensors than its steps")
     at = 8 + size
@@ -129,12 +134,21 @@ def _network(data: memoryview) -> Network:
     tensors: list[torch.Tensor] = []
     for entry in text["tensors"]:
         if isinstance(entry, int):
-            expect(0 <= entry < len(stored), "a tensor is none before")
+            expect(
+                0 <= entry < len(stored),
+                f"a tensor is the same as number {entry}, of {len(stored)} before",
+            )
             tensors.append(stored[entry])
             continue
-        expect(isinstance(entry, list) and len(entry) == 2 and entry[0] in _DTYPES, "a tensor")
+        expect(
+            isinstance(entry, list) and len(entry) == 2 and entry[0] in _DTYPES,
+            f"a tensor is {entry!r}",
+        )
         dtype, shape = _DTYPES[entry[0]], entry[1]
-        expect(are_integers(shape, 0, 1 << 40) and len(shape) <= 16, "a tensor has a shape")
+        expect(
+            are_integers(shape, 0, 1 << 40) and len(shape) <= 16,
+            f"a tensor has the shape {shape!r}",
+        )
         end = at + math.prod(shape) * dtype.itemsize
         expect(end <= len(data), "its tensors are longer than the file")
         array: NDArray = np.frombuffer(data[at:end], dtype).reshape(shape)
@@ -142,7 +156,7 @@ def _network(data: memoryview) -> Network:
             stored.append(torch.from_numpy(array.astype(np.float64)))
         tensors.append(stored[-1])
         at = end
-    expect(at == len(data), "it goes on after its last tensor")
+    expect(at == len(data), "it has bytes after its last tensor")
     return Network(*program.build(tensors))
 
 

@@ -51,7 +51,7 @@ class Grid:
     def __post_init__(self) -> None:
         assert self.step.shape == self.bound.shape
         if not bool((self.bound <= LARGEST).all()):
-            raise Unproved("its values have no bound below 2^400")
+            raise Unproved("its values may pass 2^400: limit them before, with clamp")
         if bool(((self.step > 0) & (self.step < 1 / LARGEST)).any()):
             raise Unproved("its values have steps below 2^-400")
 
@@ -95,7 +95,7 @@ def uniform(ndim: int, step: float, bound: float) -> Grid:
 def check_shape(*shape: int) -> None:
     """Checks that a grid of a shape takes little memory, before there is any."""
     if math.prod(shape) > _MOST_CHANNELS:
-        raise Unproved(f"it has {math.prod(shape)} channels")
+        raise Unproved(f"it has {math.prod(shape)} channels: expected at most {_MOST_CHANNELS}")
 
 
 def prove_sum(size: torch.Tensor, step: torch.Tensor) -> float:

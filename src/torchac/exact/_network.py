@@ -48,7 +48,7 @@ class Network(nn.Module):
         """Computes the outputs, of the structure that the converted module's have.
 
         Raises:
-            TypeError: There are more or fewer inputs, or one is no tensor.
+            TypeError: There are more or fewer inputs, or one is not a tensor.
             ValueError: An input has other dimensions or channels, values that are not finite, or
                 tokens that are out of range.
         """
@@ -135,7 +135,7 @@ class Network(nn.Module):
     ) -> None:
         """Becomes the network that the state is of; raises ValueError if it is of none."""
         if f"{prefix}program" not in state_dict:
-            raise ValueError(f"there is no {prefix}program: expected the state of a Network")
+            raise ValueError(f"the state has no {prefix}program: expected that of a Network")
         program = parse(state_dict[f"{prefix}program"].cpu().numpy().tobytes())
         tensors = [state_dict[f"{prefix}{name}"].cpu() for name in program.names]
         device = self.program.device
@@ -192,7 +192,10 @@ def _prove(steps: Sequence[Step], outputs: Structure) -> list[Grid]:
     for i, step in enumerate(steps):
         operation = step.operation
         count = operation.inputs
-        expect(len(step.inputs) == count if count is not None else len(step.inputs) > 0, "inputs")
+        expect(
+            len(step.inputs) == count if count is not None else len(step.inputs) > 0,
+            f"step {i} has {len(step.inputs)} inputs",
+        )
         expect(all(is_integer(j, 0, i - 1) for j in step.inputs), f"step {i} takes later values")
         inputs = [steps[j].operation for j in step.inputs]
         expect(not any(isinstance(x, Output) for x in inputs), f"step {i} takes an output")
@@ -202,7 +205,7 @@ def _prove(steps: Sequence[Step], outputs: Structure) -> list[Grid]:
         grids.append(operation.prove(*(grids[j] for j in step.inputs)))
     for i in _numbers(outputs):
         expect(is_integer(i, 0, len(steps) - 1), f"there is no value {i}")
-        expect(isinstance(steps[i].operation, Output), f"value {i} is no output")
+        expect(isinstance(steps[i].operation, Output), f"value {i} is not an output")
     return grids
 
 

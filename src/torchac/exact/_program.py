@@ -80,7 +80,7 @@ class Program:
             try:
                 operation = KINDS[step["kind"]](step["attributes"], own)
             except ValueError as error:
-                raise ValueError(f"step {i} ({step['kind']}): {error}") from None
+                raise ValueError(f"step {i} ({step['kind']}) breaks a rule: {error}") from None
             inputs = tuple(step["inputs"])
             steps.append(Step(operation, inputs, step["name"], step["layer"], step["seen"]))
         return steps, self._outputs
@@ -95,8 +95,10 @@ def parse(text: bytes) -> Program:
         read = json.loads(text, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("the description is nested too deeply") from None
-    expect(isinstance(read, dict) and set(read) == {"steps", "outputs"}, "no description")
-    expect(isinstance(read["steps"], list), "a description has steps")
+    expect(
+        isinstance(read, dict) and set(read) == {"steps", "outputs"}, "it has no steps and outputs"
+    )
+    expect(isinstance(read["steps"], list), "its steps are not a list")
     names = []
     for i, step in enumerate(read["steps"]):
         expect(isinstance(step, dict), f"step {i} is {step!r}")
@@ -104,13 +106,22 @@ def parse(text: bytes) -> Program:
         for name, kind in _TYPES.items():
             expect(isinstance(step[name], kind), f"step {i} has the {name} {step[name]!r}")
         expect(isinstance(step["layer"], str), f"step {i} has the layer {step['layer']!r}")
-        expect(step["seen"] is None or is_number(step["seen"]), f"step {i} has seen it all")
-        expect(step["kind"] in KINDS, f"step {i} is a {step['kind']!r}: this release has none")
-        expect(all(isinstance(t, str) for t in step["tensors"]), f"step {i} has tensors")
-        expect(len(set(step["tensors"])) == len(step["tensors"]), f"step {i} has tensors twice")
+        expect(
+            step["seen"] is None or is_number(step["seen"]),
+            f"step {i} has seen {step['seen']!r}, not a number",
+        )
+        expect(
+            step["kind"] in KINDS,
+            f"step {i} is of the kind {step['kind']!r}, which this release does not know",
+        )
+        expect(
+            all(isinstance(t, str) for t in step["tensors"]),
+            f"step {i} has names of tensors that are not text",
+        )
+        expect(len(set(step["tensors"])) == len(step["tensors"]), f"step {i} has a tensor twice")
         names += [f"steps.{i}.{name}" for name in step["tensors"]]
     return Program(names, read["steps"], read["outputs"])
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

@@ -58,13 +58,15 @@ class Stream:
             What the network returns, of these places.
 
         Raises:
-            TypeError: There are more or fewer inputs, or one is no tensor.
+            TypeError: There are more or fewer inputs, or one is not a tensor.
             ValueError: An input has no places, other items or dimensions, or values that the
                 network does not take; or there are more places than the network has positions for.
         """
         shapes = [tuple(getattr(x, "shape", ()))[:2] for x in inputs]
         if len(set(shapes)) > 1 or any(len(shape) < 2 or shape[1] < 1 for shape in shapes):
-            raise ValueError(f"inputs have the shapes {shapes}: expected items, and equal places")
+            raise ValueError(
+                f"inputs have the shapes {shapes}: expected equal items and places, at least one"
+            )
         if self._length and shapes and shapes[0][0] != self._items:
             raise ValueError(f"inputs have {shapes[0][0]} items: expected {self._items} as before")
         result = self._run(inputs, self._compute)
@@ -141,7 +143,9 @@ def _times(steps: Sequence[Step], grids: Sequence[Grid]) -> list[int | None]:
         operation = step.operation
         try:
             if isinstance(operation, (Input, Tokens)):
-                expect(grids[i].ndim > _TIME, "an input has one dimension, and time is the second")
+                expect(
+                    grids[i].ndim > _TIME, "an input has one dimension: expected time as the second"
+                )
                 times.append(_TIME)
                 continue
             at, ndims = [times[j] for j in step.inputs], [grids[j].ndim for j in step.inputs]

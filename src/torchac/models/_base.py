@@ -1,4 +1,4 @@
-"""What all models have, and `Tables`, the rows that any of them can become."""
+"""The base class of all models, and `Tables`, the rows that any model can become."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ M = TypeVar("M", bound="Model")
 
 
 class Item(NamedTuple):
-    """Values that are checked, or room for them, and what codes them.
+    """Checked values, or room for values, with their model.
 
     Attributes:
         model: The model.
-        elements: The number of each value's element, if values share them.
-        values: A tensor or an array; to decode into, an array of the model's dtype.
+        elements: The number of each value's element, if values share elements.
+        values: A tensor or an array; for decoding, an array of the model's dtype.
     """
 
     model: Model
@@ -46,15 +46,15 @@ class Item(NamedTuple):
 
 
 class Fault:
-    """What the core found wrong with an item; of a batch in one array, with one of its items.
+    """A fault that the core found in an item, or in one item of a batch in one array.
 
     Attributes:
-        problem: What is wrong.
+        problem: The kind of fault.
         column: The number of a parameter, a category, a CDF value or a symbol.
         table: The number of a shared row, or -1.
-        shape: The shape of the values, in a batch those of one item.
-        number: The number of the value among these.
-        index: The numbers of elements, if values share them.
+        shape: The shape of the values; in a batch, of the values of one item.
+        number: The number of the value in that shape.
+        index: The numbers of elements, if values share elements.
     """
 
     def __init__(self, report: _core.Report, item: Item, batch: bool = False) -> None:
@@ -75,7 +75,7 @@ class Fault:
 
     @property
     def at(self) -> str:
-        """The end of most sentences."""
+        """The position in words, with which most messages end."""
         return f"at index {self.position}"
 
     @property
@@ -85,16 +85,16 @@ class Fault:
 
     @property
     def element(self) -> tuple[int, ...]:
-        """The position in the model of the value's element."""
+        """The position of the value's element in the model."""
         position = (*self._batch, *self.position)
         return position if self.index is None else (int(self.index[position].item()),)
 
 
 class Model(ABC):
-    """What all models have.
+    """The base class of all models.
 
     Attributes:
-        shape: The shape of the values that it is for.
+        shape: The shape of the values that the model is for.
         bounds: The least and the largest integer that can be coded.
 
     These, `expand` and `tabulate` are for users. The other members are the contract between models
@@ -110,14 +110,14 @@ class Model(ABC):
         """The same model for values of another shape.
 
         Args:
-            shape: Sizes that the model's shape broadcasts to, one by one or together; -1 keeps one.
-                Nothing is copied, and coding costs what it does with `index`.
+            shape: Sizes that the model's shape broadcasts to, as separate arguments or a sequence;
+                -1 keeps a size. Nothing is copied, and coding is as fast as with `index`.
 
         Returns:
             The model for values of that shape.
 
         Raises:
-            TypeError: `shape` has something else than integers.
+            TypeError: `shape` has anything but integers.
             ValueError: The model's shape does not broadcast to it.
 
         Example:
@@ -131,7 +131,7 @@ class Model(ABC):
     def tabulate(self) -> Tables:
         """The rows of the model, in integers: one for each element.
 
-        They take memory for each symbol of each element. Coding with them gives the same streams.
+        They need memory for each symbol of each element. Coding with them gives the same streams.
 
         Returns:
             The rows.
@@ -169,26 +169,26 @@ class Model(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={self.shape})"
 
-    # What coding asks of a model
+    # The contract with the coding functions
 
     decoded_dtype: ClassVar[type[np.integer[Any]]] = np.int32
     """The dtype of decoded values."""
 
     on_host: bool = True
-    """False if as little as possible of the parameters should be copied to the host."""
+    """False if the parameters are on a device, and as few as possible should be copied."""
 
     @property
     def parameters(self) -> list[Array]:
-        """The arrays that say where results go, and whether they are arrays or tensors."""
+        """The arrays that decide whether results are arrays or tensors, and on which device."""
         return self._parts
 
     def like_parameters(self, result: Array) -> Any:
-        """The result as an array, or on a device, as the parameters are."""
+        """The result as an array or a tensor, and on the same device, as the parameters."""
         parameters: list[Any] = self.parameters
         return like(result, *parameters)
 
     def check_index(self, index: Any) -> Array | None:
-        """The number of each value's element, checked, except for its range."""
+        """The checked number of each value's element. Coding checks the range."""
         return None if index is None else _checks.check_index(index)
 
     def broadcast_to(
@@ -204,14 +204,14 @@ class Model(ABC):
         return (self if self.shape == shape else self.expand(shape)), None
 
     def fit(self, values: Any, index: Any, checked: bool = False) -> Item:
-        """The values, and the model of their shape. `check_values` may have `checked` them."""
+        """The values with a model of their shape. `checked` values have passed `check_values`."""
         if not checked:
             values = _checks.check_values(values)
         model, index = self.broadcast_to(tuple(values.shape), self.check_index(index))
         return Item(model, index, values)
 
     def fit_batch(self, values: Any, index: Any) -> Item:
-        """As `fit`, for values whose first dimension counts the items of a batch."""
+        """Does the same as `fit` for values whose first dimension counts the items of a batch."""
         values = _checks.check_values(values)
         if not values.ndim:
             raise ValueError("values has shape (): expected (B, …), the items of a batch")
@@ -225,7 +225,7 @@ class Model(ABC):
         return shape
 
     def split(self, count: int, index: Any) -> list[Model]:
-        """The models of the items of a batch that are in a sequence."""
+        """A model for each item of a batch that is a sequence."""
         return [self] * count
 
     def select(self: M, numbers: torch.Tensor) -> M:
@@ -234,10 +234,10 @@ class Model(ABC):
 
     @abstractmethod
     def to_core(self, index: Array | None = None) -> _core.Model:
-        """What the core codes with: an element for each value, or those of an index."""
+        """The model for the core, with an element for each value, or shared ones with an index."""
 
     def describe_fault(self, fault: Fault) -> str:
-        """Says what is wrong, where, and what was expected."""
+        """The message for a fault: the value, its position, and what was expected."""
         problem = fault.problem
         if problem is Problem.TRUNCATED:
             return (
@@ -260,36 +260,36 @@ class Model(ABC):
         return self._describe_element(problem, fault.element, fault.column)
 
     def describe_change(self) -> str:
-        """Says that what was wrong is no longer there."""
+        """The message if another thread changed the arguments, so the fault is gone."""
         return "the model, the values or their index were changed while they were coded"
 
-    # What subclasses have
+    # For subclasses
 
     @property
     @abstractmethod
     def _parts(self) -> list[Array]:
-        """All that the model is made of: arrays whose first dimensions are the model's."""
+        """All arrays of the model. Their first dimensions are the model's."""
 
     @abstractmethod
     def _of_parts(self: M, parts: list[Array]) -> M:
-        """The same model of other arrays."""
+        """The same kind of model with other arrays."""
 
     def _map(self: M, of: Callable[[Array], Array]) -> M:
-        """The same model of arrays that are made of its own."""
+        """The model with each of its arrays replaced by the result of a function."""
         return self._of_parts([of(array) for array in self._parts])
 
     def _once(self: M) -> M:
-        """The elements without those that are there again, as the model is expanded."""
+        """The model without the repetitions of expanded dimensions."""
         slices = _tensors.slices_once(self._parts, len(self.shape))
         return self if slices is None else self._map(lambda array: array[slices])
 
     def _describe_element(self, problem: Problem, position: tuple[int, ...], column: int) -> str:
-        """Says what is wrong with an element."""
+        """The message for a fault in an element."""
         raise NotImplementedError
 
 
 def _sizes_of(shape: tuple[Any, ...], own: tuple[int, ...]) -> tuple[int, ...]:
-    """Sizes, given one by one or together, that a model's own shape broadcasts to."""
+    """The sizes that a model is to be expanded to, checked against its own shape."""
     if len(shape) == 1 and isinstance(shape[0], Sequence):
         shape = tuple(shape[0])
     try:
@@ -311,27 +311,27 @@ def _sizes_of(shape: tuple[Any, ...], own: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Tables(Model):
-    """Rows of a CDF whose symbols are integers; what lies outside of a row is escaped.
+    """Rows of a CDF whose symbols are integers; integers outside a row are escaped.
 
     Args:
-        cdf: Rows of shape `(…, Lp)`: floats, which are quantized as `quantize_cdf` does, or 16-bit
+        cdf: Rows of shape `(…, Lp)`: floats, which are quantized as by `quantize_cdf`, or 16-bit
             integers.
-        low: The integer that symbol 0 stands for: one for all rows, or one for each.
-        lengths: How many symbols each row has, where they differ: a row's values are the first
-            `length + 1`. By default `Lp - 1`.
-        shift: The lowest bits that are left out of the rows and coded as they are: symbol `s`
-            stands for the `2^shift` integers from `(low + s) * 2^shift` on.
-        bounds: The least and the largest integer that can be coded. A row that ends there has no
-            escape on that side; None is no bound.
+        low: The integer that symbol 0 stands for, one for all rows or one for each.
+        lengths: The number of symbols of each row, if they differ: a row has `length + 1` values.
+            By default `Lp - 1`.
+        shift: The number of lowest bits that are not part of the rows, and are coded as they are:
+            symbol `s` stands for the `2^shift` integers from `(low + s) * 2^shift` on.
+        bounds: The least and the largest integer that can be coded; None is no bound. A row that
+            ends at a bound has no escape on that side.
 
     Attributes:
         cdf: The rows as 16-bit integers.
         low: The integer of symbol 0, for each row.
         lengths: The size of each row's alphabet.
-        shift: The bits that are left out, for each row.
+        shift: The number of bits that are not part of each row.
 
     Raises:
-        TypeError: `cdf` is no tensor or array.
+        TypeError: `cdf` is not a tensor or an array.
         ValueError: Shapes, dtypes, or numbers that are not allowed.
 
     Example:
@@ -375,7 +375,7 @@ class Tables(Model):
         self._check_windows()
 
     def _check_windows(self) -> None:
-        """Raises if a row has symbols outside of the bounds."""
+        """Raises if a row has symbols outside the bounds."""
         arrays = [self.low, self.lengths, self.shift]
         once = _tensors.slices_once(arrays, len(self.shape)) or ...
         low, length, shift = (as_tensor(array[once]).long() for array in arrays)
@@ -403,7 +403,7 @@ class Tables(Model):
     def _of(
         cls, cdf: Array, low: Array, lengths: Array, shift: Array, *, bounds: tuple[int, int]
     ) -> Tables:
-        """Tables of rows that are known to be right."""
+        """Tables of rows that are known to be valid."""
         tables = object.__new__(cls)
         tables.cdf, tables.low, tables.lengths, tables.shift = cdf, low, lengths, shift
         tables.bounds, tables.shape = bounds, tuple(low.shape)
@@ -455,7 +455,7 @@ _MAX_SHIFT = 24
 
 
 def numbers_of(own: tuple[int, ...], shape: tuple[int, ...]) -> NDArray:
-    """The number of each element of what was expanded from one shape to another."""
+    """The number of each element in an array that was expanded from one shape to another."""
     numbers = np.arange(math.prod(own), dtype=np.uint32).reshape(own)
     sizes = zip(own, shape, numbers.strides, strict=True)
     strides = [step if size == whole else 0 for size, whole, step in sizes]

@@ -1,12 +1,12 @@
 """Models of categories: probabilities or logits, as classifiers and language models give them.
 
-The numbers of a value are read once, when it is coded: no softmax, no sums, no row in memory. Up to
-257 categories are one row of 16-bit integers; more are coded in two or three steps, a group and a
-place in it, so that 16 bits are enough for any number. `docs/format.md` defines both, to the bit:
-the same numbers give the same bytes on every machine, whatever their dtype.
+The numbers of a value are read once, when it is coded, without a softmax, sums or a row in memory.
+Up to 257 categories make one row of 16-bit integers. More are coded in two or three steps, a group
+and a place in it, so 16 bits are enough for any number of categories. `docs/format.md` defines
+both, to the bit: the same numbers give the same bytes on every machine, whatever their dtype.
 
-`torch.distributions.Categorical` can be coded with as well. It normalizes its numbers, which
-another machine may round differently: streams that travel need these models.
+`torch.distributions.Categorical` is accepted too. It normalizes its numbers, which another machine
+may round differently, so streams that are decoded elsewhere need these models.
 
     >>> import torch, torchac
     >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 3.0, -torch.inf]])
@@ -33,11 +33,11 @@ ONE_ROW = 257  # categories
 
 
 class _Categories(Model):
-    """Models of numbers that say how likely categories are."""
+    """Models that are given by a number for each category."""
 
     _kinds: ClassVar[dict[str, CategoryNumbers]]
     _expected: ClassVar[dict[str, str]]
-    # Dimensions of the numbers behind those of the values.
+    # Dimensions of the numbers after those of the values.
     _own_dimensions: ClassVar[int]
 
     def __init__(
@@ -48,7 +48,7 @@ class _Categories(Model):
             raise TypeError(f"{given} of probs and logits is given: expected one of them")
         self._name = "logits" if probs is None else "probs"
         numbers = check_parameter(self._name, logits if probs is None else probs)
-        if numbers.dtype not in FLOAT_ROWS:  # their device has no float64, so they are rounded here
+        if numbers.dtype not in FLOAT_ROWS:  # integers on a device without float64
             rounded = _tensors.view(numbers).astype(np.float64).astype(np.float32)
             numbers = like(rounded, numbers)
         self._set(numbers)
@@ -112,20 +112,20 @@ _LOGITS = "numbers below 3.4e38, or -inf"
 class Categorical(_Categories):
     """Distributions of the categories 0 … V-1.
 
-    The numbers are checked when they are coded with, as that reads them anyway.
+    The numbers are checked when a value is coded, because that reads them anyway.
 
     Args:
         probs: Probabilities of shape `(…, V)`, `1 <= V <= 2^20`, of any float or integer dtype, on
-            any device: not negative, one at least above 2^-100. They need not sum to 1, so counts
-            will do.
-        logits: Instead of these, logarithms of the probabilities plus any constant: the model is
-            their softmax. -inf is a probability of 0, which can be coded, too; what is less
-            likely than 2^-22 times the likeliest category costs as much.
+            any device: not negative, and at least one above 2^-100. They need not sum to 1, so
+            counts are fine.
+        logits: Instead of `probs`, logarithms of the probabilities plus any constant: the model is
+            their softmax. -inf is a probability of 0, which can still be coded: a category costs at
+            most as if it had 2^-22 times the probability of the likeliest one.
 
     Raises:
-        TypeError: Both or neither is given, or no tensor or array.
+        TypeError: Both or neither is given, or the argument is not a tensor or an array.
         ValueError: Shapes or dtypes that are not allowed. When coding: NaN, inf, a negative
-            probability, or a value that has no likely category. The message names value and
+            probability, or a value without a likely category. The message gives the value and its
             position.
 
     Example:
@@ -163,7 +163,7 @@ class Categorical(_Categories):
             The rows. Coding with them gives the same streams.
 
         Raises:
-            ValueError: There are more than 257 categories, or what coding refuses.
+            ValueError: There are more than 257 categories, or coding would raise.
 
         Example:
             >>> import torch, torchac
@@ -181,17 +181,17 @@ class Categorical(_Categories):
 class Bernoulli(_Categories):
     """Distributions of 0 and 1.
 
-    The numbers are checked when they are coded with, as that reads them anyway.
+    The numbers are checked when a value is coded, because that reads them anyway.
 
     Args:
         probs: The probability of 1, from 0 to 1: a tensor or an array of any shape, any float
             dtype, on any device; or a number.
-        logits: Instead of these, their logits: the probability is `sigmoid(logits)`.
+        logits: Instead of `probs`, its logits: the probability is `sigmoid(logits)`.
 
     Raises:
-        TypeError: Both or neither is given, or no tensor, array or number.
-        ValueError: A dtype that is not allowed. When coding: NaN, what is not from 0 to 1, or a
-            logit of inf. The message names value and position.
+        TypeError: Both or neither is given, or the argument is not a tensor, an array or a number.
+        ValueError: A dtype that is not allowed. When coding: NaN, a probability outside [0, 1], or
+            a logit of inf. The message gives the value and its position.
 
     Example:
         >>> import torch, torchac

@@ -1,4 +1,4 @@
-"""The model of a CDF: rows that are stored, one for each symbol, or tables that symbols share."""
+"""The model of a CDF: stored rows, one for each symbol, or tables that symbols share."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ from torchac.quantize import TOTAL, not_finite, quantize_cdf, quantize_columns, 
 
 
 class CdfModel(Model):
-    """Rows of a CDF as they are: symbols from 0 on, nothing outside of a row, int16 results.
+    """Rows of a CDF, without escapes: symbols count from 0, and decoded ones are int16.
 
     Attributes:
         cdf: The rows, of shape `(…, Lp)`.
         normalize: Whether floats are converted so that each symbol has a part of the probability.
-        check: Whether coding checks all rows, not only what it touches.
-        clamp: Whether a symbol that is out of range is taken as the nearest one in range.
-        strict: Whether symbols must have the shape of the rows, instead of one that they broadcast
-            to.
-        name: What the user's argument is called.
+        check: Whether coding checks all rows, not only those that it reads.
+        clamp: Whether a symbol out of range is replaced by the nearest one in range.
+        strict: Whether symbols must have the shape of the rows; otherwise the rows are broadcast.
+        name: The name of the user's argument.
     """
 
     __slots__ = (
@@ -77,7 +76,7 @@ class CdfModel(Model):
 
     @property
     def symbols(self) -> int:
-        """Size of the alphabet."""
+        """The size of the alphabet."""
         return self.bounds[1] + 1
 
     @property
@@ -85,12 +84,12 @@ class CdfModel(Model):
         return self.cdf.dtype in FLOAT_ROWS
 
     def of_rows(self, cdf: Array) -> CdfModel:
-        """The same model of other rows."""
+        """A model of other rows, with the same options."""
         options = self.normalize, self.check, self.clamp, self.strict, self.name
         return CdfModel(cdf, *options)
 
     def tabulate(self) -> Tables:
-        """The rows as integers, with nothing outside of them."""
+        """The rows as integers, without escapes."""
         cdf: Any = self.cdf
         rows = quantize_cdf(cdf, self.normalize) if self.is_float else cdf
         return Tables(rows, bounds=self.bounds)
@@ -136,7 +135,7 @@ class CdfModel(Model):
         return Item(model, index, _integers(symbols) if symbols.dtype in FLOAT_ROWS else symbols)
 
     def check_symbols(self, sym: Symbols, index: Array | None) -> Array:
-        """Symbols of an integer dtype and the model's shape. Coding checks the alphabet."""
+        """Symbols of an integer dtype and the model's shape. Coding checks their range."""
         shape = self.shape if index is None else tuple(index.shape)
         if not isinstance(sym, torch.Tensor) and shape == () and isinstance(sym, _INTEGERS):
             sym = self._single_symbol(int(sym))
@@ -177,7 +176,7 @@ class CdfModel(Model):
         return [self._of_parts([self.cdf[item, ...]]) for item in range(count)]
 
     def to_core(self, index: Array | None = None) -> _core.Model:
-        if self._copy is None:  # a view, or a copy if it is elsewhere, which items of a batch share
+        if self._copy is None:  # a view, or a copy from a device that items of a batch share
             self._copy = _tensors.view(self.cdf)
         numbers = None if index is None else _tensors.view(index)
         return _core.Model.of_cdf(self._copy, self.normalize, numbers, self.check, self.clamp)
@@ -201,7 +200,7 @@ class CdfModel(Model):
                 f"0 … {tables - 1}"
             )
         row = _Row(self, fault)
-        if problem is Problem.INTERVAL:  # of the symbol, or the nearest one if it is out of range
+        if problem is Problem.INTERVAL:  # the column is the symbol, or the nearest one in range
             low, high = row.quantized(column), row.quantized(column + 1)
             return (
                 f"symbol {column} {fault.at} has an empty interval, from {low} to {high} of 65536, "
@@ -234,7 +233,7 @@ class CdfModel(Model):
 
 
 class _Row:
-    """A row of a CDF that something is wrong with, as messages speak of it."""
+    """A faulty row of a CDF, in the words of messages."""
 
     def __init__(self, model: CdfModel, fault: Fault) -> None:
         key = fault.element if fault.table < 0 else (fault.table,)
@@ -243,11 +242,11 @@ class _Row:
         self._place = fault.position if fault.index is None else key
 
     def value(self, column: int) -> Any:
-        """A value as it is stored."""
+        """A value as stored."""
         return self._row[column].item()
 
     def name(self, column: int) -> str:
-        """The value and where it is."""
+        """The value and its position, in words."""
         return f"CDF value {self.value(column)} at index {(*self._place, column)}"
 
     def quantized(self, column: int) -> int:
@@ -262,14 +261,14 @@ class _Row:
 
     @property
     def advice(self) -> str:
-        """What makes rows increase: the end of a sentence."""
+        """How to make rows increase, as the end of a sentence."""
         if self._model.is_float and not self._model.normalize:
             return ", or needs_normalization=True, which gives every symbol an interval"
         return ""
 
     @property
     def sum_advice(self) -> str:
-        """Probabilities are often taken for a CDF: another sentence."""
+        """A sentence for rows that sum to 1, as users often pass probabilities for a CDF."""
         row = as_tensor(self._row)
         if self._model.is_float and abs(float(row.float().sum()) - 1) < 0.01:
             return ". It sums to 1: if it holds probabilities, torchac.Categorical takes them"
@@ -289,6 +288,6 @@ def _integers(values: Array) -> Array:
 
 
 def cdf_model(cdf: Any, normalize: Any, check: bool, clamp: bool, strict: bool) -> CdfModel:
-    """The model of a CDF, which is checked, except for its values."""
+    """The model of a CDF. Its dtype and shape are checked here, its values by coding."""
     normalize = _checks.check_flag("needs_normalization", normalize)
     return CdfModel(_checks.check_rows("cdf", cdf, ANY_ROWS), normalize, check, clamp, strict)

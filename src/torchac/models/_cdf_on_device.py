@@ -1,4 +1,4 @@
-"""A CDF on another device: as little of it as coding needs, on the host."""
+"""Copies as little of a CDF on another device as coding needs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torchac.models._base import Item
 from torchac.models._cdf import CdfModel
 from torchac.quantize import TOTAL, quantize_columns, scale_cdf
 
-# Where rows are at most this many, or one for this many symbols, the core checks all of them: its
-# kFewRows. They are not worth gathering either.
+# The core checks all rows if there are at most this many, or at most one for this many symbols: its
+# kFewRows. So few rows are not worth gathering either.
 FEW_ROWS = 64
 
 
 def reduce_for_host(items: Sequence[Item]) -> list[Item] | None:
-    """Less than the items' rows, on the host, that gives the streams that they give.
+    """Items on the host with fewer rows, which give the same streams.
 
-    Of tables, those that are used, where there are fewer symbols. Of large tensors of rows, the
-    bounds of each symbol's interval.
+    Of tables, only the used ones are copied, if there are fewer symbols than tables. Of a large
+    tensor of rows, the bounds of each symbol's interval are copied.
 
     Returns:
-        An item for each; or None where few rows are to be coded, or something is wrong or unusual
-        with any. The host then takes them whole, and says what is wrong, where.
+        An item for each; or None if there are few rows, or something is wrong or unusual with any.
+        The host then takes all rows, and reports what is wrong.
     """
     if _has_few_rows(items):
         return None
@@ -50,7 +50,7 @@ def interval_sizes(item: Item) -> torch.Tensor | None:
     """The size of each symbol's interval, in parts of 65536, on the CDF's device.
 
     Returns:
-        int32 of the symbols' shape; or None as `reduce_for_host`, and for tables.
+        int32 of the symbols' shape; or None for tables, and in the cases of `reduce_for_host`.
     """
     if item.elements is not None or _has_few_rows([item]):
         return None
@@ -59,15 +59,15 @@ def interval_sizes(item: Item) -> torch.Tensor | None:
 
 
 def _cdf_of(item: Item) -> CdfModel:
-    assert isinstance(item.model, CdfModel)  # other models go to the host as they are
+    assert isinstance(item.model, CdfModel)  # other models are copied to the host whole
     return item.model
 
 
 def _bounds(model: CdfModel, symbols: torch.Tensor) -> torch.Tensor | None:
-    """Where the interval of each symbol begins and ends, in parts of 65536.
+    """The beginning and end of each symbol's interval, in parts of 65536.
 
     Returns:
-        int32 of shape `(*symbols.shape, 2)`, on the CDF's device; or None where a symbol or a CDF
+        int32 of shape `(*symbols.shape, 2)`, on the CDF's device; or None if a symbol or a CDF
         value cannot be used, or an interval is empty.
     """
     last = model.symbols - 1
@@ -110,10 +110,10 @@ def _used_tables(model: CdfModel, index: Array, sym: Array, sharing: int) -> Ite
 
 
 def _bounds_only(model: CdfModel, sym: Array) -> Item | None:
-    """The interval [low, high) of each symbol, as a row of its own, of two symbols.
+    """The interval [low, high) of each symbol, as a separate row of two symbols.
 
-    They are low, high, and an end that is not read, with the symbol 0. Where high is 65536 and does
-    not fit, it becomes symbol 1 of a row that has its low in the middle.
+    Symbol 0 codes it in the row low, high, and an end that is not read. If high is 65536, which
+    does not fit, symbol 1 codes it in the row 0, low, and that end.
     """
     symbols = _own_integers(sym)
     if model.clamp and "uint64" in str(sym.dtype) and (symbols < 0).any():
@@ -133,7 +133,7 @@ def _bounds_only(model: CdfModel, sym: Array) -> Item | None:
 
 
 def _own_integers(array: Array) -> torch.Tensor:
-    """A copy, so that what was checked stays as it is."""
+    """A copy, so that no one changes the numbers after they were checked."""
     return as_tensor(array).to(torch.int64, copy=True)
 
 
@@ -151,7 +151,7 @@ def _is_valid(model: CdfModel) -> bool:
         return bool((values[..., 1:] >= values[..., :-1]).all())
     increases = (cdf[..., 1:] >= cdf[..., :-1]).all()
     bounded = (cdf[..., 0] >= 0).all() & (cdf[..., -1] <= 1).all()
-    # Without normalization a value before the end that is rounded up to 1 would wrap to 0.
+    # Without normalization, a value before the end that is rounded up to 1 would wrap to 0.
     product = scale_cdf(cdf[..., -2], model.symbols, model.normalize)
     wraps = not model.normalize and bool((product.round() >= TOTAL).any())
     return bool(increases & bounded) and not wraps

@@ -1,4 +1,4 @@
-"""Tables of objects of `torch.distributions`, by their `cdf` or their `log_prob`."""
+"""Tables of `torch.distributions` objects, from their `cdf` or their `log_prob`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torchac._checks import check_elements, check_integer, require_all
 from torchac._tensors import CPU, MAX_LP, widest_float
 from torchac.models._base import Tables
 
-# Probabilities are summed from the least integer of a support, if it is at most so far below.
+# Probabilities are summed from the least integer of a support, if it is at most this far below.
 REACH = 1 << 20
 STEP = 1 << 14  # integers at a time
 
@@ -28,14 +28,14 @@ STEP = 1 << 14  # integers at a time
 def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
     """Rows of a distribution of numbers, rounded to integers.
 
-    The computation is that of `distribution.cdf`, in its dtype. Distributions of integers that have
-    none, such as `Poisson`, `Binomial`, `NegativeBinomial` and `Geometric`, are tabulated by sums
-    of `exp(log_prob)`, in float64. Either may round in another way on another machine: store the
-    tables, or send them. The first and the last integer take the probability of what lies beyond
-    them, and nothing else can be coded.
+    They are computed by `distribution.cdf`, in its dtype. Distributions of integers without a
+    `cdf`, such as `Poisson`, `Binomial`, `NegativeBinomial` and `Geometric`, are tabulated by sums
+    of `exp(log_prob)`, in float64. Another machine may round either differently, so store the
+    tables or send them. The first and the last integer get the probability of all beyond them; only
+    integers from `low` to `high` can be coded.
 
     Sums begin at the least integer of the support. If there is none, or it is more than 2^20 below
-    `low`, what lies beyond is not known, and the integers share that in proportion.
+    `low`, the probability below `low` is unknown, and all integers share it in proportion.
 
     Args:
         distribution: A `torch.distributions` object with a `cdf` or of integers, of batch shape
@@ -47,8 +47,8 @@ def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
         The rows, of shape `(…)`, on the distribution's device.
 
     Raises:
-        TypeError: `distribution` has no `cdf` and is not of integers, and the message says what to
-            do instead; or `low` or `high` is no integer.
+        TypeError: `distribution` has no `cdf` and is not of integers, in which case the message
+            says what to do instead; or `low` or `high` is not an integer.
         ValueError: A range that is not allowed, a `cdf` or a `log_prob` that is NaN, or
             probabilities that are not from 0 to 1.
 
@@ -77,7 +77,7 @@ def tabulate(distribution: Distribution, low: int, high: int) -> Tables:
 
 
 def check_probs(distribution: Distribution) -> None:
-    """Raises if probabilities are none: torch would make finite logits of any numbers."""
+    """Raises if `probs` is not from 0 to 1: torch would compute finite logits of any numbers."""
     probs = vars(distribution).get("probs")
     if probs is not None:
         check_elements("probs", probs)
@@ -87,7 +87,7 @@ def check_probs(distribution: Distribution) -> None:
 
 
 def way_out(distribution: Distribution) -> str:
-    """How values can be coded with a distribution that is not taken as it is."""
+    """Advice on how to code values with a distribution that is not supported directly."""
     name = "distribution"
     while isinstance(distribution, Independent):
         distribution, name = distribution.base_dist, f"{name}.base_dist"
@@ -110,10 +110,10 @@ def way_out(distribution: Distribution) -> str:
 def _rows(distribution: Distribution, low: int, high: int) -> torch.Tensor:
     """Rows for the integers from `low` to `high`, on the distribution's device.
 
-    They are of shape `(…, high - low + 2)`, begin with 0, end with 1, and do not decrease. Between
-    the ends they are `row[s] = distribution.cdf(low + s - 0.5)`, float64 if that is, else float32;
-    or sums of the probabilities of integers, float64 where the device has it. Where nothing says
-    how likely an integer is, NotImplementedError is raised.
+    They have the shape `(…, high - low + 2)`, begin with 0, end with 1, and do not decrease.
+    Between the ends, `row[s]` is `distribution.cdf(low + s - 0.5)`, in float64 if the cdf is, else
+    in float32; or a sum of the probabilities of integers, in float64 if the device has it. Raises
+    NotImplementedError if the distribution has neither.
     """
     if distribution.event_shape:
         raise NotImplementedError
@@ -137,13 +137,14 @@ def _check_range(low: int, high: int) -> tuple[int, int]:
 def _between(distribution: Distribution, low: int, high: int) -> torch.Tensor:
     """The CDF halfway between each two neighbouring integers, in the last dimension."""
     if type(distribution) is MixtureSameFamily:
-        # Its own cdf asks components for values that may be outside of their supports.
+        # Its own cdf calls those of the components with values that may be outside their supports.
         check_probs(distribution.mixture_distribution)
         components = _between(distribution.component_distribution, low, high)
         weights: torch.Tensor = distribution.mixture_distribution.probs
         return (weights[..., None] * components).sum(-2)
     try:
-        # A tensor of one number goes with every device and dtype, and shows those of the result.
+        # A tensor of one number is compatible with every device and dtype, so the result has those
+        # of the distribution.
         number = _cdf_at(distribution, torch.tensor(low + 0.5, dtype=torch.float32, device=CPU))
     except NotImplementedError:
         return _sums(distribution, low, high)
@@ -153,7 +154,7 @@ def _between(distribution: Distribution, low: int, high: int) -> torch.Tensor:
 
 
 def _cdf_at(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
-    """The CDF at points of which some may be outside of the support, where it is not defined."""
+    """The CDF at points, some of which may be outside the support, where it is undefined."""
     lower, upper, discrete = _support(distribution, points.dtype)
     if discrete:
         inside = points.floor().maximum(lower).minimum(upper)
@@ -165,7 +166,7 @@ def _cdf_at(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
 
 
 def _unchecked(distribution: Any) -> Any:
-    """The same, for values outside of the support, too: it may have a transform in it."""
+    """A copy that also accepts values outside its support; a transform may be inside."""
     other = copy.copy(distribution)
     other._validate_args = False
     if isinstance(distribution, TransformedDistribution):
@@ -174,7 +175,7 @@ def _unchecked(distribution: Any) -> Any:
 
 
 def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
-    """As `_between`, for distributions of integers: sums of their probabilities."""
+    """Does the same as `_between` for distributions of integers, by sums of probabilities."""
     tensors = (value for value in vars(distribution).values() if isinstance(value, torch.Tensor))
     device = next((tensor.device for tensor in tensors), CPU)
     dtype = widest_float(device)
@@ -183,7 +184,7 @@ def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
         raise NotImplementedError
     least = float(lower.amin()) if lower.numel() else math.inf
     check_probs(distribution)
-    known = least >= low - REACH  # what is below of `low`
+    known = least >= low - REACH  # whether the probability below `low` is known
     start = int(max(least, low - REACH)) if least < low else low
     below: torch.Tensor | float = 0.0
     for first in range(start if known else low, low, STEP):
@@ -193,7 +194,7 @@ def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
     logs = _log_probs(distribution, torch.arange(low, high + 1, dtype=dtype, device=device))
     if known:
         sums = below + logs.exp().cumsum(0)
-        # The sum of all is 1. That of many may be above it, as all of them are rounded.
+        # The sum over the support is 1. A sum of many terms may exceed it by rounding.
         total = sums[-1].where(upper <= high, sums[-1].clamp(min=1))
     else:
         most = logs.amax(0)
@@ -201,7 +202,7 @@ def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
             f"the largest log_prob of {type(distribution).__name__} from {low} to {high}",
             most,
             most > -math.inf,
-            "more than that, as what lies below of them is not known",
+            "more than that, as the probability below them is not known",
         )
         sums = (logs - most).exp().cumsum(0)
         total = sums[-1]
@@ -209,7 +210,7 @@ def _sums(distribution: Distribution, low: int, high: int) -> torch.Tensor:
 
 
 def _log_probs(distribution: Distribution, points: torch.Tensor) -> torch.Tensor:
-    """The logarithms of the probabilities of integers: -inf outside of the support."""
+    """The logarithms of the probabilities of integers: -inf outside the support."""
     lower, upper, _ = _support(distribution, points.dtype)
     points = _column(points, distribution)
     inside = points.maximum(lower).minimum(upper)
@@ -230,7 +231,7 @@ def _column(points: torch.Tensor, distribution: Distribution) -> torch.Tensor:
 def _support(
     distribution: Distribution, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor, bool]:
-    """The least and the largest value, as far as they are known, and whether all are integers."""
+    """The least and the largest value, infinite if unknown, and whether all values are integers."""
     try:
         support: Any = distribution.support
         discrete = bool(support.is_discrete)
@@ -245,4 +246,4 @@ def _support(
 def _as_tensor(value: torch.Tensor | float, dtype: torch.dtype) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value.to(dtype)
-    return torch.tensor(value, dtype=dtype, device=CPU)  # goes with every device
+    return torch.tensor(value, dtype=dtype, device=CPU)  # compatible with every device

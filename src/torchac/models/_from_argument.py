@@ -1,4 +1,4 @@
-"""The model that an argument of a public function is or stands for."""
+"""Turns an argument of a public function into a model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def to_model(
     clamp: bool = False,
     strict: bool = False,
 ) -> Model:
-    """The model that an argument is or stands for. The options are those of a CDF."""
+    """The model that an argument is or stands for. The options apply to a CDF."""
     if type(argument) is not torch.Tensor and not isinstance(argument, np.ndarray):
         model = argument if isinstance(argument, Model) else _of_torch(argument)
         if model is not None:
@@ -53,7 +53,7 @@ def to_model(
 def to_models(
     argument: Any, normalize: Any, check: bool = False, clamp: bool = False
 ) -> Model | list[Model]:
-    """The model of a batch, or those of its items if they are in a sequence."""
+    """The model of a batch, or a list of models if the argument is a sequence."""
     if not isinstance(argument, Sequence):
         return to_model(argument, normalize, check, clamp, strict=True)
     _checks.check_batch("cdf", argument)
@@ -63,7 +63,7 @@ def to_models(
             raise _no_clamp()
         with naming_items(each) as named:
             return [_no_cdf(one) for one in named]
-    cdfs: dict[int, CdfModel] = {}  # one that items share is one model
+    cdfs: dict[int, CdfModel] = {}  # items that share a CDF share its model
     with naming_items(each) as named:
         for cdf in named:
             model = cdfs.setdefault(id(cdf), cdf_model(cdf, normalize, check, clamp, strict=True))
@@ -81,7 +81,7 @@ def _no_cdf(argument: Any) -> Model:
 
 
 def _no_clamp() -> ValueError:
-    return ValueError("clamp is for symbols of a CDF: clamp the values before, with a model")
+    return ValueError("clamp is for symbols of a CDF: with a model, clamp the values yourself")
 
 
 def _wrong_type(argument: Any) -> TypeError:
@@ -99,7 +99,7 @@ def _wrong_type(argument: Any) -> TypeError:
 
 
 def _of_torch(model: Any) -> Model | None:
-    """The model of a distribution of torch, if it is one of those that are taken."""
+    """The model of a distribution of torch, if it is supported."""
     kind = type(model)
     if kind in _LOCATION_SCALE:
         return _LOCATION_SCALE[kind](model.loc, model.scale)
@@ -109,16 +109,17 @@ def _of_torch(model: Any) -> Model | None:
         weights, parts = model.mixture_distribution, model.component_distribution
         components = _of_torch(parts) if type(parts) in _LOCATION_SCALE else None
         if components is not None and type(weights) is torch.distributions.Categorical:
-            # torch makes the same of the same logits, as softmax takes each row alone.
+            # The same logits give the same probabilities, because softmax takes each row alone.
             return Mixture(copy.copy(weights).probs, components)
     return None
 
 
 def _logits(distribution: Any) -> torch.Tensor:
-    """The logits that it was given, or those that torch makes of its probabilities.
+    """The logits that it was given, or those that torch computes from its probabilities.
 
-    They are always taken: once it has both, and was expanded, nobody can tell which were given. And
-    torch makes the same logits of the same probabilities, whatever their shape and layout.
+    Logits are always used: after it has computed both and was expanded, nothing tells which were
+    given. Torch computes the same logits from the same probabilities, whatever their shape and
+    layout.
     """
     _distributions.check_probs(distribution)
     logits: torch.Tensor = copy.copy(distribution).logits  # the copy keeps them
@@ -126,7 +127,7 @@ def _logits(distribution: Any) -> torch.Tensor:
 
 
 def _way_out(distribution: Distribution) -> str:
-    """What to code with instead."""
+    """Advice on what to code with instead."""
     base: Any = distribution
     name = "distribution"
     while isinstance(base, torch.distributions.Independent):

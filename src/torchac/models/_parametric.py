@@ -1,4 +1,4 @@
-"""Models whose rows are computed from parameters, as networks give them."""
+"""Models whose rows are computed from parameters, such as the outputs of networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from torchac import _core, _tensors
 from torchac._checks import check_bounds, check_parameter, check_range
-from torchac._core import Family, Problem
+from torchac._core import Problem
 from torchac._tensors import Array, broadcast
 from torchac.models._base import Model
 
@@ -31,8 +31,8 @@ class _Parametric(Model):
 
     @property
     @abstractmethod
-    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
-        """The family and the parameters of each component."""
+    def _components(self) -> list[tuple[str, dict[str, Array]]]:
+        """The name of the family and the parameters of each component."""
 
     @property
     def _weights(self) -> list[Array]:
@@ -66,7 +66,7 @@ _WEIGHT = "finite numbers that are not negative"
 
 
 class _LocationScale(_Parametric):
-    _family: ClassVar[Family]
+    _family: ClassVar[str]
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class _LocationScale(_Parametric):
         self.scale = broadcast("scale", scale, self.shape)
 
     @property
-    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
+    def _components(self) -> list[tuple[str, dict[str, Array]]]:
         return [(self._family, {"loc": self.loc, "scale": self.scale})]
 
     @property
@@ -105,7 +105,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 
 def _same_device(**arrays: Array) -> None:
-    """Raises if arrays lie on different devices; single numbers go with any."""
+    """Raises if arrays are on different devices. A single number may be on any."""
     devices = {name: _tensors.device_of(array) for name, array in arrays.items() if array.ndim}
     if len(set(devices.values())) > 1:
         where = " and ".join(f"{name} on {device}" for name, device in devices.items())
@@ -117,15 +117,16 @@ class Normal(_LocationScale):
 
     Args:
         loc: Means: a tensor, an array or a number, finite, of any float dtype, on any device.
-        scale: Standard deviations, from 0, which is a point, to 2^24; of a shape that broadcasts
-            with that of `loc`.
-        low: The least integer, if there is one; it takes the probability of what lies below.
-        high: The largest integer, in the same way.
+        scale: Standard deviations, from 0 (a single point) to 2^24; of a shape that broadcasts with
+            that of `loc`.
+        low: The least integer, if there is one; it gets the probability of all below it.
+        high: The largest integer, if there is one; it gets the probability of all above it.
 
     Raises:
-        TypeError: A parameter is no tensor, array or number; `low` or `high` is no integer.
+        TypeError: A parameter is not a tensor, an array or a number; `low` or `high` is not an
+            integer.
         ValueError: NaN, an infinity, a scale that is negative or too large, `low > high`, shapes
-            that do not broadcast, two devices. The message names value and position.
+            that do not broadcast, two devices. The message gives the value and its position.
 
     Example:
         >>> import torch, torchac
@@ -135,7 +136,7 @@ class Normal(_LocationScale):
         tensor([  3, -18], dtype=torch.int32)
     """
 
-    _family = Family("normal")
+    _family = "normal"
 
 
 class Laplace(_LocationScale):
@@ -155,7 +156,7 @@ class Laplace(_LocationScale):
         See `Normal`.
     """
 
-    _family = Family("laplace")
+    _family = "laplace"
 
 
 class Logistic(_LocationScale):
@@ -175,7 +176,7 @@ class Logistic(_LocationScale):
         See `Normal`.
     """
 
-    _family = Family("logistic")
+    _family = "logistic"
 
 
 class Mixture(_Parametric):
@@ -183,18 +184,18 @@ class Mixture(_Parametric):
 
     Values cost about their entropy if the components have similar scales, and means within 2048 of
     the component with the largest weight. A value further away costs twice as many bits as its
-    distance has binary digits; where a wide component lies beside a narrow one, values cost up to
-    half as much again. `docs/models.md` has figures, and code for such mixtures.
+    distance has binary digits. If a wide component lies beside a narrow one, values cost up to half
+    as much again. `docs/models.md` has figures, and code for such mixtures.
 
     Args:
-        weights: How much each component has, of shape `(…, K)`: not negative, one at least above 0.
-            They need not sum to 1.
+        weights: The weight of each component, of shape `(…, K)`: not negative, and at least one
+            above 0. They need not sum to 1.
         components: A `Normal`, `Laplace` or `Logistic` of shape `(…, K)`; or a sequence of K of
             them, of shape `(…)`, of any kinds. All must have the same `low` and `high`, which
             become the mixture's. Shapes broadcast.
 
     Raises:
-        TypeError: `weights` is no tensor or array, or a component is something else.
+        TypeError: `weights` is not a tensor or an array, or a component is not one of these models.
         ValueError: Weights that are negative, NaN, or all 0; shapes that do not broadcast; bounds
             that differ.
 
@@ -231,7 +232,7 @@ class Mixture(_Parametric):
             _check_largest(weights)
 
     @property
-    def _components(self) -> list[tuple[Family, dict[str, Array]]]:
+    def _components(self) -> list[tuple[str, dict[str, Array]]]:
         weights = self._weights
         return [
             (part._family, {"loc": part.loc, "scale": part.scale, "weight": weights[k]})
@@ -267,7 +268,7 @@ def _check_largest(weights: Array) -> None:
 
 
 def _components_of(components: Model | Sequence[Model], count: int) -> list[_LocationScale]:
-    """K models of the components."""
+    """The K components, each a model."""
     if isinstance(components, _LocationScale):
         if not components.shape or components.shape[-1] not in (1, count):
             raise ValueError(
@@ -288,5 +289,5 @@ def _components_of(components: Model | Sequence[Model], count: int) -> list[_Loc
                 "Logistic"
             )
     if len(components) != count:
-        raise ValueError(f"components are {len(components)}: expected {count}, as many as weights")
+        raise ValueError(f"there are {len(components)} components: expected {count}, one a weight")
     return list(components)  # type: ignore[arg-type]

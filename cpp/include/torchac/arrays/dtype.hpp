@@ -1,4 +1,4 @@
-// The types of numbers in arrays.
+// The types of the numbers in arrays.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace torchac {
 
-// NumberTypes has their types, in the same order.
+// NumberTypes lists the C++ types in the same order.
 enum class DType : std::uint8_t {
   kInt8,
   kInt16,
@@ -53,7 +53,7 @@ using NumberTypes =
     TypeList<std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t,
              std::uint32_t, std::uint64_t, StoredFloat16, StoredBFloat16, float, double>;
 
-// The DType of a type: that of a number, or one that says it.
+// The DType of a type of number, or of a type that has a member kDType.
 template <class T>
 inline constexpr DType kDType = []<class... Types>(TypeList<Types...>) {
   if constexpr (requires { T::kDType; }) {
@@ -65,9 +65,8 @@ inline constexpr DType kDType = []<class... Types>(TypeList<Types...>) {
   }
 }(NumberTypes());
 
-// Calls `use` with a null pointer to the type in a list that has a DType. What the list does not
-// have is taken as the first one, which is as narrow as any in it, so nothing is read beyond an
-// array.
+// Calls `use` with a null pointer to the type in a list that has a DType. If the list does not have
+// it, uses the first type, which is as narrow as any in it, so nothing is read beyond an array.
 template <class First, class Use>
 auto with_dtype(TypeList<First>, DType, const Use& use) {
   return use(static_cast<const First*>(nullptr));

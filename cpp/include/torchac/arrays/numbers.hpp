@@ -1,4 +1,4 @@
-// Arrays of numbers of any type, read as doubles, or as integers of 32 bits.
+// Arrays of numbers of any type, read as doubles or as 32-bit integers.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace torchac {
 
-// An array of numbers, and how far it was read.
+// An array of numbers, and the position up to which it was read.
 struct Numbers {
   DType type;
   StridedWalk walk;
@@ -29,7 +29,7 @@ struct Numbers {
 
 TORCHAC_BEGIN_TARGET
 
-// Reads the next `count`, each once, by `put(i, number)`.
+// Reads the next `count` numbers, each once, and calls `put(i, number)`.
 template <class T, class Put>
 TORCHAC_INLINE void read_numbers_as(Numbers& from, std::size_t count, const Put& put) {
   for (std::size_t done = 0; done < count;) {
@@ -46,7 +46,7 @@ TORCHAC_INLINE void read_numbers_as(Numbers& from, std::size_t count, const Put&
   }
 }
 
-// One integer as 32 bits: where they cannot hold it, as one that is beyond each limit.
+// An integer in 32 bits. If they cannot hold it, the result exceeds every limit.
 template <class T>
 TORCHAC_INLINE std::uint32_t to_uint32(T value) {
   if constexpr (sizeof(T) <= sizeof(std::uint32_t)) {
@@ -68,13 +68,13 @@ inline void read_integers(Numbers& from, std::size_t count, std::uint32_t* to, b
       read_numbers_as<T>(from, count, [&](std::size_t i, T x) { to[i] = to_uint32(x); });
     }
   });
-  // Prefetches the next `count`: between two blocks of a stream others may be coded.
+  // Prefetches the next `count`, because other streams may be coded between two blocks.
   constexpr std::size_t kInLine = kLine / sizeof(std::int64_t);  // at least, if there are no gaps
   for (std::size_t i = 0; i < count; i += kInLine)
     prefetch_line(from.walk.at(), static_cast<std::ptrdiff_t>(i) * from.walk.stride());
 }
 
-// How many numbers come before the first that its limit, `limit(i)`, is not above.
+// How many numbers come before the first that is not below its limit, `limit(i)`.
 template <class Limit>
 TORCHAC_INLINE std::size_t count_below(const std::uint32_t* numbers, std::size_t count,
                                        const Limit& limit) {
@@ -92,7 +92,7 @@ inline void read_doubles(Numbers& from, std::size_t count, double* to) {
   });
 }
 
-// Reads those at the places `which` in an array of one dimension.
+// Reads the numbers at the places `which` in a one-dimensional array.
 inline void gather_doubles(const Numbers& from, const std::uint32_t* which, std::size_t count,
                            double* to) {
   const std::byte* const first = from.walk.at();
@@ -103,7 +103,7 @@ inline void gather_doubles(const Numbers& from, const std::uint32_t* which, std:
   });
 }
 
-// One number as 32 bits. False if they cannot hold it.
+// Converts a number to 32 bits. False if they cannot hold it.
 template <class T>
 TORCHAC_INLINE bool to_int32(T number, std::int32_t& to) {
   if constexpr (std::is_integral_v<T>) {
@@ -118,7 +118,7 @@ TORCHAC_INLINE bool to_int32(T number, std::int32_t& to) {
   }
 }
 
-// Reads the next `count` as integers, up to the first that is not one of 32 bits.
+// Reads the next `count` as integers, up to the first that is not a 32-bit integer.
 inline ReadableBlock read_values(Numbers& from, std::size_t count, std::int32_t* to) {
   ReadableBlock readable{count};
   with_dtype(NumberTypes(), from.type, [&]<class T>(const T*) {

@@ -1,4 +1,4 @@
-// The rows of a CDF in memory: one for each symbol, or tables that an index chooses from.
+// The rows of a CDF in memory: one for each symbol, or tables that an index selects.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ struct TableView {
   [[nodiscard]] const std::byte* row(std::int64_t k) const { return first + k * stride; }
 };
 
-// The rows of symbols one after the other.
+// The rows of consecutive symbols.
 class Rows {
  public:
   explicit Rows(StridedWalk walk) : walk_(std::move(walk)) {}
@@ -38,13 +38,13 @@ class Rows {
 
   [[nodiscard]] const std::optional<TableView>& tables() const { return tables_; }
 
-  // Where each symbol has its own row, if there are no tables.
+  // The rows of symbols, if there are no tables.
   [[nodiscard]] const StridedWalk& walk() const { return walk_; }
 
-  // Which table each symbol has, if there are any.
+  // The number of each symbol's table, if there are tables.
   [[nodiscard]] const std::optional<Numbers>& index() const { return index_; }
 
-  // Goes on behind the first `count`.
+  // Skips the first `count` rows.
   void skip(std::int64_t count) { (index_ ? index_->walk : walk_).skip(count); }
 
  private:
@@ -57,7 +57,7 @@ class Rows {
 
 TORCHAC_BEGIN_TARGET
 
-// Reads the index of rows that are shared tables: table k as `first` + k * `step`.
+// Reads the index of shared tables, and returns `first` + k * `step` for table k.
 class TableReader {
  public:
   explicit TableReader(const Rows& rows, std::uint32_t step = 1, std::uint32_t first = 0)
@@ -74,7 +74,7 @@ class TableReader {
   }
 
  private:
-  // What 32 bits cannot hold is read as this number.
+  // Indices that do not fit 32 bits are read as this number.
   static constexpr std::int64_t kMaxTables = UINT32_MAX;
 
   Numbers index_;

@@ -1,11 +1,11 @@
-// What a symbol costs, in bits.
+// The cost of a symbol in bits.
 #pragma once
 
 #include <span>
 
 namespace torchac {
 
-// By the width of its interval: 0, which no interval has, ... kTotalFrequency.
+// The costs by the width of the interval: 0, which no interval has, ... kTotalFrequency.
 std::span<const double> bit_costs();
 
 }  // namespace torchac

@@ -1,4 +1,4 @@
-// Which instruction sets the processor has beyond the baseline that the package is compiled for.
+// The instruction sets that the processor has beyond the baseline of the package.
 #pragma once
 
 #include <array>
@@ -11,24 +11,25 @@
 
 namespace torchac {
 
-// Which of the instruction sets beyond the baseline, that kernels are compiled for, there are.
-// Those of another architecture are further members: none is more or less than those of this one.
+// The instruction sets beyond the baseline for which kernels are compiled. Those of another
+// architecture would be more members, as instruction sets of two architectures have no order.
 struct InstructionSets {
   bool avx2 = false;    // with FMA, BMI and LZCNT
-  bool avx512 = false;  // which has all of that, too
+  bool avx512 = false;  // includes all of these
 
   bool operator==(const InstructionSets&) const = default;
 
-  // The name of the largest.
+  // The name of the largest set.
   [[nodiscard]] std::string_view name() const {
-    return avx512 ? "avx512" : avx2 ? "avx2" : "baseline";
+    if (avx512) return "avx512";
+    return avx2 ? "avx2" : "baseline";
   }
 };
 
 #ifdef TORCHAC_HAS_X86_SIMD
 
-// The processor is asked by its own instructions: compilers have different functions for that, and
-// in some builds __builtin_cpu_supports says no to everything.
+// These use the processor's own instructions: compilers have different functions for them, and in
+// some builds __builtin_cpu_supports is always false.
 struct CpuId {
   std::uint32_t a = 0;
   std::uint32_t b = 0;
@@ -43,7 +44,7 @@ inline CpuId cpuid(std::uint32_t leaf) {
   return id;
 }
 
-// Which registers the system saves when threads take turns. Needs kOsSaves.
+// The registers that the system saves when it switches threads. Needs kOsSaves.
 inline std::uint32_t saved_registers() {
   std::uint32_t low = 0;
   std::uint32_t high = 0;
@@ -63,7 +64,7 @@ inline InstructionSets detect_instruction_sets() {
   constexpr std::uint32_t kOsSaves = 1u << 27;
   constexpr std::uint32_t kAvx = 1u << 28;
   if (!has_all(cpuid(1).c, kFma | kOsSaves | kAvx)) return {};
-  // Where it is missing, an lzcnt is another instruction.
+  // Without this feature, lzcnt runs as another instruction.
   constexpr std::uint32_t kLzcnt = 1u << 5;
   if (!has_all(cpuid(kExtended + 1).c, kLzcnt)) return {};
 
@@ -78,7 +79,7 @@ inline InstructionSets detect_instruction_sets() {
   constexpr std::uint32_t kAvx512f = 1u << 16;
   constexpr std::uint32_t kAvx512dq = 1u << 17;
   constexpr std::uint32_t kAvx512vl = 1u << 31;
-#ifdef __APPLE__  // saves the others from when they are first used, and says so only then
+#ifdef __APPLE__  // it saves the other registers from their first use on, and reports them then
   constexpr std::uint32_t kSavedForAvx512 = kSavedForAvx;
 #else
   constexpr std::uint32_t kSavedForAvx512 = kSavedForAvx | 0b11100000;
@@ -87,8 +88,8 @@ inline InstructionSets detect_instruction_sets() {
   return {.avx2 = true, .avx512 = has_avx512 && has_all(saved, kSavedForAvx512)};
 }
 
-// Of Intel's processors, the time for memory and that for a search of each row would add up:
-// the chain of a symbol fills the reorder buffer, so that loads of the next rows do not begin.
+// Intel's processors need prefetching of whole rows: the dependency chain of a symbol fills the
+// reorder buffer, so loads of the next rows do not begin, and the times of memory and search add.
 inline bool detect_prefetch() {
   const CpuId id = cpuid(0);
   const std::array<std::uint32_t, 3> vendor{id.b, id.d, id.c};
@@ -102,8 +103,8 @@ inline bool detect_prefetch() { return false; }
 
 #endif
 
-// The instruction sets in use: those that the processor has, up to the one that the environment
-// variable TORCHAC_CPU names (baseline or avx2), which is read once. The bytes are the same.
+// The instruction sets in use: those of the processor, up to the one named by the environment
+// variable TORCHAC_CPU (baseline or avx2), which is read once. Streams do not depend on them.
 inline const InstructionSets& instruction_sets() {
   static const InstructionSets chosen = [] {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
@@ -116,9 +117,9 @@ inline const InstructionSets& instruction_sets() {
   return chosen;
 }
 
-// Whether all of a row that is decoded soon is to be prefetched, or a line in the next page only:
-// what suits the processor, or the environment variable TORCHAC_PREFETCH (rows or pages), which is
-// read once. The bytes are the same.
+// Whether to prefetch the next rows whole, or only a line in the next page. The environment
+// variable TORCHAC_PREFETCH (rows or pages), which is read once, overrides the processor's default.
+// Streams do not depend on it.
 inline bool prefetches_rows() {
   static const bool chosen = [] {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment

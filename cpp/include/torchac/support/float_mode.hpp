@@ -9,13 +9,13 @@
 
 namespace torchac {
 
-// While this lives, the thread rounds to nearest and keeps subnormal numbers, as the format says,
-// whatever the caller's mode is.
+// Sets the thread to round to nearest and to keep subnormal numbers, as the format demands, and
+// restores the caller's mode in the end.
 class StandardFloats {
  public:
   StandardFloats(const StandardFloats&) = delete;
   StandardFloats& operator=(const StandardFloats&) = delete;
-#if defined(__x86_64__) || defined(_M_X64)  // fesetenv takes long there, for the x87's sake
+#if defined(__x86_64__) || defined(_M_X64)  // fesetenv is slow there, because of the x87
   StandardFloats() : before_(_mm_getcsr()) { _mm_setcsr(kStandard); }
   ~StandardFloats() { _mm_setcsr(before_); }
 

@@ -51,7 +51,7 @@ KNOWN = (
     "convolutions (also transposed, grouped, masked), Linear, BatchNorm, GDN, ReLU, LeakyReLU, "
     "ReLU6, Hardtanh, clamp, sigmoid, tanh, SiLU, GELU, softplus, sums and products, pooling, "
     "nearest upsampling, PixelShuffle, pad, cat, stack, chunk, split, slices, reshape and permute; "
-    "Embedding, LayerNorm, RMSNorm, softmax attention"
+    "Embedding, LayerNorm, RMSNorm, softmax attention, MultiheadAttention, TransformerEncoder"
 )
 
 

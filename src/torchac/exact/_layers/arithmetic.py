@@ -46,7 +46,7 @@ def _arithmetic(name: str, operation: type[Operation]) -> Rule:
         if any(isinstance(x, Size) for x in (input, other)):
             return _of_sizes(name)(c, input, other)
         if alpha != 1:
-            raise c.refused("it has alpha: multiply before")
+            raise c.refused("it has an alpha: multiply the second term by it before")
         y = c.emit(operation({}), value_of(c, input), value_of(c, other))
         gate = name == "multiply" and isinstance(input, Value) and isinstance(other, Value)
         return limited(c, y) if gate else y
@@ -57,7 +57,9 @@ def _arithmetic(name: str, operation: type[Operation]) -> Rule:
 def _of_sizes(name: str) -> Rule:
     def rule(c: Converter, a: Any, b: Any) -> Size:
         if any(not isinstance(x, (Size, int)) for x in (a, b)):
-            raise c.refused("it computes with sizes, or rounds: with whole numbers alone it may")
+            raise c.refused(
+                "it rounds down, or computes with sizes: expected sizes and whole numbers alone"
+            )
         pair = (x.expression if isinstance(x, Size) else x for x in (a, b))
         return Size([name, *pair])
 
@@ -102,7 +104,7 @@ def square(c: Converter, input: Value) -> Value:  # noqa: A002, as torch names i
 def power(c: Converter, input: Any, exponent: Any) -> Value:  # noqa: A002
     """A square."""
     if exponent != 2 or not isinstance(input, Value):
-        raise c.refused("it is a power other than 2")
+        raise c.refused("it is a power other than 2: write it as products")
     return square(c, input)
 
 
@@ -141,7 +143,7 @@ def clamp(
 ) -> Value:
     """Within limits."""
     if any(not (x is None or isinstance(x, (int, float))) for x in (min, max)):
-        raise c.refused("its limits are not numbers")
+        raise c.refused("its limits are not numbers: expected constants")
     least, most = (None if x is None else float(x) for x in (min, max))
     return c.emit(elementwise.Clamp({"least": least, "most": most}), input)
 

@@ -24,7 +24,7 @@ def normalize(c: Converter, module: nn.Module, x: Value) -> Value:
     beta, gamma = norm["beta"], norm["gamma"][..., None, None]
     least = beta.min().item()
     if not least > 0 and not norm["inverse"]:
-        raise c.refused(f"it divides by what may be 0: its beta is {least}")
+        raise c.refused(f"it divides by what may be 0: its beta is {least}, expected more than 0")
     inputs = c.floats_of(x)
     assert inputs is not None
     if norm["squares"]:

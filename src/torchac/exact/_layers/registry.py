@@ -110,20 +110,25 @@ class Mask(Unfinished):
     floats: list[torch.Tensor]
 
     what = "numbers that depend on sizes, which may only mask scores of attention"
-    takers = frozenset(
-        ("masked_fill", "masked_fill_", "where", "add", "iadd", "scaled_dot_product_attention")
-    )
+    takers = _names("masked_fill masked_fill_ where add iadd attend scaled_dot_product_attention")
 
 
 @dataclass(frozen=True)
 class Positions(Unfinished):
-    """The whole numbers below a size, in the last of so many dimensions."""
+    """The whole numbers below a size, in the last of `ndim` dimensions."""
 
     stop: Size
     ndim: int = 1
 
     what = "positions, which may only select the first rows of weights"
     takers = frozenset(("unsqueeze", "getitem", "embedding", "Embedding", "to", "long"))
+
+
+class Weights(Unfinished):
+    """The weights of attention, which no network returns."""
+
+    what = "the weights of attention: take its output alone"
+    takers = _names("getitem")
 
 
 class Converter(Protocol):
@@ -140,7 +145,7 @@ class Converter(Protocol):
         """Adds a step."""
 
     def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
-        """Rounds a value for a sum over dimensions that takes so many bits."""
+        """Rounds a value to a number of bits, for a sum over dimensions."""
 
     def limit(self, value: Value, most: torch.Tensor, seen: float) -> Value:
         """Limits a value, where that makes its bound smaller."""

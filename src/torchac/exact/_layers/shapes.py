@@ -46,7 +46,7 @@ def cast(c: Converter, input: Any, *to: Any, **how: Any) -> Any:  # noqa: A002, 
     dtypes = [x for x in (*to, *how.values()) if isinstance(x, torch.dtype)]
     tokens = not isinstance(input, Attending) and c.floats()[0].dtype == torch.int64
     if not all(dtype.is_floating_point or tokens for dtype in dtypes):
-        raise c.refused(f"it rounds values, to {dtypes[0]}")
+        raise c.refused(f"it rounds values to {dtypes[0]}: expected dtypes of floats")
     return input
 
 
@@ -75,7 +75,7 @@ def attribute(c: Converter, x: Value, name: str) -> Any:
         return transpose(c, x, -2, -1)
     if name in ("dtype", "device"):
         return c.floats()[0]
-    raise c.refused(f"it takes the attribute {name}")
+    raise c.refused(f"it takes the attribute {name}: expected shape, ndim, mT, dtype or device")
 
 
 @register("size")
@@ -205,7 +205,9 @@ def arange(c: Converter, *ends: Any, **how: Any) -> Positions:
     if len(ends) == 2 and ends[0] == 0:
         ends = ends[1:]
     if len(ends) != 1 or not isinstance(ends[0], Size) or {"start", "end", "step"} & set(how):
-        raise c.refused("it counts by what depends on the input: from 0 to a size it may")
+        raise c.refused(
+            "it counts from or to what depends on the input: expected torch.arange(size)"
+        )
     return Positions(ends[0])
 
 
@@ -265,7 +267,7 @@ def stack(c: Converter, tensors: Any, dim: int = 0) -> Value:
 def _size_seen(c: Converter, x: Any, dim: int) -> int:
     floats = [x] if isinstance(x, torch.Tensor) else c.floats_of(x)
     if floats is None:
-        raise c.refused("it takes a value that was changed in place: do without")
+        raise c.refused("it takes a value that was changed in place: make a new value instead")
     return floats[0].shape[dim]
 
 

@@ -234,7 +234,7 @@ class Attention(Operation):
         sizes = [set(n) - {1} for n in zip(*(x.shape[:-2] for x in (q, k, v)), strict=True)]
         same = all(len(n) <= 1 for n in sizes) and m == v.shape[-2]
         if not same or q.shape[-1] != size or k.shape[-1] != size:
-            raise ValueError(f"{shapes}: expected equal ones, and {size} numbers")
+            raise ValueError(f"{shapes}: expected equal ones except for places, and {size} numbers")
         if not 1 <= m <= keys or (self.attributes["causal"] and n > m):
             raise ValueError(f"{shapes}: expected 1 to {keys} places, as many in each")
         return [n.pop() if n else 1 for n in sizes]
@@ -243,7 +243,10 @@ class Attention(Operation):
         self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
     ) -> int | None:
         expect(self.attributes["causal"], "it sees what comes later: take is_causal=True")
-        expect(all(d == n - 2 for d, n in zip(at, ndims, strict=True)), "time is elsewhere in it")
+        expect(
+            all(d == n - 2 for d, n in zip(at, ndims, strict=True)),
+            "its places are not those of time",
+        )
         return at[0]
 
 

@@ -130,7 +130,7 @@ class MaxPool(Operation):
 
 
 def bits_for(terms: int) -> int:
-    """The bits that values may have of which so many are summed."""
+    """The bits that values may have of which a number are summed."""
     return math.floor(math.log2(MOST_STEPS) - math.log2(terms)) - 1
 
 

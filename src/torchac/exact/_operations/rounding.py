@@ -30,7 +30,7 @@ class Input(Operation):
         expect(attributes == {"ndim", "limit"} and not tensors, "it has a number of dimensions")
         expect(is_integer(self.attributes["ndim"], 0, 16), "it has at most 16 dimensions")
         limit = self.attributes["limit"]
-        expect(is_number(limit) and 1 / LARGEST <= limit <= LARGEST, f"{limit} is no limit")
+        expect(is_number(limit) and 1 / LARGEST <= limit <= LARGEST, f"{limit} is not a limit")
 
     def prove(self, *grids: Grid) -> Grid:
         return uniform(self.attributes["ndim"], 0.0, self.attributes["limit"])
@@ -115,7 +115,7 @@ class Output(Operation):
     def check(self, attributes: set[str], tensors: set[str]) -> None:
         expect(attributes == {"step"} and not tensors, "it has a step")
         step = self.attributes["step"]
-        expect(is_number(step) and is_power_of_two(step), f"{step} is no power of two")
+        expect(is_number(step) and is_power_of_two(step), f"{step} is not a power of two")
         expect(2.0**-100 <= step <= 2.0**100, f"a step of {step}")
 
     def prove(self, *grids: Grid) -> Grid:
