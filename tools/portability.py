@@ -35,6 +35,7 @@ TESTS_WITH_TORCH = [
     "test_reference.py",
     "test_models.py",
     "test_categorical.py",
+    "test_every_model.py",
     "test_drop_in.py",
     "test_batch.py",
     "test_threads.py",
