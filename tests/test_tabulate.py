@@ -176,7 +176,7 @@ OWN = (
     "compute the probability of each integer, for torchac.Categorical(probs=...), or the cdf "
     "between them, for torchac.Tables(cdf, low=low)"
 )
-ONE_BY_ONE = "code the numbers one by one, each with a model of its own, given those before it"
+ONE_BY_ONE = "code the numbers one by one, each with its own model, given those before it"
 TABULATE = "torchac.tabulate({}, low, high) makes a model of it"
 TWO, THREE = torch.ones(2), torch.ones(3)
 

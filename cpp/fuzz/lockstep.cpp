@@ -250,7 +250,7 @@ Report decode_call(LockstepDecoder& decoder, const Call& call, std::vector<std::
   return report;
 }
 
-// The decoders of streams of which some bytes arrive later.
+// The decoders of streams whose bytes arrive in parts.
 class Receiver {
  public:
   Receiver(Input& input, std::vector<Bytes> streams)

@@ -159,7 +159,7 @@ class Decoder {
     return true;
   }
 
-  // What the symbols so far need: S + 2 after S doublings, each of which reads a bit.
+  // The bits that the symbols so far need: S + 2 after S doublings, which read a bit each.
   [[nodiscard]] std::uint64_t num_bits() const { return next_ - 32 + 2; }
   [[nodiscard]] bool truncated() const { return num_bits() > stream_.size() * 8; }
 

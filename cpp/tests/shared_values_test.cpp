@@ -103,7 +103,7 @@ TEST_CASE("rows of elements give the bytes of their parameters, whichever alloca
   }
 }
 
-TEST_CASE("what is wrong is reported as without rows") {
+TEST_CASE("faults are reported as without rows") {
   for (const bool bad_element : {false, true}) {
     Chosen chosen(5000);
     EncodedStream good;

@@ -53,7 +53,7 @@ TEST_CASE("every stream of two bytes is decoded until the reference refuses it")
   }
 }
 
-TEST_CASE("bytes behind a stream change nothing") {
+TEST_CASE("bytes after a stream change nothing") {
   for_seeds(200, [](Random& random) {
     const StoredCdf cdf = random_cdf(random, random.between(0, 40));
     const Symbols symbols = random_symbols(random, cdf);

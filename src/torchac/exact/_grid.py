@@ -113,7 +113,7 @@ def prove_sum(size: torch.Tensor, step: torch.Tensor) -> float:
 
 
 def lowest_bit(x: torch.Tensor) -> torch.Tensor:
-    """The largest power of two of which each is a multiple; infinity for 0."""
+    """The largest power of two that divides each number; infinity for 0."""
     mantissa, exponent = np.frexp(np.abs(x.numpy()))
     whole = (mantissa * 2.0**53).astype(np.int64)
     low = np.ldexp((whole & -whole).astype(np.float64), exponent - 53)

@@ -100,7 +100,7 @@ def way_out(distribution: Distribution) -> str:
     if isinstance(distribution, OneHotCategorical):
         return f"torch.distributions.Categorical(logits={name}.logits) codes where the 1 is"
     if distribution.event_shape:
-        return "code the numbers one by one, each with a model of its own, given those before it"
+        return "code the numbers one by one, each with its own model, given those before it"
     return (
         "compute the probability of each integer, for torchac.Categorical(probs=...), or the cdf "
         "between them, for torchac.Tables(cdf, low=low)"

@@ -90,7 +90,7 @@ FUNCTIONS[operator.mod] = _of_sizes("modulo")
 
 @register("neg", functions=[operator.neg, torch.neg])
 def negate(c: Converter, input: Any) -> Any:  # noqa: A002, as torch names it
-    """The same with the other sign."""
+    """Changes the sign."""
     return multiply(c, input, -1)
 
 
@@ -116,7 +116,7 @@ def absolute(c: Converter, input: Value) -> Value:  # noqa: A002, as torch names
 
 @register("relu", "relu_", functions=[functional.relu, torch.relu], modules=[nn.ReLU])
 def relu(c: Converter, input: Value, inplace: bool = False) -> Value:  # noqa: A002
-    """What is above 0."""
+    """Replaces negative values by 0."""
     return c.emit(elementwise.Leaky({"slope": 0.0}), input)
 
 
@@ -127,7 +127,7 @@ def leaky_relu(
     negative_slope: float = 0.01,
     inplace: bool = False,
 ) -> Value:
-    """What is below 0 multiplied by a slope."""
+    """Multiplies negative values by a slope."""
     return c.emit(elementwise.Leaky({"slope": float(negative_slope)}), input)
 
 
@@ -141,7 +141,7 @@ def clamp(
     min: Any = None,  # noqa: A002
     max: Any = None,  # noqa: A002
 ) -> Value:
-    """Within limits."""
+    """Limits values."""
     if any(not (x is None or isinstance(x, (int, float))) for x in (min, max)):
         raise c.refused("its limits are not numbers: expected constants")
     least, most = (None if x is None else float(x) for x in (min, max))
@@ -156,13 +156,13 @@ def hardtanh(
     max_val: float = 1.0,
     inplace: bool = False,
 ) -> Value:
-    """Within limits, by its other name."""
+    """Limits values, as `clamp` does."""
     return clamp(c, input, min_val, max_val)
 
 
 @register(functions=[functional.relu6], modules=[nn.ReLU6])
 def relu6(c: Converter, input: Value, inplace: bool = False) -> Value:  # noqa: A002
-    """From 0 to 6."""
+    """Limits values to the range from 0 to 6."""
     return clamp(c, input, 0, 6)
 
 

@@ -42,7 +42,7 @@ _LEAST_KEYS = 1 << 12
 """A longer text has more places for attention than the batches."""
 
 _BITS = 52
-"""Of sums, less what proofs round."""
+"""The bits of exact sums, minus those that proofs round."""
 
 _FAR_BELOW = -1e4
 """What is added to a score for 0 as its weight."""
@@ -77,7 +77,7 @@ MODULES[nn.Embedding] = lambda c, module, x: embedding(
 def _norm(
     c: Converter, x: Value, weight: Any, bias: Any, eps: float, centered: bool, shape: Any
 ) -> Value:
-    """What a LayerNorm or an RMSNorm does."""
+    """A LayerNorm or an RMSNorm."""
     if len(shape) != 1:
         raise c.refused(f"it is over the dimensions {tuple(shape)}: expected the last one alone")
     tensors = {"weight": weight, "bias": bias}
@@ -102,7 +102,7 @@ def layer_norm(
     bias: Any = None,
     eps: float = 1e-5,
 ) -> Value:
-    """Less the mean, over the standard deviation."""
+    """Subtracts the mean, and divides by the standard deviation."""
     return _norm(c, input, weight, bias, eps, True, list(normalized_shape))
 
 
@@ -118,7 +118,7 @@ def rms_norm(
     weight: Any = None,
     eps: float | None = None,
 ) -> Value:
-    """Over the root of the mean of squares."""
+    """Divides by the root of the mean of squares."""
     eps = torch.finfo(torch.float32).eps if eps is None else eps
     return _norm(c, input, weight, None, eps, False, list(normalized_shape))
 
@@ -167,7 +167,7 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Value:
-    """Softmax attention, of all or of what comes before."""
+    """Softmax attention to all places, or to those before."""
     if dropout_p:
         raise c.refused("it drops values also in evaluation: give it 0.0 if not self.training")
     if enable_gqa:
@@ -183,7 +183,7 @@ def attention(
 
 @register(functions=[_rewritten.attend])
 def attention_of_module(c: Converter, q: Value, k: Value, v: Value, mask: Any) -> Value:
-    """What nn.MultiheadAttention does between its products with weights."""
+    """The part of nn.MultiheadAttention between its products with weights."""
     if isinstance(mask, Mask):
         mask = Mask([~m if m.dtype == torch.bool else m for m in mask.floats])
     elif isinstance(mask, torch.Tensor) and mask.dtype == torch.bool:
@@ -193,12 +193,12 @@ def attention_of_module(c: Converter, q: Value, k: Value, v: Value, mask: Any) -
 
 @register(functions=[_rewritten.no_weights])
 def no_weights(c: Converter, y: Value) -> tuple[Value, Weights]:
-    """What nn.MultiheadAttention returns."""
+    """The result of nn.MultiheadAttention."""
     return y, Weights()
 
 
 def _scores(c: Converter, q: Value, k: Value, floats: list[torch.Tensor]) -> Attending:
-    """Scores `q @ k`, with what `k` was in the batches."""
+    """Scores `q @ k`, with the numbers of `k` in the batches."""
     if not floats:
         raise c.refused("it takes a value that was changed in place: make a new value instead")
     return Attending(q, k, floats[0].shape[-1], max(x.shape[-2] for x in floats))
@@ -246,7 +246,7 @@ def _scale(c: Converter, scores: Attending, factor: Any) -> Attending:
 
 
 def _mask(c: Converter, scores: Attending, mask: Any) -> Attending:
-    """Scores of what comes before, if that is what a mask leaves."""
+    """Scores of the places before, if a mask leaves these."""
     if scores.softmax:
         raise c.refused("it masks what a softmax gives: mask the scores before")
     causal = _is_causal(c, mask)
@@ -254,7 +254,7 @@ def _mask(c: Converter, scores: Attending, mask: Any) -> Attending:
 
 
 def _is_causal(c: Converter, mask: Any) -> bool:
-    """Whether a mask leaves what comes before; False if it leaves all; raises if neither."""
+    """Whether a mask leaves the places before; False if it leaves all; raises if neither."""
     floats = mask.floats if isinstance(mask, Mask) else [mask]
     if not all(isinstance(m, torch.Tensor) and m.ndim >= 2 for m in floats):
         raise c.refused("its mask depends on the input: take is_causal=True")
@@ -288,7 +288,7 @@ MODULES[nn.Softmax] = lambda c, module, x: softmax(c, x, module.dim)
 
 @register("masked_fill", "masked_fill_")
 def masked_fill(c: Converter, input: Any, mask: Any, value: Any) -> Any:  # noqa: A002
-    """Scores of what comes before."""
+    """Scores of the places before."""
     if not isinstance(input, Attending) or not isinstance(value, (int, float)):
         raise c.refused("it fills values by a mask, which is known for scores of attention only")
     if not value <= _FAR_BELOW:
@@ -300,7 +300,7 @@ def masked_fill(c: Converter, input: Any, mask: Any, value: Any) -> Any:  # noqa
 
 @register(functions=[torch.where])
 def where(c: Converter, condition: Any, input: Any, other: Any) -> Any:  # noqa: A002
-    """Scores of what comes before."""
+    """Scores of the places before."""
     other = other.item() if isinstance(other, torch.Tensor) and other.numel() == 1 else other
     if not isinstance(condition, Mask):
         raise c.refused(

@@ -1,4 +1,4 @@
-"""Means, and the largest of neighbours."""
+"""Means and maxima of neighbouring values."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def mean(
     dim: Any = None,
     keepdim: bool = False,
 ) -> Value:
-    """The mean all along some dimensions."""
+    """The mean along some dimensions."""
     dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     found = sorted({d % input.ndim for d in dims})
     x = c.round(input, pooling.bits_for(pooling.MOST_VALUES), found)
@@ -93,7 +93,7 @@ def mean(
 
 
 def _module(rule: Rule, *names: str) -> Rule:
-    """A rule for a module, by that for a function; a module may lack some of its settings."""
+    """A rule for a module, by the rule for a function. A module may lack some of its settings."""
 
     def of_module(c: Converter, module: Any, x: Value) -> Any:
         return rule(c, x, **{n: getattr(module, n) for n in names if hasattr(module, n)})

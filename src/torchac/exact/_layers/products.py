@@ -34,7 +34,7 @@ def product(
     make: Callable[[list[torch.Tensor], torch.Tensor], Operation],
     floats: list[torch.Tensor],
 ) -> Value:
-    """An operation with weights, its input rounded before and its output limited after."""
+    """An operation with weights, whose input is rounded and whose output is limited."""
     if not all(bool(torch.isfinite(t).all()) for t in (*weights, bias)):
         raise c.refused("its weights are not all finite")
     bound = x.grid.along(dim).bound

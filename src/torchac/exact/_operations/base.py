@@ -61,7 +61,7 @@ class Operation(nn.Module):
             KINDS[cls.kind] = cls
 
     def check(self, attributes: set[str], tensors: set[str]) -> None:
-        """Checks attributes and tensors, of which there must be exactly those that it has."""
+        """Checks attributes and tensors. There must be exactly those of the operation."""
         expect(not attributes, "it has no attributes")
         expect(not tensors, "it has no tensors")
 
