@@ -44,7 +44,7 @@ def array(name: str, values: list[int]) -> str:
 
 
 if __name__ == "__main__":
-    text = f"""// What the standard distributions have between 0 and z, in units of 2^-{BITS}, for
+    text = f"""// The probabilities of the standard distributions between 0 and z, in units of 2^-{BITS}, for
 // z in steps of 1/{STEP}. Made by tools/make_tables.py.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the standard distributions have between 0 and z, in units of 2^-24, for
+// The probabilities of the standard distributions between 0 and z, in units of 2^-24, for
 // z in steps of 1/128. Made by tools/make_tables.py.
 #pragma once
 
