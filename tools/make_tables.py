@@ -44,8 +44,8 @@ def array(name: str, values: list[int]) -> str:
 
 
 if __name__ == "__main__":
-    text = f"""// The probabilities of the standard distributions between 0 and z, in units of 2^-{BITS}, for
-// z in steps of 1/{STEP}. Made by tools/make_tables.py.
+    text = f"""// Probabilities of standard distributions between 0 and z, in units of 2^-{BITS},
+// for z in steps of 1/{STEP}. Made by tools/make_tables.py.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// The probabilities of the standard distributions between 0 and z, in units of 2^-24, for
-// z in steps of 1/128. Made by tools/make_tables.py.
+// Probabilities of standard distributions between 0 and z, in units of 2^-24,
+// for z in steps of 1/128. Made by tools/make_tables.py.
 #pragma once
 
 #include <array>
