@@ -1,4 +1,4 @@
-"""Exact language models: one pass, token by token, in any batch, and each operation by integers."""
+"""Exact language models: in one pass, token by token, in any batch, and checked by integers."""
 
 import functools
 import io
@@ -136,7 +136,7 @@ class Endless(nn.Module):
 
 
 def test_a_long_stream() -> None:
-    """Its keys and values are moved to where there is more room."""
+    """A longer stream moves its keys and values to larger memory."""
     torch.manual_seed(0)
     x = torch.randint(20, (2, 150))
     network = exact.convert(Endless().eval(), [x[:, :9]])
@@ -148,11 +148,11 @@ def test_a_long_stream() -> None:
     assert stream(x[:, :1]).equal(network(torch.cat((x, x[:, :1]), 1))[:, 150:])
 
 
-# What a language model may be
+# Language models that convert
 
 
 class Small(nn.Module):
-    """A model with something in its middle."""
+    """A model with a given middle."""
 
     mask: torch.Tensor
 
@@ -286,7 +286,7 @@ def test_what_is_refused(name: str) -> None:
 
 
 class Less(nn.Module):
-    """A table of what is changed before."""
+    """A model that changes its input before the table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -457,7 +457,7 @@ def test_defaults_that_are_not_tensors() -> None:
 
 
 def on_steps(shape: tuple[int, ...], step: float, bound: float) -> torch.Tensor:
-    """Multiples of a step, many of them at the bound."""
+    """Multiples of a step, many of which are at the bound."""
     x = (torch.rand(shape, dtype=torch.float64) * bound / step).floor() * step
     x = torch.where(torch.rand(shape) < 0.5, bound, x)
     return torch.where(torch.rand(shape) < 0.5, x, -x)
@@ -510,7 +510,7 @@ def test_attention_is_that_of_integers(places: tuple[int, int], causal: bool) ->
     operation = language.Attention({"size": 4, "keys": 256, "causal": causal}, {"table": table})
     q_step, k_step, v_step, bound = 2.0**-18, 2.0**-18, 2.0**-20, 32.0
     q, k = on_steps((2, n, 4), q_step, bound), on_steps((2, m, 4), k_step, bound)
-    q[1] *= 16  # scores that are far from the largest are 0
+    q[1] *= 16  # weights of scores far below the largest are 0
     v = on_steps((2, m, 3), v_step, 16.0)
     grids = [
         Grid(torch.full((1, 1, 1), s).double(), torch.full((1, 1, 1), b).double())

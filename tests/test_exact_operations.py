@@ -1,4 +1,4 @@
-"""Exact operations compute what integers give, with weights and inputs at their bounds."""
+"""Exact operations give the results of integers, with weights and inputs at their bounds."""
 
 import itertools
 import math
@@ -49,7 +49,7 @@ def of_sums(network: nn.Module) -> tuple[Operation, Operation]:
 
 
 def at_bounds(step: torch.Tensor, bound: float, shape: tuple[int, ...]) -> torch.Tensor:
-    """Values on their steps: at their bound, next to it, and between."""
+    """Multiples of a step: at the bound, next to it, and smaller."""
     most = torch.full(shape, bound, dtype=torch.float64)
     kinds = torch.randint(0, 4, shape)
     small = (torch.rand(shape, dtype=torch.float64) * bound / step).floor() * step
@@ -58,14 +58,14 @@ def at_bounds(step: torch.Tensor, bound: float, shape: tuple[int, ...]) -> torch
 
 
 def as_integers(x: torch.Tensor, step: float) -> Any:
-    """Whole numbers of steps, as Python has them."""
+    """Numbers of steps, as integers of Python."""
     whole = [int(Fraction(v) / Fraction(step)) for v in x.flatten().tolist()]
     assert [float(Fraction(w) * Fraction(step)) for w in whole] == x.flatten().tolist()
     return np.array(whole, object).reshape(x.shape)
 
 
 def in_integers(c: Correlation, x: torch.Tensor) -> torch.Tensor:
-    """What docs/exact.md defines, in whole numbers."""
+    """The definition of docs/exact.md, with integers."""
     a = c.attributes
     weights = [c.weight(i) for i in range(len(a["phases"]))]
     x_step = lowest_bit(x).min().item()
@@ -99,7 +99,7 @@ def in_integers(c: Correlation, x: torch.Tensor) -> torch.Tensor:
     return result
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same'")  # of an even kernel, by torch itself
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch warns of an even kernel
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_a_convolution_is_that_of_integers(name: str) -> None:
     torch.manual_seed(0)
@@ -115,12 +115,12 @@ def test_a_convolution_is_that_of_integers(name: str) -> None:
     bound = network._steps[0].operation.attributes["limit"]
     x = at_bounds(rounds.step, bound, (2, layer.in_channels, *sizes))
     assert sums(x).equal(in_integers(sums, x))
-    with torch.no_grad():  # and it is the convolution that it was
+    with torch.no_grad():  # the operation is still the same convolution
         assert (sums(x) - layer.double()(x)).abs().max() < 1e-3 * bound
 
 
 def test_the_largest_sums_that_are_proved_are_exact() -> None:
-    """Each output is the sum of the absolute values of all its terms."""
+    """Each output is the sum of the absolute values of its terms."""
     torch.manual_seed(0)
     layer = nn.Linear(4096, 8)
     network = exact.convert(layer, [torch.randn(4, 4096)])
@@ -250,7 +250,7 @@ def test_elements_are_one_operation_each() -> None:
 
 @given(st.data())
 def test_bounds_and_steps_hold(data: st.DataObject) -> None:
-    """Whatever is proved of an operation's output is so, for inputs at their bounds."""
+    """Everything proved about an operation's output holds for inputs at their bounds."""
     torch.manual_seed(data.draw(st.integers(0, 1000)))
     channels, k = 4, data.draw(st.integers(-8, 8))
     step = 2.0 ** torch.randint(-6, 6, (1, channels, 1, 1)).double()
@@ -299,7 +299,7 @@ def test_bounds_and_steps_hold(data: st.DataObject) -> None:
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_parts_of_convolutions_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large inputs are done in parts, of rows and of images; so are small ones here."""
+    """Large inputs are computed in parts of rows and images; here small ones are, too."""
     from torchac.exact._operations import correlation
 
     torch.manual_seed(0)

@@ -1,5 +1,4 @@
-// Arrays as Python passes them, and as the core reads them. What is checked here is only what
-// memory safety rests on.
+// Converts arrays of Python for the core. Checks only what memory safety needs.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -26,11 +25,11 @@ inline void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-// An array, or one item of a batch, which the array has along its first dimension. Python's own
-// slices take longer than it takes to code a few symbols.
+// An array, or one item of a batch along its first dimension. Python's own slices take longer than
+// coding a few symbols.
 class ArraySlice {
  public:
-  // NOLINTNEXTLINE(misc-explicit-constructor): an array is all of itself
+  // NOLINTNEXTLINE(misc-explicit-constructor): an array is a slice of itself
   ArraySlice(py::array array) : array_(std::move(array)) {}
   ArraySlice(const py::array& batch, py::ssize_t item)
       : array_(batch), offset_(item * batch.strides(0)), skipped_(1) {}
@@ -44,7 +43,7 @@ class ArraySlice {
     return static_cast<std::byte*>(array_.mutable_data()) + offset_;
   }
 
-  // All, except for as many at the end.
+  // All dimensions, except the last `except` ones.
   [[nodiscard]] std::vector<Dimension> dimensions(py::ssize_t except = 0) const {
     std::vector<Dimension> result;
     for (py::ssize_t i = skipped_; i < array_.ndim() - except; ++i)
@@ -76,7 +75,7 @@ inline bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimens
   return std::ranges::equal(a, b, {}, &Dimension::size, &Dimension::size);
 }
 
-// NumPy has no bfloat16: such numbers come as two bytes of no type.
+// NumPy has no bfloat16: Python passes such numbers with the dtype V2.
 inline DType dtype_of(const py::dtype& dtype) {
   using Known = std::tuple<char, py::ssize_t, DType>;  // kind, size
   static constexpr std::array kKnown{

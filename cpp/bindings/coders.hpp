@@ -1,5 +1,5 @@
-// Encoders and decoders that Python holds, of one stream or several that are coded in lockstep.
-// Threads may share them. A call that fails, for whatever reason, changes nothing.
+// Encoders and decoders for Python, of one stream or several that are coded in lockstep. Threads
+// may share them. A call that fails, for any reason, changes nothing.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -40,7 +40,7 @@ inline Marks marks_from(const SavedMarks& saved) {
   return {std::get<0>(saved), {std::get<1>(saved), std::get<2>(saved)}};
 }
 
-// The symbols that marks check, where others were coded, and the size of their alphabet.
+// The symbols that marks check if others are coded in their place, and the size of their alphabet.
 using PyOriginal = std::optional<std::tuple<py::array, std::uint32_t>>;
 
 inline std::optional<OriginalSymbols> original_symbols(const PyOriginal& original,
@@ -51,8 +51,8 @@ inline std::optional<OriginalSymbols> original_symbols(const PyOriginal& origina
   return OriginalSymbols{integers(symbols), alphabet - 1};
 }
 
-// Runs a call of the core without the GIL, and keeps what it did if nothing was wrong. `run` must
-// not touch Python's objects.
+// Runs a call of the core without the GIL, and keeps its result if it succeeds. `run` must not
+// touch Python's objects.
 template <class Call, class Run>
 std::optional<Report> transact(Call& call, const Run& run) {
   Report report;
@@ -61,7 +61,7 @@ std::optional<Report> transact(Call& call, const Run& run) {
     ThreadTeam alone(1, Poll(poll_signals));
     report = run(alone);
   }
-  run_signal_handlers();  // else Python raises what they raise after this has returned
+  run_signal_handlers();  // otherwise Python would raise their exceptions after the call was kept
   if (report.ok()) call.keep();
   return unless_ok(report);
 }
@@ -83,7 +83,7 @@ class PyEncoder {
     finished_ = other.finished_;
   }
 
-  // Encodes all of the values, or none and tells why.
+  // Encodes all values; or none, and returns why.
   std::optional<Report> encode(const Model& model, const py::array& values,
                                const PyOriginal& original, const Chosen& chosen) {
     EncodeJob job = encode_job(model, values);
@@ -101,7 +101,7 @@ class PyEncoder {
     core_.mark(chosen);
   }
 
-  // What no later symbol changes, of the only stream.
+  // Takes out the bytes of the only stream that no later symbol can change.
   py::bytes drain() {
     const Exclusive lock(lock_);
     require_unfinished();
@@ -164,8 +164,8 @@ class PyEncoder {
   bool finished_ = false;
 };
 
-// Keeps the buffers that it reads from. They are given up with the GIL, as all calls that may do so
-// have it.
+// Keeps the buffers that it reads from. They are released with the GIL, which all calls that may
+// release them hold.
 class PyDecoder {
  public:
   PyDecoder(const std::vector<py::buffer>& streams, bool marked)
@@ -176,7 +176,7 @@ class PyDecoder {
     core_ = other.core_;
   }
 
-  // Decodes all of the values, or leaves the decoders where they are and tells why.
+  // Decodes all values; or leaves the decoders where they are, and returns why.
   std::optional<Report> decode(const Model& model, const py::array& values, const Chosen& chosen) {
     DecodeJob job = decode_job(model, values);
     const Exclusive lock(lock_);
@@ -184,26 +184,26 @@ class PyDecoder {
     return transact(call, [&](ThreadTeam& alone) { return call.decode(std::move(job), alone); });
   }
 
-  // Reads a mark of each. Its position in what it reports is the number of marks before it.
+  // Reads a mark of each chosen stream. The position in its report is the number of marks before.
   std::optional<Report> mark(const Chosen& chosen) {
     const Exclusive lock(lock_);
     return unless_ok(core_.mark(chosen));
   }
 
-  // More bytes of the only stream. Those that were decoded are given up.
+  // Adds bytes to the only stream, and drops decoded ones.
   void feed(const py::buffer& data) {
     const py::buffer_info more = data.request();
     const Exclusive lock(lock_);
     core_.feed(0, to_span(more));
   }
 
-  // Bits of the shortest streams that hold what was decoded so far.
+  // The lengths in bits of the shortest streams of the values decoded so far.
   std::vector<std::uint64_t> num_bits() const {
     const Exclusive lock(lock_);
     return of_each(core_.streams(), [](const auto& stream) { return stream.num_bits(); });
   }
 
-  // Bytes of the streams.
+  // The sizes of the streams in bytes.
   std::vector<std::uint64_t> sizes() const {
     const Exclusive lock(lock_);
     return of_each(core_.streams(), [](const auto& stream) { return stream.source.size(); });

@@ -1,4 +1,4 @@
-// Models as Python passes them, and the jobs of values with them.
+// Models for Python, and the jobs of values with them.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -35,8 +35,8 @@
 
 namespace torchac::python {
 
-// Each kind of model as arrays: the dimensions of its values, the model that the core reads, with
-// an index if there is one, and what remains of it for item i of a batch.
+// Each kind of model as arrays: the dimensions of its values, the core's model, with an index if
+// there is one, and the model of item i of a batch.
 
 // Rows of a CDF.
 struct CdfArrays {
@@ -69,7 +69,7 @@ struct ParameterArrays {
   [[nodiscard]] std::vector<Dimension> dimensions() const {
     return components.front().arrays[0]->dimensions();
   }
-  // Of which `numbers(array)` are those of an array.
+  // The core's model, with the numbers `numbers(array)` of each array.
   template <class NumbersOf>
   [[nodiscard]] Parameters parameters(const NumbersOf& numbers) const {
     Parameters result{{}, bounds};
@@ -106,7 +106,7 @@ struct TableArrays {
   std::optional<Uint32s> places;
   Bounds bounds;
   std::vector<Dimension> shape;  // of the values
-  py::ssize_t skipped = 0;       // rows
+  py::ssize_t skipped = 0;       // in rows
   py::ssize_t count = 0;
 
   [[nodiscard]] const std::vector<Dimension>& dimensions() const { return shape; }
@@ -131,7 +131,7 @@ struct TableArrays {
   }
 };
 
-// Numbers of categories, along the last dimension unless they are of Bernoulli distributions.
+// Numbers of categories, along the last dimension, except for Bernoulli distributions.
 struct CategoryArrays {
   CategoryNumbers kind;
   ArraySlice array;
@@ -157,10 +157,10 @@ struct CategoryArrays {
   void take(py::ssize_t i) { array = ArraySlice(array.array(), i); }
 };
 
-// A model as Python passes it.
+// A model for Python.
 class Model {
  public:
-  // Floats, or integers of 16 bits.
+  // The rows are floats or 16-bit integers.
   static Model of_cdf(const py::array& rows, bool normalize, const std::optional<py::array>& index,
                       bool check, bool clamp) {
     const py::ssize_t symbols = rows.ndim() >= 1 ? rows.shape(rows.ndim() - 1) - 1 : 0;
@@ -174,7 +174,7 @@ class Model {
     return Model(CdfArrays{rows, layout, check ? Check::kAll : Check::kCheap, clamp}, index);
   }
 
-  // Components are the name of a family, and arrays by the names of parameters.
+  // A component is the name of a family, and arrays by the names of parameters.
   static Model of_parameters(const std::vector<std::pair<std::string_view, py::dict>>& components,
                              std::int32_t low, std::int32_t high,
                              const std::optional<py::array>& index) {
@@ -225,7 +225,7 @@ class Model {
     return Model(std::move(made), index);
   }
 
-  // Numbers along the last dimension, or one for each value of Bernoulli distributions.
+  // The numbers are along the last dimension; a Bernoulli distribution has one for each value.
   static Model of_categories(CategoryNumbers kind, const py::array& numbers,
                              const std::optional<py::array>& index) {
     const CategoryArrays made{kind, numbers};
@@ -249,7 +249,7 @@ class Model {
     return std::visit([](const auto& arrays) { return std::vector(arrays.dimensions()); }, arrays_);
   }
 
-  // The model of values of that shape, and what they share.
+  // A job of values with these dimensions: the model, and the elements that they share.
   [[nodiscard]] Job job(const std::vector<Dimension>& values) const {
     const auto own = shape();
     require(same_shape(own, values), "shapes do not match");
@@ -261,7 +261,7 @@ class Model {
     return result;
   }
 
-  // Those of the items, if it is that of a batch.
+  // The models of the items of a batch.
   [[nodiscard]] std::vector<Model> items() const {
     const auto batch = shape();
     require(!batch.empty(), "a batch expected");
@@ -301,8 +301,8 @@ class Model {
     shared_->steps.erase(shared_->steps.begin());
   }
 
-  // Notes what values share of arrays with these dimensions: `elements_of(dimensions)`, with the
-  // dimensions of each array before it was expanded.
+  // Finds the elements that values share in arrays with these dimensions. `elements_of(dimensions)`
+  // makes them from the dimensions of each array before it was expanded.
   template <class ElementsOf>
   void share(std::vector<std::vector<Dimension>> arrays, const ElementsOf& elements_of) {
     auto found = shared_dimensions(std::move(arrays), index_.has_value());
@@ -313,7 +313,7 @@ class Model {
 
   Arrays arrays_;
   std::optional<ArraySlice> index_;
-  std::optional<SharedElements> shared_;  // except of stored rows, whose index says it
+  std::optional<SharedElements> shared_;  // not for stored rows, which have an index
 };
 
 inline EncodeJob encode_job(const Model& model, const ArraySlice& values) {
@@ -321,7 +321,7 @@ inline EncodeJob encode_job(const Model& model, const ArraySlice& values) {
           nullptr};
 }
 
-// Of a CDF, values are decoded as int16, else as int32.
+// With a CDF, values are decoded as int16, else as int32.
 inline DecodeJob decode_job(const Model& model, ArraySlice values) {
   const bool fits = model.is_cdf() ? py::isinstance<Symbols>(values.array())
                                    : py::isinstance<Int32s>(values.array());

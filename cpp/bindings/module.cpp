@@ -1,5 +1,5 @@
-// The Python module: hands NumPy views to the core, with the GIL released. The Python package has
-// checked what it passes, and says what is wrong in its users' words.
+// The Python module: passes NumPy views to the core, with the GIL released. The Python package
+// checks arguments, and explains faults in its users' words.
 #include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -53,10 +53,10 @@
 namespace torchac::python {
 namespace {
 
-// The streams, packed or not, or a report on why there are none.
+// The streams, packed or not, or a report of why there are none.
 using StreamsOrReport = std::variant<std::vector<py::bytes>, Packed, Report>;
 
-// Encodes to `count` streams by `run(streams, team)`, which takes that time on one thread.
+// Encodes to `count` streams by `run(streams, team)`, which takes `nanoseconds` on one thread.
 template <class Run>
 StreamsOrReport encode_streams(std::size_t count, std::int64_t nanoseconds, bool packed,
                                std::size_t threads, const Run& run) {
@@ -93,7 +93,7 @@ StreamsOrReport encode_items(const std::vector<Model>& models, const std::vector
                         });
 }
 
-// Encoded streams, as Python passes them; and their decoders, which read from the buffers `held`.
+// Encoded streams from Python, and their decoders, which read from the buffers `held`.
 using PyStreams = std::variant<std::vector<py::buffer>, Packed>;
 
 std::vector<Decoder> decoders_of(const PyStreams& streams, std::vector<py::buffer_info>& held) {
@@ -125,7 +125,7 @@ std::optional<Report> decode_items(const std::vector<Model>& models, const PyStr
   return unless_ok(torchac::decode(jobs, team));
 }
 
-// How many chunks of `size` values a job has.
+// The number of chunks of `size` values in a job.
 std::size_t chunks_of(std::int64_t count, std::int64_t size) {
   require(size >= 1, "chunks of one value or more expected");
   return static_cast<std::size_t>((count + size - 1) / size);
@@ -153,7 +153,7 @@ std::optional<Report> decode_chunks(const Model& model, const Packed& streams,
 
 using Bits = py::array_t<double, py::array::c_style>;
 
-// What each value costs.
+// Computes the cost of each value.
 std::optional<Report> measure_values(const Model& model, const py::array& values, Bits& bits) {
   EncodeJob job = encode_job(model, values);
   require(same_shape(model.shape(), ArraySlice(bits).dimensions()), "shapes do not match");
@@ -163,7 +163,7 @@ std::optional<Report> measure_values(const Model& model, const py::array& values
   return unless_ok(measure(measured, poll));
 }
 
-// Computes the windows of rows, and the rows if there is room for them.
+// Computes the windows of rows, and the rows themselves if there is room for them.
 std::optional<Report> tabulate_rows(const Model& model, Int32s& first, Int32s& symbols,
                                     Uint8s& shifts, std::optional<Symbols>& rows) {
   require(!model.is_cdf(), "a model without rows expected");
@@ -234,7 +234,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("column", &Report::column)
       .def_readonly("table", &Report::table);
 
-  // Not native_enum: each of its conversions takes as long as coding a few symbols.
+  // Not a native_enum, whose conversions each take as long as coding a few symbols.
   py::enum_<CategoryNumbers>(m, "CategoryNumbers")
       .value("PROBABILITIES", CategoryNumbers::kProbabilities)
       .value("LOGITS", CategoryNumbers::kLogits)
@@ -292,7 +292,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_property_readonly("data", &Packed::data)
       .def_property_readonly("lengths", &Packed::lengths);
 
-  // The lock of Encoder and Decoder, for objects in Python: `with lock:`.
+  // The lock of Encoder and Decoder, for Python objects: `with lock:`.
   py::class_<ObjectLock>(m, "Lock")
       .def(py::init<>())
       .def("__enter__", &take)

@@ -19,8 +19,8 @@
 namespace torchac::fuzz {
 namespace {
 
-// Items that share the tables of the first, all or most of them, or have rows of their own. A whole
-// group of those that share, and two and three, are coded by SIMD.
+// Items that all or mostly share the tables of the first, or have their own rows. A whole group of
+// items that share, and two and three, are coded by SIMD.
 std::vector<Case> any_batch(Input& input, const Style& style) {
   const std::size_t count =
       input.below(input.is_large() ? 20 : input.one_of<std::uint64_t>({5, 9}));
@@ -37,7 +37,7 @@ std::vector<Case> any_batch(Input& input, const Style& style) {
   return batch;
 }
 
-// The first report of a problem, of those that `counts` says yes to if there are any.
+// The first report of a problem, among those that `counts` accepts, if there are any.
 template <class Counts>
 Report first_problem(const std::vector<Report>& reports, const Counts& counts) {
   Report first;
@@ -101,7 +101,7 @@ void decode_batch(const std::vector<Case>& batch, const std::vector<Bytes>& stre
 
 void check_batch(Input input, std::size_t threads) {
   Style style = any_style(input);
-  // What is few depends on all items together, and is found in single streams as well.
+  // Whether rows are few depends on all items together. The harnesses of single streams test it.
   if (style.check == Check::kCheap) style.check = Check::kNone;
   const std::vector<Case> batch = any_batch(input, style);
   std::vector<Bytes> streams = encode_batch(batch, style, threads);

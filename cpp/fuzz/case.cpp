@@ -31,7 +31,7 @@ struct Limits {
   std::int64_t symbols;
 };
 
-// Some blocks of the coder; and what runs in some ten microseconds.
+// Limits of a large case, some blocks of the coder, and of one that runs in some ten microseconds.
 Limits limits(const Input& input) {
   return input.is_large() ? Limits{20, 8000, 100000, 2000} : Limits{4, 200, 1000, 24};
 }
@@ -84,7 +84,7 @@ std::vector<std::int64_t> sizes_of(const std::vector<Dimension>& dimensions) {
   return sizes;
 }
 
-// Values that ascend, some of them replaced by anything; or nothing but anything.
+// Ascending values, some of them replaced by arbitrary ones; or only arbitrary ones.
 void fill_row(Input& input, Cdf& cdf, std::int64_t row, std::uint64_t replaced_in) {
   const Kind& kind = cdf.kind;
   const std::int64_t first = row * (kind.symbols + 1);
@@ -114,8 +114,8 @@ std::vector<Row> defined_rows(const Cdf& cdf) {
   return rows;
 }
 
-// Rows whose middle symbol is the middle third: as often as it is repeated, the next bit of the
-// stream remains open, and then a carry runs back that far.
+// Rows whose middle symbol is the middle third: while it is repeated, the next bit of the stream
+// remains open, and then a carry runs back that far.
 void fill_with_thirds(Cdf& cdf) {
   for (std::int64_t i = 0; i < cdf.values.count(); ++i)
     cdf.values.set(i, (static_cast<std::uint64_t>(i % 4) * kTotalFrequency + 1) / 3);
@@ -126,7 +126,7 @@ IntegerArray any_integers(Input& input, const std::vector<std::int64_t>& sizes) 
   return {type, any_array(input, sizes, size_of(type))};
 }
 
-// Numbers of rows, and sometimes a few that are none.
+// Numbers of rows, and sometimes a few invalid ones.
 IntegerArray any_index(Input& input, const Cdf& cdf) {
   const std::int64_t limit = cdf.num_rows();
   IntegerArray index =

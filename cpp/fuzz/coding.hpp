@@ -30,10 +30,10 @@ Report decode(const DecodeJob& item);
 // The stream if it ended here.
 Bytes finished(EncodedStream stream);
 
-// With a few bytes changed, or cut off at the end.
+// The stream with a few bytes changed, or cut off at the end.
 Bytes damaged(Input& input, Bytes stream);
 
-// What a decoder read.
+// The result of a decoder.
 struct Decoded {
   Report report;
   Symbols symbols;

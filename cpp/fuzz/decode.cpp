@@ -1,5 +1,5 @@
-// Any bytes, decoded with any rows, are what the definition makes of them; and the symbols that
-// come out are those of a stream.
+// Any bytes, decoded with any rows, give the symbols of the definition, and these symbols make a
+// stream.
 #include <cstddef>
 
 #include "case.hpp"

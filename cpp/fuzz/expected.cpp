@@ -26,7 +26,7 @@ Report at(std::int64_t position, Problem problem, std::int64_t column = 0) {
   return {problem, 0, position, column};
 }
 
-// What a check of the whole row finds first.
+// The first fault that a check of the whole row finds.
 Fault row_fault(const Cdf& cdf, std::int64_t row) {
   const Kind& kind = cdf.kind;
   const bool is_float = kind.type != DType::kInt16;
@@ -63,7 +63,7 @@ Fault decrease(const Cdf& cdf, std::int64_t row) {
   return {};
 }
 
-// Whether each symbol's row is looked at.
+// Whether each symbol's row is checked.
 bool rows_are_few(const Cdf& cdf) {
   if (cdf.index) return true;
   std::int64_t rows = 1;

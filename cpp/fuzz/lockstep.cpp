@@ -35,7 +35,7 @@ StridedWalk walk(const std::vector<T>& array) {
           {{static_cast<std::int64_t>(array.size()), sizeof(T)}}};
 }
 
-// Rows of a few symbols, with windows: as the core reads them, and by the definition.
+// Rows of a few symbols, with windows, for the core and by the definition.
 struct Tables {
   explicit Tables(Input& input) {
     if (input.one_in(3)) {
@@ -175,7 +175,7 @@ void same_problem(const Report& report, const Report& expected) {
   expect(report.position == expected.position, "at the expected value");
 }
 
-// The encoder in another way: a copy, or what was saved; or it was asked for the stream, or bytes.
+// The encoder after a copy, after saving and restoring, or after returning its stream or bytes.
 void change(Input& input, LockstepEncoder& encoder, std::vector<SlowEncoder>& slow) {
   std::vector<EncodedStream>& streams = encoder.streams();
   switch (input.below(4)) {
@@ -197,7 +197,7 @@ void change(Input& input, LockstepEncoder& encoder, std::vector<SlowEncoder>& sl
   }
 }
 
-// The bytes that have come of a stream, and what was decoded, by the definition.
+// The bytes of a stream so far, and the decoded values, by the definition.
 struct SlowDecoder {
   Bytes bytes;
   std::vector<reference::Step> taken;
@@ -250,7 +250,7 @@ Report decode_call(LockstepDecoder& decoder, const Call& call, std::vector<std::
   return report;
 }
 
-// The decoders of streams of which some bytes are there, and the rest comes.
+// The decoders of streams of which some bytes arrive later.
 class Receiver {
  public:
   Receiver(Input& input, std::vector<Bytes> streams)
@@ -267,7 +267,7 @@ class Receiver {
     decoder_ = LockstepDecoder(std::move(all), true);
   }
 
-  // False if a call cannot be decoded. What is missing may look like what contradicts.
+  // False if a call cannot be decoded. Missing bytes may look like a contradiction.
   bool decode(Input& input, const Call& call) {
     for (;;) {
       std::vector<std::int32_t> values;

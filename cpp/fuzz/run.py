@@ -29,9 +29,9 @@ BUILD = ROOT / "build" / "fuzz"
 COVERAGE = ROOT / "build" / "coverage"
 # Those with one thread first: the last one keeps several processors busy.
 HARNESSES = ("batch", "decode", "incremental", "round_trip", "values", "threads")
-# Inputs are short: what they leave out, a generator makes of them. New is what reaches new code,
-# not what reaches it more often: to count that takes libFuzzer longer than a harness takes.
-# Leaks are looked for where the corpus is replayed, under the preset asan.
+# Inputs are short: a generator extends them. An input is new if it reaches new code, not if it
+# reaches code more often: counting that would take libFuzzer longer than running a harness.
+# The replay of the corpus under the preset asan finds leaks.
 OPTIONS = ("-max_len=400", "-len_control=0", "-use_counters=0", "-detect_leaks=0")
 
 

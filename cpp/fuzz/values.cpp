@@ -1,6 +1,6 @@
-// Any values, encoded with any parameters, rows or categories, come back as they were; any bytes
-// are decoded to values within the bounds, or refused; and the rows of a model code the same
-// streams. In lockstep, with marks and in pieces, all of it is as the definition says.
+// Any values, encoded with any parameters, rows or categories, decode to themselves; any bytes are
+// decoded to values within the bounds, or refused; and the rows of a model code the same streams.
+// In lockstep, with marks and in pieces, everything follows the definition.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -53,7 +53,7 @@ Numbers numbers_of(const std::vector<std::uint8_t>& index) {
   return {DType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{size, 1}})};
 }
 
-// What parameters may be: usual ones, and any bits.
+// Parameters: usual ones, and arbitrary bits.
 double any_number(Input& input, double scale) {
   if (input.one_in(16)) return std::bit_cast<double>(input.bits());
   return scale * static_cast<double>(input.between(-1000, 1000)) / 1000;
@@ -133,7 +133,7 @@ Report measure(const AnyModel& model, std::span<const std::int32_t> values) {
   return torchac::measure(job, poll);
 }
 
-// Stored rows with windows, which may be anything.
+// Stored rows with arbitrary windows.
 struct StoredRows {
   explicit StoredRows(Input& input)
       : count(1 + input.below(5)), columns(1 + input.below(9)), bounds(any_bounds(input)) {
@@ -208,7 +208,7 @@ void store(std::byte* to, T number) {
   std::memcpy(to, &number, sizeof(T));
 }
 
-// Numbers of categories, however they lie, and values.
+// Numbers of categories, in any layout, and values.
 struct CategoryCase {
   explicit CategoryCase(Input& input) : layout(any_layout(input)) {
     const auto size = static_cast<std::int64_t>(size_of(layout.type));
@@ -254,7 +254,7 @@ struct CategoryCase {
     return type == DType::kFloat32 ? sizeof(float) : sizeof(std::uint16_t);
   }
 
-  // Usual numbers, some of them of no probability, and in one case of four any bits.
+  // Usual numbers, some of them without probability, and in one case of four arbitrary bits.
   void fill(Input& input) {
     const bool any = input.one_in(4);
     const double scale =

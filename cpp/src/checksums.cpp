@@ -1,4 +1,4 @@
-// Adds what was encoded to checksums.
+// Adds encoded values to checksums.
 #include "torchac/engine/checksums.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 namespace torchac {
 namespace {
 
-// Adds numbers to checksums, which `read(count, to)` reads.
+// Adds the numbers that `read(count, to)` reads to checksums.
 template <class Read>
 void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
   const auto each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);

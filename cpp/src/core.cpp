@@ -1,4 +1,4 @@
-// The core's functions, which are those of the processor's kernels.
+// The core's functions, which call the processor's kernels.
 #include "torchac/core.hpp"
 
 #include <algorithm>
@@ -31,14 +31,14 @@ Kernels kernels_for([[maybe_unused]] const InstructionSets& sets) {
   return kernels;
 }
 
-// Checks rows of CDFs, before anything is coded.
+// Checks rows of CDFs before anything is coded.
 template <class AnyJob>
 Report check(std::span<const AnyJob> jobs, Poll& poll) {
   return kernels().check(Jobs(jobs), poll);
 }
 
-// Looks at the ends of the streams that were decoded: all, or those before the one that `report` is
-// on. Their last symbols may have been decoded with bits after the end, which nobody knows.
+// Checks the ends of decoded streams: of all, or of those before the stream in `report`. Their last
+// symbols may depend on bits after the end, which are unknown.
 Report check_ends(std::span<const DecodeJob> jobs, const Report& report) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const DecodeJob& job = jobs[i];
@@ -54,7 +54,7 @@ Report check_ends(std::span<const DecodeJob> jobs, const Report& report) {
   return report;
 }
 
-// The same as `encode` and `decode`, of rows that were checked.
+// These are `encode` and `decode` for rows that were checked.
 Report encode_checked(std::span<const EncodeJob> jobs, ThreadTeam& team) {
   return jobs.empty() ? Report{} : kernels().encode(jobs, team);
 }
@@ -62,7 +62,7 @@ Report decode_checked(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   return jobs.empty() ? Report{} : check_ends(jobs, kernels().decode(jobs, team));
 }
 
-// A report on one of the chunks, as one on the whole.
+// Turns a report on a chunk into one on the whole.
 Report on_whole(Report report, std::int64_t size) {
   report.position += report.item * size;
   report.item = 0;

@@ -16,7 +16,7 @@ constexpr std::uint32_t kWhole = 1u << kCdfBits;
 
 using Table = std::array<std::uint32_t, 2 * kHalfValues + 2>;
 
-// Symmetric around one half; all of it does not fit the bits.
+// The whole table, symmetric around one half. Values are less than 2^24, to fit the bits.
 constexpr Table whole(const HalfTable& half) {
   Table table{};
   for (std::size_t i = 0; i <= kHalfValues; ++i) {
@@ -27,7 +27,7 @@ constexpr Table whole(const HalfTable& half) {
   return table;
 }
 
-// The list: a family is a line here, and its half table in family_tables.hpp.
+// The list of families: each is a line here, and a half table in family_tables.hpp.
 struct Listed {
   std::string_view name;
   float half_width;
@@ -57,7 +57,7 @@ Family make(const Listed& listed) {
 }  // namespace
 
 std::span<const Family> families() {
-  // Made when it is first needed, in less than a millisecond.
+  // Made on first use, in less than a millisecond.
   static const auto made = [] {
     std::array<Family, kListed.size()> result{};
     std::ranges::transform(kListed, result.begin(), make);

@@ -47,7 +47,7 @@ std::size_t size(const Chosen& chosen, std::size_t streams) {
   return chosen ? chosen->size() : streams;
 }
 
-// `part` of each of the chosen; and back.
+// These copy `part` of each chosen stream, and copy it back.
 template <class T, class All, class Part>
 std::vector<T> copies(const std::vector<All>& all, const Chosen& chosen, const Part& part) {
   std::vector<T> result(size(chosen, all.size()));
@@ -60,13 +60,13 @@ void put_back(std::vector<All>& all, const Chosen& chosen, const Part& part,
   for (std::size_t i = 0; i < from.size(); ++i) part(all[number(chosen, i)]) = from[i];
 }
 
-// The parts.
+// The parts of marks and streams.
 constexpr auto kChecksum = [](auto& marks) -> auto& { return marks.checksum; };
 constexpr auto kDecoder = [](auto& stream) -> auto& { return stream.decoder; };
 constexpr auto kMarks = [](auto& stream) -> auto& { return stream.marks; };
 constexpr auto kMarksChecksum = [](auto& stream) -> auto& { return stream.marks.checksum; };
 
-// Lets a job code as many values of each stream.
+// Lets a job code equally many values of each stream.
 template <class AnyJob, class Stream>
 void share(AnyJob& job, std::span<Stream> streams) {
   const auto count = static_cast<std::int64_t>(streams.size());
@@ -76,14 +76,14 @@ void share(AnyJob& job, std::span<Stream> streams) {
   job.streams = {streams.data(), std::max<std::int64_t>(each, 1)};
 }
 
-// Names the stream of a problem.
+// Changes the item of a report to the number of its stream.
 template <class AnyJob>
 Report in_stream(Report report, const AnyJob& job) {
   if (!report.ok()) report.item = report.position / job.streams.symbols_per_stream;
   return report;
 }
 
-// Adds what was decoded to `values` to checksums, as many to each.
+// Adds decoded values to checksums, equally many to each.
 template <class Value>
 void add(const Value* values, std::int64_t count, std::span<Checksum> to) {
   const std::size_t each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
@@ -153,7 +153,7 @@ Report LockstepDecoder::mark(const Chosen& chosen) {
 
 void LockstepDecoder::feed(std::size_t k, std::span<const std::uint8_t> more) {
   Stream& stream = streams_.at(k);
-  // The decoder counts from the code on, which lies before its position.
+  // The decoder needs the bytes of the code, which are before its position.
   const auto decoded = static_cast<std::size_t>(std::min<std::uint64_t>(
       (stream.decoder.reader.position() - kStateBits) / 8, stream.source.bytes().size()));
   stream.source.feed(decoded, more);

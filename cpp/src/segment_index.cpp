@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kCrcBytes = 4;
 
-// Why a file cannot be read on: it ends too early, or no encoder writes so.
+// Reasons why a file cannot be read further: it ends too early, or no encoder writes such bytes.
 struct FileEnds : std::exception {};
 struct Damaged : std::exception {
   explicit Damaged(const char* what) : why(what) {}
@@ -27,7 +27,7 @@ struct Damaged : std::exception {
   const char* why;
 };
 
-// Bytes that are taken one after the other, each of them read once, and kept.
+// Takes bytes one after the other, reads each once, and keeps a copy.
 class Taker {
  public:
   Taker(std::span<const std::uint8_t> data, std::vector<std::uint8_t>& kept)
@@ -48,7 +48,7 @@ class Taker {
     kept_.insert(kept_.end(), from.begin(), from.end());
     return {reinterpret_cast<const char*>(kept_.data() + kept_.size() - count), count};
   }
-  // What is not kept.
+  // Skips bytes without keeping them.
   void skip(std::uint64_t count) {
     if (left() < count) throw FileEnds();
     at_ += count;
@@ -112,7 +112,7 @@ bool is_utf8(std::string_view text) {
 // Reads headers.
 class HeaderReader {
  public:
-  // Their memory is that of `header`.
+  // Headers are read into the memory of `header`.
   HeaderReader(Taker& from, SegmentHeader& header) : from_(from), header_(header) {
     header.name.reset();
     header.shape.clear();
@@ -121,7 +121,7 @@ class HeaderReader {
     header.checksum = 0;
   }
 
-  // Reads what a segment, or the end of a file, begins with; lengths only if they are wanted.
+  // Reads the header of a segment, or the end of a file. Lengths are read only on demand.
   void read(bool with_lengths) {
     const unsigned first = from_.byte();
     header_.kind = static_cast<SegmentKind>(first & 3);
@@ -169,7 +169,7 @@ class HeaderReader {
   void read_streams(std::int64_t values, bool with_lengths) {
     const std::int64_t each = values_per_stream(values);
     const auto streams = static_cast<std::uint64_t>(values / each + (values % each != 0 ? 1 : 0));
-    if (streams > from_.left()) throw FileEnds();  // before there is memory for them
+    if (streams > from_.left()) throw FileEnds();  // before any memory is allocated for them
     constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
     for (std::uint64_t i = 0; i < streams; ++i) {
       const std::int64_t length = from_.number();
@@ -180,8 +180,7 @@ class HeaderReader {
       header_.checksum |= std::uint32_t{from_.byte()} << shift;
   }
 
-  // How many values there are. Nobody has a shape of 2^62 of them, nor one that would have so many
-  // if it had no size of 0.
+  // The number of values. The product of the sizes that are not 0 must be below 2^62.
   [[nodiscard]] std::int64_t count() const {
     constexpr std::int64_t kLimit = std::int64_t{1} << 62;
     std::int64_t product = 1;
@@ -256,7 +255,7 @@ void SegmentIndex::walk(std::span<const std::uint8_t> data, std::size_t begin, P
   }
 }
 
-// Sorts the names. The walk is over where one comes for the second time.
+// Sorts the names. The walk ends before a segment with a name that was used before.
 void SegmentIndex::find_equal_names() {
   std::ranges::sort(names_, [&](const Named& a, const Named& b) {
     if (a.hash != b.hash) return a.hash < b.hash;
@@ -279,7 +278,7 @@ std::span<const std::uint8_t> SegmentIndex::header_bytes(std::size_t number) con
                                      header_begins_[number + 1] - header_begins_[number]);
 }
 
-// It comes after the first byte and the length.
+// The name comes after the first byte and the length.
 std::string_view SegmentIndex::name_of(std::size_t number) const {
   const std::span<const std::uint8_t> header = header_bytes(number);
   return {reinterpret_cast<const char*>(header.data()) + 2, header[1]};

@@ -1,4 +1,4 @@
-// Many streams at once, on any number of threads, are coded as each is alone.
+// Many streams at once, on any number of threads, are coded as each one alone.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What Python does not ask for, or cannot make happen, with categories.
+// Cases of categories that Python cannot cause.
 #include "torchac/models/categories.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// The check of whole rows that check_input_bounds=True asks for.
+// The check of whole rows, as by check_input_bounds=True.
 #include <doctest/doctest.h>
 
 #include <bit>
@@ -17,7 +17,7 @@
 namespace torchac::test {
 namespace {
 
-// What is wrong with row 0, and with which value.
+// The fault of row 0, and its value.
 Fault expected_fault(const StoredCdf& cdf) {
   const reference::Row row = cdf.reference_row(0);
   for (std::int64_t j = 0; j <= cdf.kind().symbols; ++j) {

@@ -36,9 +36,9 @@ void check_conversion(DType type, const std::vector<std::uint64_t>& values) {
   }
 }
 
-// A row of one value again and again: the one nearest to 1/2 / scale, whose product with the scale
-// lies a little above 1/2. In the precision of Real that is 1/2, and rounded to 0, the even
-// integer. Fused with the addition that rounds it to an integer, it would be 1.
+// A row of one repeated value: the one nearest to 1/2 / scale, whose product with the scale is a
+// little above 1/2. In the precision of Real it is 1/2, which is rounded to 0, the even integer.
+// Fused with the addition that rounds it to an integer, it would be 1.
 template <class Real, class Bits>
 void check_not_fused(DType type, std::int64_t symbols) {
   const auto scale = static_cast<Real>(65536 - symbols);

@@ -1,4 +1,4 @@
-// What the processor says of itself is what GCC's function says.
+// The detected instruction sets are those of GCC's function.
 #include "torchac/support/cpu_features.hpp"
 
 #include <doctest/doctest.h>

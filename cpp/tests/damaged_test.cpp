@@ -1,4 +1,4 @@
-// A stream with a changed bit decodes to symbols, or is found to be damaged; a sanitizer watches.
+// A stream with a changed bit decodes to symbols, or is reported as damaged, without bad accesses.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a stored CDF value means, by the definition of the IEEE formats and of docs/format.md.
+// The meaning of a stored CDF value, by the definitions of the IEEE formats and docs/format.md.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,7 @@
 
 namespace torchac::test {
 
-// What must be known of a row to read its values.
+// The properties of a row that are needed to read its values.
 struct Kind {
   DType type;
   bool normalize;
@@ -70,7 +70,7 @@ inline double real_value(DType type, std::uint64_t bits) {
   return negative ? -magnitude : magnitude;
 }
 
-// To an integer, half to even.
+// Rounds to an integer, half to even.
 inline double rounded(double value) {
   const double floor = std::floor(value);
   const double fraction = value - floor;
@@ -78,15 +78,15 @@ inline double rounded(double value) {
   return fraction > 0.5 || (fraction == 0.5 && odd) ? floor + 1 : floor;
 }
 
-// In the precision of Real. Volatile, lest the compiler fuse it with what follows, which is just
-// what the core must not do either.
+// Computes in the precision of Real. Volatile, so that the compiler does not fuse it with the next
+// operation, which the core must not do either.
 template <class Real>
 double product(double a, std::int64_t b) {
   const volatile Real result = static_cast<Real>(a) * static_cast<Real>(b);
   return static_cast<double>(result);
 }
 
-// Value j of a row as 16 bits, or -1 if it is no number.
+// Value j of a row as 16 bits, or -1 if it is not finite.
 inline std::int64_t converted(const Kind& kind, std::uint64_t bits, std::int64_t j) {
   if (kind.type == DType::kInt16) return static_cast<std::int64_t>(bits);
   const double value = real_value(kind.type, bits);

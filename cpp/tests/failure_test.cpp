@@ -1,5 +1,5 @@
-// Memory that ends, a call that is interrupted, threads in each other's way: nothing is half done,
-// and nothing waits for ever.
+// If memory runs out, a call is interrupted, or threads get in each other's way, nothing is half
+// done, and nothing waits forever.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -113,7 +113,7 @@ TEST_CASE("a failure in any thread is the failure of the call") {
 }
 
 TEST_CASE("a stream can be undone where another stream of the call has stopped") {
-  // A carry can run through all that these intervals write.
+  // A carry can run through everything that these intervals write.
   const std::vector<Interval> across(100, {32767, 32769});
   std::vector<EncodedStream> streams(2);
   Encoder encoder = streams[0].open(across.size());

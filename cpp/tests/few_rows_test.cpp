@@ -1,4 +1,4 @@
-// Rows that decrease are found where a call has few of them, before anything is coded.
+// Decreasing rows are reported before anything is coded, if a call has few rows.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -26,7 +26,7 @@ namespace {
 
 constexpr Kind kThree{DType::kInt16, false, 3};
 
-// Rows of three symbols, all alike, of which some decrease at their last value.
+// Equal rows of three symbols, some of which decrease at their last value.
 StoredCdf rows_with(std::int64_t count, const std::vector<std::int64_t>& decreasing) {
   StoredCdf cdf(kThree, count, {8, 2});
   for (std::int64_t i = 0; i < count; ++i) {
@@ -48,7 +48,7 @@ struct Call {
     return {{CdfRows{cdf->layout(), rows}, count}, {DType::kInt8, symbols}, &stream};
   }
 
-  // What both directions and the cost of symbols say.
+  // The reports of both directions and of the cost of symbols.
   [[nodiscard]] Report report() {
     const EncodeJob encode_this = encode_job();
     const Report encoded = encode(encode_this, Check::kCheap);

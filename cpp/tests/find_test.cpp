@@ -1,4 +1,4 @@
-// A target is found in the symbol that owns it, also where symbols meet.
+// A target is found in the symbol that owns it, also at the borders of symbols.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -111,7 +111,7 @@ TEST_CASE("in long rows that decrease, the search goes by sections") {
 
 namespace {
 
-// A row, its values one after the other, and its search.
+// A contiguous row and its search.
 template <class Search>
 struct SearchedRow {
   StoredCdf cdf;

@@ -1,4 +1,4 @@
-// Whatever the caller's floating-point mode is, the core computes in the one that the format names.
+// The core computes in the floating-point mode of the format, in any mode of the caller.
 #include "torchac/support/float_mode.hpp"
 
 #include <doctest/doctest.h>
@@ -39,7 +39,7 @@ TEST_CASE("every rounding mode gives the same bytes, and stays") {
 #if defined(__x86_64__) || defined(_M_X64)
 TEST_CASE("subnormal numbers are kept, and the caller's mode comes back") {
   const unsigned int before = _mm_getcsr();
-  const unsigned int flushing = before | 0x8040;  // results, and what is read
+  const unsigned int flushing = before | 0x8040;  // flushes results and operands
   _mm_setcsr(flushing);
   volatile double tiny = -1e-310;
   bool negative = false;

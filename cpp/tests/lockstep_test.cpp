@@ -1,4 +1,4 @@
-// Streams in lockstep are what each would be by itself, with marks, whichever take part in a call;
+// Streams in lockstep equal separate streams, with marks, for any streams that take part in a call;
 // and a call that fails changes nothing.
 #include <doctest/doctest.h>
 
@@ -97,7 +97,7 @@ LockstepDecoder decoder_of(const std::vector<Bytes>& streams) {
   return {std::move(result), true};
 }
 
-// The same by the definition.
+// The expected stream, by the definition.
 struct Expected {
   explicit Expected(std::size_t streams) : encoders(streams), sums(streams) {}
 
@@ -372,7 +372,7 @@ TEST_CASE("a stream may come in pieces, to copies of a decoder too") {
     const Bytes whole = encode(cdf, symbols);
     EncodedStream stream;
     REQUIRE(encode(stream, cdf, 0, symbols).ok());
-    // Decodes one symbol after the other, and lets bytes come when one is missing.
+    // Decodes one symbol after the other, and feeds bytes when one is missing.
     const auto decode_all = [&](LockstepDecoder decoder, std::size_t fed, std::size_t done,
                                 bool forks, const auto& again) -> void {
       while (done < symbols.size()) {

@@ -1,5 +1,5 @@
-// What symbols cost, and what is refused, is what encoding them would say; rows convert to the
-// integers of the definition.
+// Costs and faults of symbols are those of encoding them; rows convert to the integers of the
+// definition.
 #include <doctest/doctest.h>
 
 #include <cmath>

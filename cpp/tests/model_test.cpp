@@ -37,7 +37,7 @@
 namespace torchac::test {
 namespace {
 
-// A uniform distribution over n symbols, n for each symbol.
+// Uniform distributions over n symbols; each symbol has its own n.
 struct Uniform {
   using Locator = std::uint32_t;  // n
   static std::uint32_t symbols(std::uint32_t n) { return n; }
@@ -170,7 +170,7 @@ TEST_CASE("each symbol has an alphabet of its own") {
 
 namespace {
 
-// Numbers below 256 as two digits of four bits, or one where the high one is 0: first a bit that
+// Numbers below 256 as two digits of four bits, or as one if the high digit is 0, after a bit that
 // says which.
 class DigitSource {
  public:

@@ -1,4 +1,4 @@
-// Reports name the first symbol that could not be coded, in whatever block of symbols it is.
+// Reports name the first symbol that could not be coded, in any block of symbols.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -76,7 +76,7 @@ TEST_CASE("an index that is out of range") {
 
 TEST_CASE("the end of a truncated stream") {
   const StoredCdf cdf = even_rows();
-  // Symbol 3 is the bits 11. The 2 bits that end the stream must be there, too.
+  // Symbol 3 is the bits 11. The 2 bits that end the stream must be there too.
   const Decoded decoded = decode(Bytes(100, 0xFF), cdf);
   CHECK(decoded.report.problem == Problem::kTruncated);
   CHECK(decoded.report.position == 399);

@@ -24,7 +24,7 @@ std::uint64_t random_fraction(Source& random, DType type) {
   return exponent << fields.mantissa_bits | mantissa >> cut << cut;
 }
 
-// Ascending values of which many can be equal, so that few symbols own almost everything.
+// Ascending values, many of which can be equal, so that few symbols own almost everything.
 template <class Source>
 std::vector<std::uint64_t> random_ascent(Source& random, const Kind& kind) {
   const auto draw = [&] {
@@ -37,12 +37,12 @@ std::vector<std::uint64_t> random_ascent(Source& random, const Kind& kind) {
   if (random.one_in(2)) distinct[0] = 0;
   std::vector<std::uint64_t> values(static_cast<std::size_t>(kind.symbols));
   for (auto& value : values) value = distinct[random.below(distinct.size())];
-  // Floats that are not negative have the order of their bits.
+  // Nonnegative floats have the order of their bits.
   std::ranges::sort(values);
   return values;
 }
 
-// Bits of anything: mostly fractions, and NaNs, infinities, huge, tiny and negative numbers.
+// Arbitrary bits: mostly fractions, and NaNs, infinities, huge, tiny and negative numbers.
 template <class Source>
 std::uint64_t hostile_value(Source& random, DType type) {
   const BitFields fields = bit_fields(type);

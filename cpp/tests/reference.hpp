@@ -1,5 +1,5 @@
-// The format as docs/format.md words it, bit by bit: slow, and plain enough to be checked by eye.
-// It shares nothing with the core but the names of the problems.
+// The format as docs/format.md defines it, bit by bit: slow, and simple enough to check by eye. It
+// shares only the names of the problems with the core.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace torchac::test::reference {
 
-// C[0] ... C[L - 1] and then 65536; a value that is no number is negative.
+// C[0] ... C[L - 1] and then 65536; a value that is not finite is negative.
 using Row = std::vector<std::int64_t>;
 
 inline constexpr std::uint64_t kQuarter = std::uint64_t{1} << 30;
@@ -118,7 +118,7 @@ inline Encoded encode(const std::vector<Row>& rows, const std::vector<std::int16
   return result;
 }
 
-// The last value that a quantile reaches, by sections where there are many.
+// The last value that a quantile reaches, by sections if there are many.
 inline std::size_t search(const Row& row, std::uint64_t quantile) {
   const auto reached = [&](std::size_t s) {
     return row[s] >= 0 && std::cmp_less_equal(row[s], quantile);

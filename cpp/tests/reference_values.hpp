@@ -1,4 +1,4 @@
-// Values in rows with windows, as docs/format.md words it: symbols, escapes and uniform bits.
+// Values in rows with windows, as docs/format.md defines them: symbols, escapes and uniform bits.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ struct ValueRow {
   }
 };
 
-// At most 16 bits.
+// Uniform bits, at most 16.
 inline Step uniform_step(std::int64_t number, int bits) {
   return {number << (16 - bits), (number + 1) << (16 - bits)};
 }
@@ -60,7 +60,7 @@ inline std::vector<Step> steps_of(const ValueRow& row, std::int64_t value) {
   return steps;
 }
 
-// Decodes values, and keeps what it took.
+// Decodes values, and keeps the bits that they take.
 class ValueReader {
  public:
   explicit ValueReader(Decoder decoder) : decoder_(decoder) {}

@@ -1,4 +1,4 @@
-// Rows come one after the other, or an index chooses them.
+// Rows are consecutive, or an index selects them.
 #include "torchac/arrays/rows.hpp"
 
 #include <doctest/doctest.h>

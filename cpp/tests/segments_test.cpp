@@ -1,4 +1,4 @@
-// The segments of files: valid ones are found with what they say, and damage ends the walk.
+// The segments of files: valid ones are found with their headers, and damage ends the walk.
 #include <doctest/doctest.h>
 
 #include <cstddef>

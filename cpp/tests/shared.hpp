@@ -17,7 +17,7 @@
 
 namespace torchac::test {
 
-// Symbols that tables code: which table each of them is coded with.
+// Symbols that are coded with tables, and the table of each.
 struct Shared {
   // `kind` says how to read the tables: possibly not as they themselves do.
   Shared(Random& random, const StoredCdf& tables, Kind kind, std::size_t count)

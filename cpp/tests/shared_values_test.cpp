@@ -1,4 +1,4 @@
-// What values share changes no byte and no report, whatever is made of it.
+// Rows and lookup tables of shared elements change no byte and no report.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -27,7 +27,7 @@
 namespace torchac::test {
 namespace {
 
-// Two normal distributions that values choose by an index.
+// Two normal distributions, from which an index selects.
 struct Chosen {
   std::vector<double> locs{-3, 70.25};
   std::vector<double> scales{2, 30};

@@ -36,7 +36,7 @@ std::vector<Shared> random_streams(Random& random, const StoredCdf& tables) {
   return streams;
 }
 
-// Of these streams, what the first that is not good has.
+// The problem of the first of these streams that has one.
 template <class Expected>
 const Expected* first_bad(const std::vector<Expected>& expected) {
   const auto bad = [](const auto& stream) { return stream.problem != Problem::kNone; };
@@ -44,8 +44,7 @@ const Expected* first_bad(const std::vector<Expected>& expected) {
   return found == expected.end() ? nullptr : &*found;
 }
 
-// The first four streams with symbols left are coded by SIMD, unless there is something bad in
-// them.
+// The first four streams with symbols left are coded by SIMD, unless they have a fault.
 void check_path(std::uint64_t simd_before, std::uint64_t tables_before, FastPath tables,
                 std::size_t streams) {
   const bool expected = instruction_sets().avx2 && streams >= 4 && taken(tables) > tables_before;

@@ -29,7 +29,7 @@ AnyJob checked(AnyJob job, Check check) {
   return job;
 }
 
-// These go on with a stream, with the rows of `cdf` from row `first` on, one for each symbol. They
+// These continue a stream, with the rows of `cdf` from row `first` on, one for each symbol. They
 // check nothing.
 EncodeJob encode_job(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
                      std::span<const std::int16_t> symbols);
@@ -57,7 +57,7 @@ struct Decoded {
 Bytes encode(const StoredCdf& cdf, const Symbols& symbols);
 Decoded decode(const Bytes& stream, const StoredCdf& cdf);
 
-// Row i as the core converts it, in the words of the reference.
+// Row i as the core converts it, in the form of the reference.
 reference::Row core_row(const StoredCdf& cdf, std::int64_t i);
 
 }  // namespace torchac::test

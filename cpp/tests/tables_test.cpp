@@ -1,5 +1,4 @@
-// Rows that symbols share code as if each symbol had its own, whether it pays to convert them or
-// not.
+// Shared rows code as if each symbol had its own, whether or not they are converted.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -15,7 +15,7 @@ std::string vectors_path;
 
 namespace {
 
-// Reads numbers byte by byte, least significant first: no matter what this machine does.
+// Reads numbers byte by byte, least significant first, on any machine.
 class Reader {
  public:
   explicit Reader(std::istream& file) : file_(file) {}

@@ -1,4 +1,4 @@
-// What the core offers: encode and decode streams, one or many, with models of any kind.
+// The functions of the core, which encode and decode one stream or many, with models of any kind.
 #pragma once
 
 #include <cstdint>
@@ -14,27 +14,27 @@
 
 namespace torchac {
 
-// Encodes the jobs' values at the ends of their streams. Rows and lookup tables are made of what
-// values share, where these pay.
+// Encodes the jobs' values at the ends of their streams. If values share elements, makes rows and
+// lookup tables that repay their cost.
 Report encode(std::span<const EncodeJob> jobs, ThreadTeam& team);
 
-// Decodes the jobs' values from where their streams are.
+// Decodes the jobs' values from the current positions of their streams.
 Report decode(std::span<const DecodeJob> jobs, ThreadTeam& team);
 
-// These code a job in chunks of `size` values, each with one of `streams`: its own streams mean
-// nothing.
+// These code a job in chunks of `size` values, each with one of `streams`. The job's own streams
+// are ignored.
 Report encode_chunks(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
                      ThreadTeam& team);
 Report decode_chunks(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
                      ThreadTeam& team);
 
-// Tells what each value costs.
+// Computes the cost of each value.
 Report measure(const MeasureJob& job, Poll& poll);
 
-// Quantizes rows of a CDF as coding does. The position of what it reports is the row's.
+// Quantizes rows of a CDF as coding does. The position in its report is that of the row.
 Report quantize(const QuantizeJob& job, Poll& poll);
 
-// Computes the rows of a model. The position of what it reports is the row's.
+// Computes the rows of a model. The position in its report is that of the row.
 Report tabulate(const TabulateJob& job, Poll& poll);
 
 }  // namespace torchac

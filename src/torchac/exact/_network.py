@@ -1,4 +1,4 @@
-"""A network of exact operations: how it is built, proved, run and shown."""
+"""Networks of exact operations: building, proving, running and showing them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Network(nn.Module):
     """A network that gives the same numbers everywhere.
 
     `torchac.exact.convert` and `torchac.exact.load` make them. The outputs are float32, and have no
-    gradients. The module stays in float64, whatever dtype it is moved to. `print` shows what was
-    proved of each layer: the bits of its largest sum, of which 53 are exact; the bits of the values
-    that it sums; the largest value that was seen in the batches, and what values are limited to.
+    gradients. The module stays in float64, even if it is moved to another dtype. `print` shows what
+    was proved of each layer: the bits of its largest sum, where 53 bits are exact; the bits of the
+    values in that sum; the largest value in the batches, and the limit of values.
     """
 
     program: torch.Tensor
@@ -45,7 +45,7 @@ class Network(nn.Module):
         self.register_buffer("program", torch.frombuffer(program, dtype=torch.uint8))
 
     def forward(self, *inputs: torch.Tensor) -> Any:
-        """Computes the outputs, of the structure that the converted module's have.
+        """Computes the outputs, with the same structure as those of the converted module.
 
         Raises:
             TypeError: There are more or fewer inputs, or one is not a tensor.
@@ -55,17 +55,17 @@ class Network(nn.Module):
         return self._run(inputs, _compute)
 
     def stream(self) -> Stream:
-        """A causal network, as a decoder runs it: called with the next places only.
+        """Makes a stream of a causal network, which a decoder calls with the next places only.
 
         Time is dimension 1 of all inputs, such as that of tokens in a text. The stream keeps the
-        keys and values of attention, so that a step costs as much as its own places.
+        keys and values of attention, so a step costs only as much as its own places.
 
         Returns:
-            A stream that has seen nothing. What it is called with, and what it returns, is that of
-            the network, of the next places: the same numbers, to the bit, as for all at once.
+            A stream at the start. It takes the network's inputs for the next places, and returns
+            their outputs: the same numbers, to the bit, as for all places at once.
 
         Raises:
-            Refused: An output may depend on what comes later, or on the length of the whole.
+            Refused: An output may depend on later inputs, or on the total length.
 
         Example:
             >>> import torch, torchac.exact
@@ -133,7 +133,7 @@ class Network(nn.Module):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *_: Any, **__: Any
     ) -> None:
-        """Becomes the network that the state is of; raises ValueError if it is of none."""
+        """Becomes the network of a state; raises ValueError if the state is not of a network."""
         if f"{prefix}program" not in state_dict:
             raise ValueError(f"the state has no {prefix}program: expected that of a Network")
         program = parse(state_dict[f"{prefix}program"].cpu().numpy().tobytes())
@@ -147,7 +147,7 @@ class Network(nn.Module):
 
 
 def _chains(steps: Sequence[Step]) -> dict[int, list[int]]:
-    """The pointwise steps that follow those that are done in parts, to be done with each part."""
+    """The pointwise steps after a step that is computed in parts, to apply to each part."""
     users: dict[int, list[int]] = {}
     for i, step in enumerate(steps):
         for j in step.inputs:
@@ -233,7 +233,7 @@ def _build(structure: Structure, values: dict[int, torch.Tensor]) -> Any:
 
 
 def _report(steps: Sequence[Step], grids: Sequence[Grid]) -> str:
-    """A line for each layer that sums, limits or puts out."""
+    """A line for each layer that sums, limits or gives an output."""
     rows = [("layer", "", "sums", "values", "largest seen", "limit")]
     for step in steps:
         operation = step.operation

@@ -1,4 +1,4 @@
-"""A network as text: its steps, less their tensors."""
+"""The text of a network: its steps without their tensors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Structure: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Step:
-    """An operation of a network, and where it comes from.
+    """A step of a network: an operation, its inputs, and the layer that it belongs to.
 
     Attributes:
-        operation: What is done.
-        inputs: With which values, by their numbers: those of the steps that they come from.
-        name: The qualified name of the layer that it comes from.
+        operation: The operation.
+        inputs: Its inputs, by the numbers of the steps that compute them.
+        name: The qualified name of the layer.
         layer: The layer's type.
-        seen: The largest absolute value that was seen there, if it limits.
+        seen: The largest absolute value in the batches, if the step limits values.
     """
 
     operation: Operation
@@ -42,7 +42,7 @@ def tensors_of(steps: Sequence[Step]) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def describe(steps: Sequence[Step], outputs: Structure) -> bytes:
-    """The text of a network: the same network has the same text."""
+    """The text of a network. Equal networks have equal texts."""
     listed = [
         {
             "kind": step.operation.kind,
@@ -61,7 +61,7 @@ def describe(steps: Sequence[Step], outputs: Structure) -> bytes:
 
 @dataclass(frozen=True)
 class Program:
-    """A network that was described, before it has tensors.
+    """A network from its description, before it has tensors.
 
     Attributes:
         names: The names of its tensors in a state, in order.
@@ -72,7 +72,7 @@ class Program:
     _outputs: Structure
 
     def build(self, tensors: Sequence[torch.Tensor]) -> tuple[list[Step], Structure]:
-        """Its steps and outputs; raises ValueError if an operation has not what it needs."""
+        """The steps and outputs; raises ValueError if an operation lacks anything."""
         given = iter(tensors)
         steps = []
         for i, step in enumerate(self._steps):
@@ -90,7 +90,7 @@ _TYPES = {"kind": str, "inputs": list, "attributes": dict, "tensors": list, "nam
 
 
 def parse(text: bytes) -> Program:
-    """Reads a description; raises ValueError if it is none."""
+    """Reads a description; raises ValueError if it is invalid."""
     try:
         read = json.loads(text, parse_constant=_refuse)
     except RecursionError:

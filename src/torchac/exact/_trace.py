@@ -1,4 +1,4 @@
-"""From a module to a graph of layers and functions, by torch.fx."""
+"""Traces a module to a graph of layers and functions, by torch.fx."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Traced:
     """A module as a graph.
 
     Attributes:
-        module: A copy of it, in float64.
+        module: A copy of the module, in float64.
         graph: The graph, with the same layers.
         paths: The qualified names of the modules that the nodes come from.
     """
@@ -41,7 +41,7 @@ class Traced:
 
 
 def trace(module: nn.Module, inputs: int) -> Traced:
-    """Traces a module that is called with a number of inputs, and defaults for others."""
+    """Traces a module for a number of inputs; other arguments have their defaults."""
     for name, part in module.named_modules():
         if part.training and isinstance(part, _DIFFERS_IN_TRAINING) and getattr(part, "p", 1) > 0:
             raise Refused(
@@ -79,7 +79,7 @@ _DIFFERS_IN_TRAINING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._Bat
 
 
 def _defaults(root: nn.Module, inputs: int) -> dict[str, Any]:
-    """The defaults of the arguments that it is not called with."""
+    """The defaults of the other arguments."""
     parameters = list(inspect.signature(root.forward).parameters.values())
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     taken = [p for p in parameters if p.kind in kinds]
@@ -123,14 +123,14 @@ class _Tracer(fx.Tracer):
 
 
 def _is_layer(module: nn.Module) -> bool:
-    """Whether a module is one of the layers that are known, whatever its class adds to them."""
+    """Whether a module is a known layer, or of a subclass of one."""
     kinds: tuple[Any, ...] = (*CONVOLUTIONS, nn.Linear)
     plain = any(isinstance(module, k) and type(module).forward is k.forward for k in kinds)
     return plain or norm_of(module) is not None
 
 
 def norm_of(module: nn.Module) -> dict[str, Any] | None:
-    """The numbers of a generalized divisive normalization, or None if a module is none.
+    """The numbers of a generalized divisive normalization, or None for other modules.
 
     It has `beta` and `gamma`, their parametrizations, and whether it is `inverse`. The forms with
     squares and a root, and with absolute values, are tried.

@@ -1,4 +1,4 @@
-// Sources of categories: rows, or trees of them, which a value is coded with in several steps.
+// Sources of categories: rows, or trees of rows, with which a value is coded in several steps.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +26,8 @@
 
 TORCHAC_BEGIN_TARGET
 
-// The intervals of values: `model` has as many for each as a value has steps. `Reader` reads where
-// rows are, or which trees.
+// The intervals of values, one for each step of a value. `Reader` reads the addresses of rows, or
+// the trees.
 template <CategoryPacker Model, LocatorReader<Model> Reader = RowReader>
 class CategoryEncodeSource {
  public:
@@ -76,7 +76,7 @@ using StoredTreeEncodeSource = CategoryEncodeSource<StoredTrees, TreeReader>;
 static_assert(PackedSource<CategoryEncodeSource<CategoryRow<LogitWeight<kRowBits>>>>);
 static_assert(PackedSource<StoredTreeEncodeSource>);
 
-// Distributions that are prepared for a search, as many at a time as `Model` has room for.
+// Distributions that are prepared for searches, as many at a time as `Model` has room for.
 template <class Model, LocatorReader<Model> Reader = RowReader>
 class CategoryBlock {
  public:
@@ -104,8 +104,8 @@ class CategoryBlock {
   std::array<typename Model::Locator, Model::kMaxPrepared> at_{};
 };
 
-// Calls `use` with a null pointer to the model of categories with a layout: `Row` is that of one
-// row.
+// Calls `use` with a null pointer to the model for a layout of categories. `Row` is the model of
+// one row.
 template <template <class> class Row, class Use>
 Report with_category_model(const CategoryLayout& layout, const Use& use) {
   if (layout.count > kMaxRowCategories) {

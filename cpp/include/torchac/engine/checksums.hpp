@@ -1,4 +1,4 @@
-// Checksums of what was encoded.
+// Checksums of encoded values.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace torchac {
 
-// These add `count` numbers to checksums, as many to each: symbols, of which none is above `most`,
-// clamped at 0 if that is asked for; or values.
+// These add `count` numbers to checksums, equally many to each. Numbers are values, or symbols that
+// are at most `most`, and clamped at 0 if `clamp` is set.
 void add_symbols(Numbers symbols, bool clamp, std::int64_t count, std::uint32_t most,
                  std::span<Checksum> to);
 void add_values(Numbers values, std::int64_t count, std::span<Checksum> to);

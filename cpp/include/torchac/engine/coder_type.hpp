@@ -1,4 +1,4 @@
-// Which models are coded together, by one type of task.
+// The coder type of a model. Models of one coder type are coded together, by one type of task.
 #pragma once
 
 #include <algorithm>
@@ -23,10 +23,10 @@ namespace torchac {
 
 // How the distributions of categories are coded.
 enum class CategoryCoder : std::uint8_t {
-  kTransposed,   // few categories, of many values at once
-  kRow,          // as many as fit a row
-  kTree,         // more, in steps
-  kSharedTrees,  // the same of trees that values may share
+  kTransposed,   // few categories, for many values at once
+  kRow,          // categories that fit one row
+  kTree,         // more categories, in steps
+  kSharedTrees,  // in steps, with trees that values may share
 };
 
 [[nodiscard]] inline CategoryCoder category_coder(const Categories& categories) {
@@ -37,7 +37,7 @@ enum class CategoryCoder : std::uint8_t {
 }
 
 struct CoderType {
-  std::size_t model;  // its place in AnyModel
+  std::size_t model;  // the index in AnyModel
   std::uint32_t way;
 
   auto operator<=>(const CoderType&) const = default;
@@ -62,8 +62,7 @@ struct CoderType {
   return {model.index(), std::visit(Way(), static_cast<const AnyModel::variant&>(model))};
 }
 
-// Runs jobs, those of a coder type together, by `run(jobs, team)`. Reports on the first job with a
-// problem.
+// Calls `run(jobs, team)` for the jobs of each coder type. Reports the first job with a problem.
 template <class AnyJob, class Run>
 Report run_by_coder_type(std::span<const AnyJob> jobs, ThreadTeam& team, const Run& run) {
   const auto type = [](const AnyJob& job) { return coder_type(job.model); };

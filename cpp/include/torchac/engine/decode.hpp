@@ -1,5 +1,5 @@
-// Decodes jobs: lookup tables and rows of what they share where these pay, and a source for each
-// type of model.
+// Decodes jobs, with a source for each type of model, and with lookup tables and rows of shared
+// elements if they repay their cost.
 #pragma once
 
 #include <algorithm>
@@ -51,7 +51,7 @@ Report decode_by(DecodeJobs jobs, ThreadTeam& team, const MakeSource& source) {
   });
 }
 
-// Lookup tables of the CDF rows that jobs share, if there are enough symbols for them to pay.
+// Lookup tables of the CDF rows that jobs share, if there are enough symbols to repay their cost.
 inline std::optional<DecodeTables> decode_tables(DecodeJobs jobs, Poll& poll) {
   const auto shared = shared_rows(Jobs(jobs));
   if (!shared || shared->symbols / DecodeTables::kSymbolsThatPay < shared->view.count)
@@ -70,7 +70,7 @@ Report decode_rows(DecodeJobs jobs, ThreadTeam& team) {
 }
 
 #ifdef TORCHAC_HAS_SIMD
-// The same with a SIMD search, if that fits all rows.
+// Decodes with a SIMD search, if it supports all rows.
 template <template <class> class Search, class Value>
 bool decode_by_simd(DecodeJobs jobs, ThreadTeam& team, Report& report) {
   using M = SimdCdfRow<Search<Value>>;
@@ -107,7 +107,7 @@ inline Report decode_cdfs(DecodeJobs jobs, ThreadTeam& team) {
   });
 }
 
-// Decodes with sources that are made of the jobs' models.
+// Decodes with sources that are made from the jobs' models.
 template <class Source, class Model>
 Report decode_models(DecodeJobs jobs, ThreadTeam& team) {
   return decode_by(jobs, team, [](const DecodeJob& job, std::size_t) {

@@ -32,8 +32,7 @@ class DecodeTask final : public StreamTask {
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && LutSource<Source>;
 
-  // Decodes `count` symbols from where `streams` are to `symbols`. `source()` makes the source in
-  // place.
+  // Decodes `count` symbols of `streams` to `symbols`. `source()` makes the source in place.
   template <class MakeSource>
   DecodeTask(SymbolSink symbols, std::int64_t count, StreamRange<Decoder> streams,
              const MakeSource& source)
@@ -49,7 +48,7 @@ class DecodeTask final : public StreamTask {
     begin_block(readable, readable.count);
   }
 
-  // As TaskKind::code.
+  // Implements TaskKind::code.
   template <std::size_t kStreams>
   static void code(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps) {
     if constexpr (kStreams == 1) {
@@ -89,7 +88,7 @@ class DecodeTask final : public StreamTask {
       tasks[k]->close(work[k].decoder, symbols[k].data(), steps);
   }
 
-  // The same by SIMD across streams.
+  // Does the same by SIMD across streams.
   template <std::size_t kStreams>
   static void code_simd(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps)
     requires kSimd
@@ -122,11 +121,11 @@ class DecodeTask final : public StreamTask {
       done += n;
     }
     if (done == steps) return;
-    for (DecodeTask* task : tasks) code<1>({task}, steps - done);  // where one finds what is wrong
+    for (DecodeTask* task : tasks) code<1>({task}, steps - done);  // one of them finds the fault
   }
 
  private:
-  // What the loop works with: a copy, so that the compiler sees that nothing else changes it.
+  // The working copy of the loop, so that the compiler sees that nothing else changes it.
   struct Work {
     Decoder decoder;
     Target target;
@@ -145,7 +144,7 @@ class DecodeTask final : public StreamTask {
     advance(steps);
   }
 
-  // Makes values of symbols. False if one of them has a tail, which SIMD does not decode.
+  // Turns symbols into values. False if one of them has a tail, which SIMD does not decode.
   template <std::size_t kStreams>
   static bool to_values(const std::array<DecodeTask*, kStreams>& tasks, std::size_t count,
                         SymbolStrips<kStreams>& symbols)
@@ -185,7 +184,7 @@ class DecodeTask final : public StreamTask {
   Source source_;
   SymbolSink symbols_;
   StreamRange<Decoder> streams_;
-  Decoder* stream_;  // the one at work
+  Decoder* stream_;  // the current stream
   bool in_turns_;
 };
 

@@ -1,4 +1,4 @@
-// Decode sources: the distributions of a stream's symbols, block by block, to look up targets in.
+// Decode sources: the distributions of a stream's symbols, block by block, which find symbols.
 #pragma once
 
 #include <array>
@@ -19,23 +19,24 @@
 
 namespace torchac {
 
-// A source of distributions. A view of them, from one of the block on, is what the decoding loop
-// works with: a copy, so that the compiler sees that nothing else changes it.
+// A source of distributions. The decoding loop works with a view of them, from one of the block on.
+// It is a copy, so that the compiler sees that nothing else changes it.
 template <class S>
 concept SymbolSource = std::default_initializable<typename S::View> &&
                        requires(S source, const S& block, std::size_t i, std::uint32_t symbol,
                                 const DecoderState<std::uint64_t> state, const Target target) {
-                         // Reads a block of at most i, of one at least if nothing is wrong with it.
+                         // Reads a block of at most i, and at least one unless it has a fault.
                          { source.read(i) } -> std::same_as<ReadableBlock>;
                          { block.view(i) } -> std::same_as<typename S::View>;
-                         // As those of DecodeModel.
+                         // These do the same as in DecodeModel.
                          { block.view(i).target(state) } -> std::same_as<Target>;
                          { block.view(i).find(i, target) } -> std::same_as<Found>;
-                         // Why a target cannot be in the symbol that was found for it.
+                         // Why the symbol found for a target cannot hold it.
                          { block.why_invalid(i, symbol) } -> std::same_as<Fault>;
                        };
 
-// One whose symbols are looked up in tables that all streams share: ready for SIMD across streams.
+// A source whose symbols are looked up in tables that all streams share, as SIMD across streams
+// needs it.
 template <class S>
 concept LutSource = SymbolSource<S> && requires(const typename S::View view) {
   { view.model.tables() } -> std::same_as<const std::byte*>;
@@ -46,7 +47,7 @@ concept LutSource = SymbolSource<S> && requires(const typename S::View view) {
 
 TORCHAC_BEGIN_TARGET
 
-// One whose symbols stand for values, and may have tails.
+// A source whose symbols stand for values, and may have tails.
 template <class S>
 concept TailSource = SymbolSource<S> && requires(const typename S::View view, std::size_t i,
                                                  std::uint32_t symbol, const Decoder& decoder) {
@@ -55,7 +56,7 @@ concept TailSource = SymbolSource<S> && requires(const typename S::View view, st
   { view.read_tail(i, symbol, decoder) } -> std::same_as<TailResult>;
 };
 
-// The distributions of a model, by their locators.
+// A source of a model's distributions, by their locators.
 template <DecodeModel M, LocatorReader<M> Reader>
 class DecodeSource {
  public:
@@ -93,7 +94,7 @@ class DecodeSource {
   std::array<Locator, kBlock> block_;
 };
 
-// Distributions that are computed, a block at a time.
+// A source of distributions that are computed block by block.
 template <SearchBlock Block>
 class BlockDecodeSource {
  public:

@@ -1,4 +1,4 @@
-// The rows of elements that values share, in memory of their own.
+// The computed rows of elements that values share.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,8 @@ TORCHAC_BEGIN_TARGET
 
 class ElementRows {
  public:
-  // Those of elements. Nothing if one of them is no distribution: whoever codes with it says so.
+  // Computes the rows of elements. Returns nothing if one of them is not a distribution, which
+  // coding reports.
   static std::optional<ElementRows> of(const Elements& elements, std::int64_t count, Poll& poll) {
     ElementRows rows;
     const bool good =

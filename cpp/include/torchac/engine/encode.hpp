@@ -1,5 +1,5 @@
-// Encodes jobs: lookup tables and rows of what they share where these pay, and a source for each
-// type of model.
+// Encodes jobs, with a source for each type of model, and with lookup tables and rows of shared
+// elements if they repay their cost.
 #pragma once
 
 #include <algorithm>
@@ -38,8 +38,7 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Lookup tables of the CDF rows that jobs share, if they have more symbols than intervals to make
-// them of.
+// Lookup tables of the CDF rows that jobs share, if there are more symbols than intervals in them.
 inline std::optional<EncodeTables> encode_tables(const Jobs& jobs, Poll& poll) {
   const auto shared = shared_rows(jobs);
   if (!shared || shared->symbols / shared->layout.symbols < shared->view.count) return std::nullopt;
@@ -47,7 +46,7 @@ inline std::optional<EncodeTables> encode_tables(const Jobs& jobs, Poll& poll) {
                   [&](const auto& cdf) { return EncodeTables::prepare(cdf, shared->view, poll); });
 }
 
-// Calls `use(source)` for jobs whose models have one coder type: `source(job, i)` makes the source
+// Calls `use(source)` for jobs whose models have one coder type. `source(job, i)` makes the source
 // of job i.
 template <class AnyJob, class Use>
 Report with_encode_source(std::span<const AnyJob> jobs, std::size_t threads, Poll& poll,

@@ -44,7 +44,7 @@ class EncodeTask final : public StreamTask {
     begin_block(readable, source_.size());
   }
 
-  // As TaskKind::code.
+  // Implements TaskKind::code.
   template <std::size_t kStreams>
   static void code(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps) {
     if constexpr (kStreams == 1) {
@@ -71,7 +71,7 @@ class EncodeTask final : public StreamTask {
     for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(work[k].encoder, steps);
   }
 
-  // The same by SIMD across streams.
+  // Does the same by SIMD across streams.
   template <std::size_t kStreams>
   static void code_simd(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps)
     requires kSimd
@@ -104,7 +104,7 @@ class EncodeTask final : public StreamTask {
     advance(steps);
   }
 
-  // Stops at interval `i` of stream `k`. The other streams keep what was coded, so that none of it
+  // Stops at interval `i` of stream `k`. The other streams keep their coded symbols, so that none
   // is coded again. `work` is a copy, so that the loop keeps its own in registers.
   template <std::size_t kStreams>
   TORCHAC_COLD static void refuse(const std::array<EncodeTask*, kStreams>& tasks,
@@ -127,7 +127,7 @@ class EncodeTask final : public StreamTask {
 
   Source source_;
   StreamRange<EncodedStream> streams_;
-  EncodedStream* stream_;  // the one at work
+  EncodedStream* stream_;  // the current stream
   bool in_turns_;
 };
 

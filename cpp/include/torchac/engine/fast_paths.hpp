@@ -1,4 +1,4 @@
-// Counts which code paths were taken, so that tests can see that the fast ones are.
+// Counts code paths, so that tests can check that the fast ones are taken.
 #pragma once
 
 #include <array>
@@ -11,10 +11,10 @@ namespace torchac {
 
 enum class FastPath : std::uint8_t {
   kThread,       // a thread was started
-  kEncodeLut,    // lookup tables were prepared for encoding,
-  kDecodeLut,    // for decoding
-  kSharedRows,   // rows were computed of what values share
-  kTrees,        // trees of categories that values share were prepared
+  kEncodeLut,    // lookup tables were made for encoding
+  kDecodeLut,    // lookup tables were made for decoding
+  kSharedRows,   // rows of shared elements were computed
+  kTrees,        // trees of shared categories were made
   kSimdSearch,   // rows were searched by SIMD
   kSimdStreams,  // a block of several streams was coded by SIMD across streams
   kCount

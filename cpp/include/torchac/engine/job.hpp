@@ -1,4 +1,4 @@
-// Jobs: what a caller asks for, one for each stream.
+// Jobs: the requests of a caller, one for each stream.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@
 
 namespace torchac {
 
-// A model of values. Where memory ends, the copies of a std::variant destroy what they have not
-// made yet, with GCC 11's library; this one does not.
+// A model of values. With GCC 11's library, copying a std::variant destroys objects that it has not
+// made yet if memory runs out; copying this does not.
 struct AnyModel : std::variant<CdfRows, Parameters, TableRows, Categories> {
   using variant::operator=;
   using variant::variant;
@@ -40,14 +40,14 @@ struct AnyModel : std::variant<CdfRows, Parameters, TableRows, Categories> {
 
 using Elements = std::variant<Parameters, Categories>;
 
-// The elements of a model that values share, and which of them each value has: those of an index,
-// or those that lie where the model was expanded to the values.
+// The elements of a model that values share, and the element of each value, which an index or the
+// expansion of the model selects.
 struct SharedElements {
-  std::shared_ptr<const Elements> elements;  // one after the other
+  std::shared_ptr<const Elements> elements;  // contiguous
   std::int64_t count;
   std::optional<Numbers> index = std::nullopt;
-  // Without an index, the steps from element to element along the dimensions of the values, the
-  // element of the first one, and how many of them were skipped.
+  // Without an index: the steps from element to element along the dimensions of the values, the
+  // element of the first value, and the number of skipped values.
   std::vector<Dimension> steps{};  // NOLINT(readability-redundant-member-init): GCC warns without
   std::int64_t first = 0;
   std::int64_t skipped = 0;
@@ -60,7 +60,8 @@ struct SharedElements {
     }
   }
 
-  // The number of each value's element, read from the numbers 0, 1, … of all, if they are needed.
+  // The number of each value's element. Without an index, they are views of `all`, which becomes
+  // 0, 1, ….
   [[nodiscard]] Numbers numbers(std::vector<std::uint32_t>& all) const {
     if (index) return *index;
     if (all.empty()) {
@@ -77,17 +78,17 @@ struct SharedElements {
   }
 };
 
-// Values that are coded together, and their model.
+// Values that are coded together, with their model.
 struct Job {
   AnyModel model;
-  std::int64_t count;                                   // of values
-  std::optional<SharedElements> shared = std::nullopt;  // what of the model they share, if they do
+  std::int64_t count;                                   // the number of values
+  std::optional<SharedElements> shared = std::nullopt;  // if values share elements of the model
 };
 
 // The streams of a job: each has the next `symbols_per_stream` values.
 template <class Stream>
 struct StreamRange {
-  // One has all.
+  // One stream of all values.
   // NOLINTNEXTLINE(misc-explicit-constructor): mostly there is one
   StreamRange(Stream* only) : data(only), symbols_per_stream(INT64_MAX) {}
   StreamRange(Stream* streams, std::int64_t symbols) : data(streams), symbols_per_stream(symbols) {}
@@ -96,7 +97,7 @@ struct StreamRange {
   std::int64_t symbols_per_stream;
 };
 
-// Of a CDF, values are symbols, of an integer type.
+// With a CDF, values are symbols of an integer type.
 struct EncodeJob : Job {
   Numbers values;
   StreamRange<EncodedStream> streams;
@@ -107,13 +108,13 @@ struct DecodeJob : Job {
   StreamRange<Decoder> streams;
 };
 
-// Values whose cost is asked for, in bits.
+// Values whose costs are to be computed, in bits.
 struct MeasureJob : Job {
   Numbers values;
   double* bits;
 };
 
-// Rows to be computed: their windows, and, unless null, their values, `stride` to a row.
+// Rows to be computed: their windows, and their values, `stride` to a row, unless these are null.
 struct TabulateJob {
   AnyModel model;
   std::int64_t count;
@@ -128,10 +129,10 @@ struct TabulateJob {
 struct QuantizeJob {
   CdfRows cdf;
   std::int64_t count;
-  std::byte* values;  // 16 bits for each
+  std::byte* values;  // 16 bits each
 };
 
-// The jobs of a call, of any type, as far as their models go.
+// The jobs of a call, of any type: only their models and values.
 class Jobs {
  public:
   template <class AnyJob>

@@ -11,7 +11,7 @@
 
 namespace torchac {
 
-// As those of core.hpp, which checks rows first. None of the calls has no jobs.
+// The functions of core.hpp, after it has checked rows. There is at least one job.
 struct Kernels {
   Report (*check)(Jobs jobs, Poll& poll);
   Report (*encode)(std::span<const EncodeJob> jobs, ThreadTeam& team);
@@ -19,10 +19,10 @@ struct Kernels {
   Report (*measure)(const MeasureJob& job, Poll& poll);
   Report (*quantize)(const QuantizeJob& job, Poll& poll);
   Report (*tabulate)(const TabulateJob& job, Poll& poll);
-  const SimdLoops* simd;  // none for the baseline
+  const SimdLoops* simd;  // null for the baseline
 };
 
-// Those for this processor.
+// The kernels for this processor.
 const Kernels& kernels();
 
 }  // namespace torchac

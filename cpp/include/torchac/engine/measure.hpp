@@ -1,4 +1,4 @@
-// Measures what values cost.
+// Measures the costs of values.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 
 TORCHAC_BEGIN_TARGET
 
-// The cost of so many symbols of a source.
+// The costs of the next symbols of a source.
 template <IntervalSource Source>
 Report measure_all(Source source, std::int64_t symbols, double* to, Poll& poll) {
   const double* bits = bit_costs().data();

@@ -1,4 +1,4 @@
-// Which rows of CDFs are checked before a call codes anything, and the first fault that they have.
+// Checks rows of CDFs before a call codes anything, and finds their first fault.
 #pragma once
 
 #include <algorithm>
@@ -21,19 +21,19 @@
 
 namespace torchac {
 
-// Rows of their own are few if they are at most this many, or at most one for this many symbols
-// that share it because an array is expanded. To check a row takes as long as to encode one to
-// three symbols, so that this takes a few microseconds, or a few percent.
+// Rows without an index are few if they are at most this many, or at most one for this many
+// symbols, which share it because an array is expanded. Checking a row takes as long as encoding
+// one to three symbols, so checking few rows takes a few microseconds, or a few percent.
 inline constexpr std::int64_t kFewRows = 64;
 
-// The tables that all jobs share, and how many symbols are coded with them.
+// The tables that all jobs share, and the number of symbols coded with them.
 struct SharedRows {
   CdfLayout layout;
   TableView view;
   std::int64_t symbols;
 };
 
-// Of jobs with CDFs.
+// The tables that jobs with CDFs share, if all share the same.
 [[nodiscard]] inline std::optional<SharedRows> shared_rows(const Jobs& jobs) {
   const auto& first = std::get<CdfRows>(jobs[0].model);
   const std::optional<TableView>& view = first.rows.tables();
@@ -93,7 +93,7 @@ class RowChecks {
     return rows <= std::max(kFewRows, symbols / kFewRows);
   }
 
-  // Whether job i is checked as the one before it is, with the same tables.
+  // Whether job i has the same tables and the same check as the one before it.
   [[nodiscard]] bool shares_with_last(std::size_t i) const {
     if (i == 0) return false;
     const CdfRows* const last = cdf_of(i - 1);
@@ -102,14 +102,14 @@ class RowChecks {
            last->layout == cdf->layout && last->check == cdf->check;
   }
 
-  // Symbols from job i on that share its tables.
+  // The number of symbols, from job i on, that share its tables.
   [[nodiscard]] std::int64_t sharing(std::size_t i) const {
     std::int64_t symbols = jobs_[i].count;
     for (++i; i < jobs_.size() && shares_with_last(i); ++i) symbols += jobs_[i].count;
     return symbols;
   }
 
-  // All tables, used or not, unless there are fewer symbols to use them.
+  // Checks all tables, used or not, unless there are fewer symbols than tables.
   [[nodiscard]] Report check_tables(std::size_t i) {
     const CdfRows& cdf = *cdf_of(i);
     const TableView& view = *cdf.rows.tables();
@@ -162,8 +162,8 @@ class RowChecks {
 
   Jobs jobs_;
   Poll& poll_;
-  std::optional<bool> few_;  // whether rows of their own are few, once it is known
-  bool all_tables_ = false;  // that the last job shares with others were checked, used or not
+  std::optional<bool> few_;  // whether rows without an index are few, once it is known
+  bool all_tables_ = false;  // whether all tables of the last job were checked, used or not
 };
 
 inline Report check_rows(Jobs jobs, Poll& poll) { return RowChecks(jobs, poll).run(); }

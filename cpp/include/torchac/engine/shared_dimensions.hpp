@@ -1,4 +1,4 @@
-// Finds what values share: along which dimensions arrays of elements were expanded to the values.
+// Finds the dimensions along which arrays of elements were expanded to the values that share them.
 #pragma once
 
 #include <algorithm>
@@ -12,15 +12,15 @@
 
 namespace torchac {
 
-// The members of SharedElements, and the dimensions of each array as they were before.
+// The members of SharedElements, and the dimensions of each array before it was expanded.
 struct SharedDimensions {
   std::vector<std::vector<Dimension>> arrays;
   std::int64_t count;
   std::vector<Dimension> steps;
 };
 
-// Of arrays with the same sizes: nothing if they are not all expanded along one dimension, unless
-// values have an index. Elements are numbered in 32 bits.
+// The dimensions shared by arrays of the same sizes. Nothing if no dimension of all arrays is
+// expanded, unless values have an index. Elements are numbered in 32 bits.
 [[nodiscard]] inline std::optional<SharedDimensions> shared_dimensions(
     std::vector<std::vector<Dimension>> arrays, bool index) {
   const std::vector<Dimension> whole = arrays.front();

@@ -1,4 +1,5 @@
-// What values share: rows are computed and lookup tables made where that costs less than it saves.
+// Computes rows and makes lookup tables of elements that values share, if that costs less than it
+// saves.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Jobs as they are coded: by the rows and lookup tables of what they share, where these pay.
+// Jobs with their models replaced by rows and lookup tables of shared elements, if these repay
+// their cost.
 template <class AnyJob>
 class SharedJobs {
  public:
@@ -44,7 +46,7 @@ class SharedJobs {
   [[nodiscard]] std::span<const AnyJob> jobs() const { return changed_.empty() ? jobs_ : changed_; }
 
  private:
-  // The jobs that share elements, and what is made of these.
+  // Jobs that share elements, and the rows and lookup tables made of these.
   struct Group {
     std::vector<std::size_t> jobs;
     std::int64_t values = 0;
@@ -68,7 +70,7 @@ class SharedJobs {
            (elements == b.shared->elements || *elements == *b.shared->elements);
   }
 
-  // Where the first element lies: jobs with the same ones have the same address.
+  // The address of the first element, which is the same for jobs that share elements.
   static const std::byte* address(const AnyJob& job) {
     if (const auto* stored = std::get_if<TableRows>(&job.model)) return stored->view.first_row;
     if (const auto* parameters = std::get_if<Parameters>(job.shared->elements.get()))
@@ -87,7 +89,7 @@ class SharedJobs {
     groups_[found->second].values += jobs_[i].count;
   }
 
-  // Makes rows and lookup tables. False if there are none, as something is wrong with them.
+  // Makes rows and lookup tables. False if an element has a fault.
   bool prepare(Group& group, Way way, Poll& poll) const {
     const AnyJob& job = jobs_[group.jobs.front()];
     const auto* stored = std::get_if<TableRows>(&job.model);

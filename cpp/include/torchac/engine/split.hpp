@@ -1,4 +1,4 @@
-// Splits a job into chunks: runs of its values, each of which has a stream of its own.
+// Splits a job into chunks: runs of its values, each with its own stream.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace torchac {
 
-// These continue after the first `count` values, of which there are more.
+// These skip the first `count` values, which must not be all.
 inline void skip(CdfRows& cdf, std::int64_t count) { cdf.rows.skip(count); }
 
 inline void skip(Parameters& parameters, std::int64_t count) {
@@ -48,7 +48,7 @@ void skip(AnyJob& job, std::int64_t count) {
   skip(job.values, count);
 }
 
-// The chunks of a job, of `size` values each except for the last one; as many as there are streams.
+// The chunks of a job, one for each stream: `size` values each, except the last one.
 template <class AnyJob, class Stream>
 std::vector<AnyJob> split(AnyJob job, std::int64_t size, std::span<Stream> streams) {
   std::vector<AnyJob> chunks;

@@ -1,4 +1,4 @@
-// Computes rows: of parameters, or of categories that fit one row.
+// Computes rows of parameters, or of categories that fit one row.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Reads so many elements, and calls `use(block, i)` for each, as row i of a block, until that is
+// Reads elements, and calls `use(block, i)` for each, which is row i of a block, until it returns
 // false.
 template <class Use>
 Report for_each_element(const Parameters& parameters, std::int64_t count, Poll& poll,
@@ -65,8 +65,8 @@ inline Report tabulate_parameters(const TabulateJob& job, Poll& poll) {
   return for_each_element(std::get<Parameters>(job.model), job.count, poll, write);
 }
 
-// Rows of categories, which `write(rows, count, to)` makes of the numbers of so many elements, as
-// far as it can read them.
+// Computes rows of categories by `write(rows, count, to)`, which writes the rows of `count`
+// elements up to the first that it cannot read.
 template <class Write>
 Report tabulate_blocks(const TabulateJob& job, Poll& poll, std::size_t most, const Write& write) {
   const auto& categories = std::get<Categories>(job.model);

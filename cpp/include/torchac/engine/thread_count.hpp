@@ -1,4 +1,4 @@
-// How long jobs take, roughly, on one thread; and how many threads repay their start for that.
+// Estimates the time of jobs on one thread, and how many threads repay their start-up cost.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ inline std::int64_t nanoseconds(const Job& job) {
     return of_rows(cdf->rows.tables().has_value());
   if (const auto* rows = std::get_if<TableRows>(&job.model))
     return of_rows(rows->index.has_value());
-  // To make the rows of elements that values share takes about as long as so many values of each.
+  // Making the row of a shared element takes about as long as coding this many values.
   constexpr std::int64_t kMaking = 32;
   const std::int64_t computed =
       job.shared ? std::min(job.count, kMaking * job.shared->count) : job.count;
@@ -41,11 +41,11 @@ inline std::int64_t nanoseconds(const Job& job) {
   return of_rows(!trees) + read * kPerCategory * layout.categories();
 }
 
-// To start a thread, and to wait for its end, takes some tens of microseconds.
+// The least work in nanoseconds for another thread: starting it and waiting for its end takes some
+// tens of microseconds.
 inline constexpr std::int64_t kWorthAThread = 64'000;
 
-// How many threads, at most `threads`, repay their start when they share work of that many
-// nanoseconds.
+// How many threads (at most `threads`) repay their start-up cost for this much work.
 inline std::size_t useful_threads(std::int64_t nanoseconds, std::size_t threads) {
   return std::min(threads, static_cast<std::size_t>(nanoseconds / kWorthAThread));
 }

@@ -1,5 +1,5 @@
-// Chooses how values that share elements are coded: by what making rows and lookup tables of the
-// elements takes, and what that saves.
+// Chooses how to code values that share elements, from the time that making rows and lookup tables
+// takes, and the time that they save.
 #pragma once
 
 #include <algorithm>
@@ -19,10 +19,10 @@
 
 TORCHAC_BEGIN_TARGET
 
-// As if they shared none, by rows of the elements, or by lookup tables of the rows.
+// Without shared elements, with rows of the elements, or with lookup tables of these rows.
 enum class Way : std::uint8_t { kPlain, kParameterRows, kLuts };
 
-// What the rows of elements come to.
+// The total sizes of the rows of elements.
 struct RowSizes {
   double rows = 0;
   double symbols = 0;
@@ -38,12 +38,12 @@ struct RowSizes {
   [[nodiscard]] double lut_bytes() const { return 8 * buckets + 2 * symbols + 64 * rows; }
 };
 
-// What coding a value takes, and what making rows takes, in nanoseconds. The numbers were fitted to
-// what benchmarks/cliffs.py measures: see "Cliffs" in benchmarks/notes.md.
+// The times of coding a value and of making rows, in nanoseconds. The numbers were fitted to
+// measurements of benchmarks/cliffs.py: see "Cliffs" in benchmarks/notes.md.
 struct Costs {
   bool decode;
 
-  // A value by itself, where symbols have so many bits.
+  // The time of a value without shared elements, if symbols have `bits` bits.
   [[nodiscard]] double plain(const Parameters& parameters, double bits) const {
     const auto components = static_cast<double>(parameters.components.size());
     if (!parameters.mixture()) return decode ? 23 + 1.6 * bits : 9;
@@ -57,7 +57,7 @@ struct Costs {
   [[nodiscard]] double by_rows(const RowSizes& sizes) const {
     const double missed = 40 * doublings(sizes.row_bytes(), 2.4e6);
     if (!decode) return 5.5 + missed / 5;
-    const double lines = std::max(sizes.bits() - 5, 1.0);  // of the cache, which a search touches
+    const double lines = std::max(sizes.bits() - 5, 1.0);  // cache lines that a search touches
     return 11.5 + 1.8 * sizes.bits() + lines * missed;
   }
   [[nodiscard]] static double by_luts(const RowSizes& sizes) {
@@ -80,13 +80,13 @@ struct Costs {
   }
 
  private:
-  // How many times as large as a size that caches hold, in powers of two.
+  // The ratio to a size that caches hold, in powers of two.
   static double doublings(double bytes, double held) {
     return std::max(std::log2(bytes / held), 0.0);
   }
 };
 
-// Chooses for so many values on each thread.
+// Chooses for a number of values on each thread.
 class WayFinder {
  public:
   WayFinder(bool decode, double values, Poll& poll)
@@ -112,7 +112,7 @@ class WayFinder {
 
   Way of(const Parameters& parameters, std::int64_t count) {
     constexpr double kLeastBits = 3;
-    // To look at the windows must not take long itself.
+    // Looking at the windows must not take long itself.
     if (Costs::windows(parameters, count) > values_ * costs_.plain(parameters, kLeastBits) / 8)
       return Way::kPlain;
     RowSizes sizes;
@@ -141,7 +141,7 @@ class WayFinder {
     return rows < plain && fits(sizes.row_bytes()) ? Way::kParameterRows : Way::kPlain;
   }
 
-  // Whether there is memory for what is made, in proportion to that of the values.
+  // Whether this much memory is in proportion to the number of values.
   [[nodiscard]] bool fits(double bytes) const { return bytes <= 0x1p26 + 8 * values_; }
 
   Costs costs_;

@@ -1,4 +1,4 @@
-// Sources of values whose rows have windows: rows of parameters, and stored ones.
+// Sources of values whose rows have windows: rows of parameters, and stored rows.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@
 
 TORCHAC_BEGIN_TARGET
 
-// The interval of each value's symbol, and those of its tail after it. `AnyRows` reads rows, and
+// The interval of each value's symbol, followed by those of its tail. `AnyRows` reads rows, and
 // packs the intervals of symbols in them.
 template <class AnyRows>
 class WindowEncodeSource {
@@ -38,7 +38,7 @@ class WindowEncodeSource {
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     std::array<std::int32_t, kBlock> values;
     ReadableBlock readable = rows_.read(count);
-    // As many as the model has read, or would have, but for what is wrong.
+    // Reads values for all rows that were read.
     const ReadableBlock read = read_values(values_, readable.count, values.data());
     readable.truncate(read.count, read.fault);
     const bool tails = find_symbols(values.data(), readable);
@@ -62,9 +62,10 @@ class WindowEncodeSource {
   }
 
  private:
-  // The symbol of each value up to the first that is outside of the bounds. Whether one has a tail.
+  // Finds the symbol of each value, up to the first value outside the bounds. Returns whether any
+  // has a tail.
   bool find_symbols(const std::int32_t* values, ReadableBlock& readable) {
-    // Locals and numbers of one size, so that the compiler makes vector code.
+    // Locals, and numbers of one size, so that the compiler vectorizes the loop.
     const Window* const windows = &rows_.window(0);
     std::uint32_t* const symbols = symbols_.data();
     const Bounds bounds = rows_.bounds();
@@ -107,14 +108,14 @@ class WindowEncodeSource {
   std::array<std::uint32_t, kBlock> symbol_intervals_;
   bool has_tails_ = false;
   std::size_t size_ = 0;
-  // Where there are tails: the intervals of symbols and tails, and the values that they belong to.
+  // If there are tails: the intervals of symbols and tails, and the values that they belong to.
   std::vector<std::uint32_t> all_intervals_;
   std::vector<std::uint16_t> values_of_;
 };
 
 static_assert(PackedSource<WindowEncodeSource<ParameterBlock>>);
 
-// What the decoding loop asks of rows with windows, besides the symbol of a quantile.
+// The part of rows with windows that the decoding loop needs, besides finding symbols.
 struct WindowsView {
   const Window* windows = nullptr;
   Bounds bounds{};
@@ -131,7 +132,7 @@ struct WindowsView {
   }
 };
 
-// Rows, and a search in them.
+// Rows and a search in them.
 template <class AnyRows, class Search>
 class SearchedRows {
  public:
@@ -161,7 +162,7 @@ class SearchedRows {
   Search search_;
 };
 
-// Stored rows, and lookup tables of them.
+// Stored rows and their lookup tables.
 class LutRows {
  public:
   explicit LutRows(TableRows rows)

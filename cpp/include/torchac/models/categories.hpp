@@ -1,4 +1,4 @@
-// Categories: numbers that say how likely each of them is, and where those are in memory.
+// Categories: a number for each says how likely it is.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace torchac {
 
-// What the numbers are. Those of Bernoulli distributions are for category 1, of two.
+// The meaning of the numbers. That of a Bernoulli distribution is for category 1 of two.
 enum class CategoryNumbers : std::uint8_t {
   kProbabilities,
   kLogits,
@@ -20,11 +20,11 @@ enum class CategoryNumbers : std::uint8_t {
   kBernoulliLogits
 };
 
-// How the numbers of one distribution lie.
+// The layout of the numbers of one distribution.
 struct CategoryLayout {
   CategoryNumbers kind;
-  DType type;           // floats
-  std::uint32_t count;  // of numbers
+  DType type;           // a float
+  std::uint32_t count;  // numbers
   std::int64_t stride;  // bytes from one number to the next
 
   bool operator==(const CategoryLayout&) const = default;
@@ -45,14 +45,14 @@ struct Categories {
 
 inline constexpr std::uint32_t kMaxCategories = 1u << 20;
 
-// As many fit one row: a pixel of eight bits, and one category more. Each symbol of a row has one
-// part of 65536 at least, so these cost 257 / 65536 * log2(e) = 0.0057 bits at most.
+// The most categories in one row: an 8-bit pixel, and one category more. Each symbol of a row has
+// at least one part of 65536, which costs at most 257 / 65536 * log2(e) = 0.0057 bits.
 inline constexpr std::uint32_t kMaxRowCategories = 257;
 
-// So few are computed for many values at once.
+// The most categories that are computed for many values at once.
 inline constexpr std::uint32_t kMaxTransposedCategories = 32;
 
-// More are coded in steps, of groups and of places in them.
+// More categories than one row has are coded in steps: a group, then a place in it.
 inline constexpr std::uint32_t kCategoriesPerGroup = 64;
 
 }  // namespace torchac

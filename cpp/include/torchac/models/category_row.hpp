@@ -1,4 +1,4 @@
-// Categories that fit one row: the interval of one of them, and a search.
+// Categories that fit one row: the interval of a category, and a search.
 #pragma once
 
 #include <algorithm>
@@ -16,12 +16,12 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Categories whose weights are added before a search: about the root of kMaxRowCategories, so that
-// it looks at few sums and then at few weights.
+// Weights are added in segments of this many categories before a search: about the square root of
+// kMaxRowCategories, so that it looks at few sums and then at few weights.
 inline constexpr std::uint32_t kSegment = 16;
 inline constexpr std::uint32_t kMaxSegments = (kMaxRowCategories + kSegment - 1) / kSegment;
 
-// The numbers of one row, filled up to whole segments with numbers of weight 0.
+// The numbers of one row, padded to whole segments with numbers of weight 0.
 template <class Weight>
 class CategoryRow {
  public:
@@ -86,14 +86,14 @@ class CategoryRow {
     friend class CategoryRow;
 
     WeightedRow<std::int32_t> row_;
-    std::array<std::int32_t, kMaxSegments> sums_{};    // of the weights before each segment
+    std::array<std::int32_t, kMaxSegments> sums_{};    // sums of the weights before each segment
     std::array<std::int32_t, kMaxSegments - 1> ends_;  // the bounds between segments
   };
 
-  // Writes the weights of all and makes their sums.
+  // Writes all weights and computes their sums.
   void prepare(Search& search, std::int32_t* weights) const {
     const Weight weight(largest_);
-    const std::uint32_t filled = filled_;  // which the compiler could think is written to
+    const std::uint32_t filled = filled_;  // a copy, which `weights` cannot alias
     for (std::uint32_t i = 0; i < filled; ++i) weights[i] = weight(numbers_[i]);
     std::int32_t sum = 0;
     for (std::uint32_t first = 0; first < filled; first += kSegment) {
@@ -119,11 +119,11 @@ class CategoryRow {
     to[layout_.count] = 0;  // 65536
   }
 
-  // Weights that `prepare` writes.
+  // The number of weights that `prepare` writes.
   [[nodiscard]] std::uint32_t filled() const { return filled_; }
 
  private:
-  // By four sums, which compilers make vectors of.
+  // Uses four sums, of which compilers make vectors.
   [[nodiscard]] TORCHAC_INLINE static std::int32_t sum_of_segment(const std::int32_t* weights) {
     std::array<std::int32_t, 4> sums{};
     for (std::size_t i = 0; i < kSegment; i += sums.size())
@@ -137,7 +137,7 @@ class CategoryRow {
   std::array<float, kMaxSegments * kSegment> numbers_;
 };
 
-// Rows that are prepared for a search.
+// Rows that are prepared for searches.
 template <class Weight>
 class CategoryRowSearches {
  public:
@@ -147,7 +147,7 @@ class CategoryRowSearches {
 
   explicit CategoryRowSearches(const CategoryLayout& layout) : row_(layout) {}
 
-  // The most at a time.
+  // The most rows at a time.
   [[nodiscard]] std::size_t max_prepared() const {
     return std::min(kMaxPrepared, kMaxWeights / row_.filled());
   }

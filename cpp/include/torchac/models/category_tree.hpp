@@ -1,6 +1,6 @@
-// Categories that do not fit one row, coded in steps: a group, and a place in it; if there are many
-// groups, a group of groups before that. Each step has a row of its own, whose weights are the sums
-// of those that it leads to.
+// Categories that do not fit one row, coded in steps: a group, then a place in it; if there are
+// many groups, a group of groups first. Each step has its own row, whose weights are sums of the
+// weights in the next step.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,14 @@
 
 TORCHAC_BEGIN_TARGET
 
-// The tree of one value: of its rows, only what a step needs is computed.
+// The tree of one value. Only the rows that a step needs are computed.
 template <class Weight>
 class CategoryTree {
  public:
   using Locator = const std::byte*;
   using View = TreeView<CategoryTree>;
   static constexpr std::size_t kMinSteps = 2;
-  // One: its numbers take much longer than what is done for a block.
+  // One, because its numbers take much longer than the work for a block.
   static constexpr std::size_t kMaxPrepared = 1;
 
   explicit CategoryTree(const CategoryLayout& layout)
@@ -39,7 +39,7 @@ class CategoryTree {
 
   [[nodiscard]] std::size_t steps() const { return shape_.steps(); }
   [[nodiscard]] static std::size_t max_prepared() { return kMaxPrepared; }
-  // What takes a fraction of a millisecond, so that signals are looked for.
+  // The most values at a time: they take a fraction of a millisecond, so that polls are frequent.
   [[nodiscard]] std::size_t max_packed() const {
     constexpr std::size_t kNumbers = 1 << 18;
     return std::clamp<std::size_t>(kNumbers / layout_.count, 1, kBlock / TreeShape::kMaxSteps);
@@ -69,7 +69,7 @@ class CategoryTree {
     return read(row, [](std::uint32_t, const Weights&) {});
   }
 
-  // The same, and writes all rows, StoredTree::size values.
+  // Reads the numbers, and writes all rows, StoredTree::size values.
   [[nodiscard]] Fault read(const std::byte* row, std::uint16_t* rows) {
     const Fault fault = read(row, [&](std::uint32_t group, const Weights& weights) {
       write_row(weights.data(), groups_[group], TreeShape::size_of(group, layout_.count),
@@ -89,7 +89,7 @@ class CategoryTree {
     return {};
   }
 
-  // The intervals of a symbol, by `push`, one for each step.
+  // Calls `push` with the intervals of a symbol, one for each step.
   template <class Push>
   void write(std::uint32_t symbol, const Push& push) const {
     const std::uint32_t group = symbol / kCategoriesPerGroup;
@@ -105,7 +105,7 @@ class CategoryTree {
                   symbol % kCategoriesPerGroup));
   }
 
-  // Read a symbol; `step(find)` gives what `find(quantile)` finds, and goes on after it.
+  // These read a symbol. `step(find)` returns the result of `find(quantile)`, and advances past it.
   [[nodiscard]] Found find_first(std::uint32_t quantile) const {
     return shape_.deep() ? find(roots_.data(), shape_.roots(), quantile)
                          : find(groups_.data(), shape_.groups(), quantile);
@@ -128,12 +128,12 @@ class CategoryTree {
  private:
   using Weights = std::array<std::int32_t, kCategoriesPerGroup>;
 
-  // Reads each number once: a caller may change it at any time, and intervals are those of one row
-  // only if all steps see the same numbers. Calls `each(group, weights)`.
+  // Reads each number once, because another thread may change it, and all steps must see the same
+  // numbers. Calls `each(group, weights)`.
   template <class Each>
   [[nodiscard]] Fault read(const std::byte* row, const Each& each) {
     Extremes extremes;
-    // Some at a time, which stay in the L1 cache.
+    // A chunk stays in the L1 cache.
     constexpr std::size_t kChunk = 1024;
     for (std::size_t first = 0; first < layout_.count; first += kChunk) {
       float* const numbers = &numbers_[first];
@@ -163,7 +163,7 @@ class CategoryTree {
     return TreeShape::size_of(root, shape_.groups());
   }
 
-  // Of a group's places.
+  // The weights of a group's places.
   [[nodiscard]] Weights weights_of(std::uint32_t group) const {
     Weights weights;
     const Weight weight(largest_);
@@ -188,8 +188,8 @@ class CategoryTree {
     return find_weight(row, weights, 0, std::int64_t{0}, quantile);
   }
 
-  // Writes the bounds of a row of weights with that sum, and zeros behind them. The inner loops are
-  // as long for all rows, so that compilers make vector code of them, unless sums need 64 bits.
+  // Writes the bounds of a row of weights with that sum, and zeros after them. The inner loops have
+  // a constant length, so compilers vectorize them, unless sums need 64 bits.
   template <class Sum, class W>
   static void write_row(const W* weights, Sum sum, std::uint32_t count, std::uint16_t* to) {
     const WeightedRow<Sum> row(sum, count);
@@ -212,9 +212,9 @@ class CategoryTree {
   CategoryLayout layout_;
   TreeShape shape_;
   float largest_ = 0;
-  std::vector<std::int32_t> groups_;  // the sums of their weights
-  std::vector<std::int64_t> roots_;   // those of groups of groups
-  std::vector<float> numbers_;        // filled up to whole groups with numbers of weight 0
+  std::vector<std::int32_t> groups_;  // sums of the weights in each group
+  std::vector<std::int64_t> roots_;   // sums of the weights in each group of groups
+  std::vector<float> numbers_;        // padded to whole groups with numbers of weight 0
 };
 
 TORCHAC_END_TARGET

@@ -1,4 +1,4 @@
-// Stored rows of a CDF: how their values are stored, and where they are.
+// The layout of stored rows of a CDF.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +10,15 @@
 namespace torchac {
 
 struct CdfLayout {
-  DType type;             // kInt16, or floats
-  bool normalize;         // where they are floats
+  DType type;             // kInt16, or a float
+  bool normalize;         // only for floats
   std::uint32_t symbols;  // kMinSymbols ... kMaxSymbols
   std::ptrdiff_t stride;  // bytes from one value of a row to the next
 
   bool operator==(const CdfLayout&) const = default;
 };
 
-// What is checked before a call codes anything, in addition to what coding a symbol touches.
+// The checks before a call codes anything, in addition to those of coding itself.
 enum class Check : std::uint8_t {
   kNone,   // nothing
   kCheap,  // whether rows decrease: shared ones, and those of a call that has few
@@ -29,7 +29,7 @@ struct CdfRows {
   CdfLayout layout;
   Rows rows;
   Check check = Check::kCheap;
-  bool clamp = false;  // symbols outside of the alphabet to the nearest one in it
+  bool clamp = false;  // replace symbols outside the alphabet by the nearest one in it
 };
 
 }  // namespace torchac

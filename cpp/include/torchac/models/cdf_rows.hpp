@@ -9,7 +9,7 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Calls `use` with the model of rows that have a layout.
+// Calls `use` with the model for rows of a layout.
 template <class Use>
 auto with_cdf(const CdfLayout& cdf, const Use& use) {
   return with_dtype(CdfValues(), cdf.type,

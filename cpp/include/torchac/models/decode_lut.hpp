@@ -1,4 +1,4 @@
-// Shared rows as a model for decoding: a lookup table (LUT) made of each.
+// Shared rows as a model for decoding: a lookup table (LUT) for each row.
 #pragma once
 
 #include <algorithm>
@@ -67,10 +67,10 @@ static_assert(DecodeModel<DecodeLut>);
 // The tables of shared rows.
 class DecodeTables {
  public:
-  // To make a table takes about as long as to decode this number of symbols without.
+  // Making a table takes about as long as decoding this number of symbols without it.
   static constexpr std::int64_t kSymbolsThatPay = 8;
 
-  // Nothing, if a row has no table, or there are more tables than locators tell apart.
+  // Returns nothing if a row cannot have a table, or there are more tables than locators.
   template <class Value>
   static std::optional<DecodeTables> prepare(const CdfRow<Value>& cdf, const TableView& view,
                                              Poll& poll) {
@@ -91,7 +91,7 @@ class DecodeTables {
 
   [[nodiscard]] DecodeLut model() const { return DecodeLut(bytes_.data()); }
 
-  // The locator of the first table, and from one to the next.
+  // The locator of the first table, and the difference from one to the next.
   [[nodiscard]] std::uint32_t first() const { return first_; }
   [[nodiscard]] std::uint32_t step() const { return step_; }
 
@@ -104,7 +104,7 @@ class DecodeTables {
   std::vector<std::byte> bytes_;
 };
 
-// The same of rows with windows, which differ in length.
+// The tables of rows with windows, which differ in length.
 class TableRowLuts {
  public:
   // As DecodeTables::prepare.

@@ -1,5 +1,5 @@
-// Location-scale families: their standard distributions, as tables of integers that rows are
-// computed from.
+// Location-scale families: tables of integers for their standard distributions, from which rows are
+// computed.
 #pragma once
 
 #include <array>
@@ -22,29 +22,29 @@ inline constexpr std::uint32_t kStepBits = kArgumentBits - 7;
 inline constexpr float kArgumentLimit = 12 * 0x1p20f;
 inline constexpr std::size_t kHalfValues = std::size_t{12} * 128;
 
-// For this many parts of the probability, where they begin: a first guess in decoding, which bytes
-// do not depend on.
+// The number of quantiles of a family, which give decoding a first guess. Bytes do not depend on
+// them.
 inline constexpr std::size_t kQuantiles = 1024;
 
 struct Family {
   std::string_view name;
-  float half_width;                 // of a window, in scales
-  std::int32_t max_exact_exponent;  // of a scale: above it, the low bits of values are left out
+  float half_width;                 // half the width of a window, in scales
+  std::int32_t max_exact_exponent;  // for larger exponents of a scale, rows omit low bits of values
   const std::uint32_t* table;
   std::array<float, kQuantiles + 2> quantiles;
 };
 
-// All of them, as src/families.cpp lists them.
+// All families, as listed in src/families.cpp.
 std::span<const Family> families();
 
-// The family of a name; null if there is none.
+// The family with a name; null if there is none.
 const Family* find_family(std::string_view name);
 
 }  // namespace torchac
 
 TORCHAC_BEGIN_TARGET
 
-// The CDF of t, linear between the values of its table.
+// The CDF at t, interpolated linearly between the values of its table.
 TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t) {
   const float limited = t > -kArgumentLimit ? t : -kArgumentLimit;
   const float inside = limited < kArgumentLimit ? limited : kArgumentLimit;
@@ -57,7 +57,7 @@ TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t) {
 }
 
 #ifdef TORCHAC_TARGET_AVX2
-// The same of eight at once.
+// The CDF at eight arguments.
 TORCHAC_INLINE Vec8<std::uint32_t> evaluate(const std::uint32_t* cdf, const Vec8<float>& t) {
   const auto whole = __builtin_convertvector(limited(t, kArgumentLimit), Vec8<std::int32_t>) +
                      static_cast<std::int32_t>(kArgumentLimit);

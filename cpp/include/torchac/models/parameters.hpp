@@ -1,4 +1,4 @@
-// Parameters of distributions, and the rows that follow from them: docs/format.md, "Models".
+// Parameters of distributions, and the rows computed from them: docs/format.md, "Models".
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@
 
 namespace torchac {
 
-// The parameters of a component. A weight is that of a mixture, which the others always have.
+// The parameters of a component. Only components of mixtures have a weight.
 enum class Parameter : std::uint8_t { kLoc, kScale, kWeight };
 inline constexpr std::array<std::string_view, 3> kParameterNames{"loc", "scale", "weight"};
 
@@ -42,8 +42,8 @@ struct Component {
   }
 };
 
-// One distribution for each value, or those that an index chooses from arrays of one dimension. A
-// mixture's weights are all there, else there is one component.
+// One distribution for each value, or those that an index selects from one-dimensional arrays.
+// There is one component without a weight, or several with weights.
 struct Parameters {
   std::vector<Component> components;
   Bounds bounds;
@@ -56,7 +56,7 @@ struct Parameters {
 
 inline constexpr double kMaxScale = 0x1p24;
 
-// A mixture's weights as integers add up to 2^15. With 17 bits of a CDF, sums have 32 bits.
+// The integer weights of a mixture add up to 2^15. With 17 bits of a CDF, sums have 32 bits.
 inline constexpr std::uint32_t kWeightBits = 15;
 inline constexpr std::uint32_t kWeighedBits = 32 - kWeightBits;
 
@@ -75,7 +75,7 @@ TORCHAC_INLINE std::int32_t exponent(float x) {
   return static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(x) >> 23) - 127;
 }
 
-// a + b and a - b for b >= 0, or the nearest integer of 32 bits.
+// a + b and a - b for b >= 0, or the nearest 32-bit integer.
 TORCHAC_INLINE std::int32_t add_saturated(std::int32_t a, std::int32_t b) {
   return std::min(a, INT32_MAX - b) + b;
 }
@@ -83,30 +83,29 @@ TORCHAC_INLINE std::int32_t subtract_saturated(std::int32_t a, std::int32_t b) {
   return std::max(a, INT32_MIN + b) - b;
 }
 
-// A component's part of the sum, from its CDF.
+// A component's contribution to the sum, from its CDF.
 template <bool kMixture, class Number>
 TORCHAC_INLINE Number part_of_sum(const Number& cdf, const Number& weight) {
   if constexpr (kMixture) return (cdf >> (kCdfBits - kWeighedBits)) * weight;
   return cdf << (32 - kCdfBits);
 }
 
-// Rows in a block of parameters, at most: few enough for what belongs to them to stay in the L1
-// cache.
+// The most rows in a block of parameters: few enough for their data to stay in the L1 cache.
 inline constexpr std::size_t kParameterRows = 128;
 
-// What a component's part of a row is computed from, in units of 2^shift values.
+// The parameters of a component in a block, in units of 2^shift values.
 struct ComponentBlock {
   std::array<std::int32_t, kParameterRows> offset;  // first symbol - center
   std::array<float, kParameterRows>
-      center_error;  // of the lower edge of the center's symbol, to the center
+      center_error;  // from the lower edge of the center's symbol to the center
   std::array<float, kParameterRows> scale;
-  std::array<float, kParameterRows> reciprocal;  // of the scale, in units of the CDF's argument
+  std::array<float, kParameterRows> reciprocal;  // 1 / scale, in units of the CDF's argument
   std::array<std::int32_t, kParameterRows> center;
   std::array<std::uint32_t, kParameterRows> weight;
   std::array<double, kParameterRows> loc;                // in units of 1
   std::array<double, kParameterRows> cumulative_weight;  // the sum of the weights up to this one
 
-  // Its part of the sum of row i at the lower edge of symbol j.
+  // The component's contribution to the sum of row i at the lower edge of symbol j.
   template <bool kMixture>
   [[nodiscard]] TORCHAC_INLINE std::uint32_t part(const std::uint32_t* table, std::size_t i,
                                                   std::uint32_t j) const {
@@ -117,7 +116,7 @@ struct ComponentBlock {
 };
 
 #ifdef TORCHAC_TARGET_AVX2
-// The sums of so many components of row i at the lower edges of eight symbols.
+// The sums of components of row i at the lower edges of eight symbols.
 template <bool kMixture>
 TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components,
                                            const std::uint32_t* const* tables, std::size_t count,
@@ -134,20 +133,20 @@ TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components,
 }
 #endif
 
-// The row's value where its components have the sum `sum`, at the lower edge of symbol j: numbers,
-// or vectors of them. The end of the row goes on for ever.
+// The row's value at the lower edge of symbol j, where its components have the sum `sum`. Works for
+// numbers and vectors of them. All values after the end of the row equal the last one.
 template <class Number>
 TORCHAC_INLINE Number bound(const Number& sum, const Number& j, std::uint32_t last) {
   const std::uint32_t symbols = last + 1;
-  // The upper half of a product of 32 and 16 bits, in 32 bits, which vectors have.
+  // The upper half of a product of 32 and 16 bits, computed in 32 bits for vectors.
   const std::uint32_t whole = kTotalFrequency - symbols;
   const Number part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
   const Number inside = j == 0 ? Number{} : part + j;
   return j >= symbols ? Number{} + kTotalFrequency : inside;
 }
 
-// Reads parameters, a block at a time, and prepares the rows' windows. The loops over a block have
-// numbers of one size, of which compilers make vector code.
+// Reads parameters block by block, and prepares the windows of the rows. Each loop over a block
+// uses numbers of one size, so compilers vectorize it.
 class ParameterBlock {
  public:
   explicit ParameterBlock(Parameters parameters)
@@ -169,9 +168,9 @@ class ParameterBlock {
   [[nodiscard]] const std::uint32_t* const* tables() const { return tables_.data(); }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
 
-  // At most `most` rows.
+  // Reads at most `most` rows.
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t most) {
-    constexpr std::size_t kComponents = 512;  // of as many rows at once, or of 32 rows
+    constexpr std::size_t kComponents = 512;  // at once, or those of 32 rows if these are more
     const std::size_t rows = std::max(kComponents / size() / 8 * 8, std::size_t{32});
     const std::size_t count = std::min({most, rows, kParameterRows});
     ReadableBlock readable{count};
@@ -243,7 +242,7 @@ class ParameterBlock {
     }
   }
 
-  // The next numbers, or those of the elements that the index chooses.
+  // Reads the next numbers, or those of the elements that the index selects.
   void read_column(Numbers& from, std::size_t count, double* to) const {
     if (parameters_.index) return gather_doubles(from, which_.data(), count, to);
     read_doubles(from, count, to);
@@ -260,7 +259,7 @@ class ParameterBlock {
     }
   }
 
-  // Weights as integers, by their sums.
+  // Converts weights to integers, by rounding their cumulative sums.
   TORCHAC_NOINLINE void weigh(ReadableBlock& readable) {
     std::array<double, kParameterRows> sum;
     const std::size_t count = readable.count;
@@ -314,7 +313,7 @@ class ParameterBlock {
     for (std::size_t i = 0; i < count; ++i) units_[i] = power_of_two_as_double(-shifts_[i]);
   }
 
-  // All in integers of 32 bits: what would lie beyond them is cut to the bounds anyway.
+  // Uses only 32-bit integers: windows beyond them would be cut to the bounds anyway.
   TORCHAC_NOINLINE void choose_windows(std::size_t count) {
     std::array<std::int32_t, kParameterRows> last;
     std::array<std::int32_t, kParameterRows> main;  // center of the main component
@@ -354,7 +353,7 @@ class ParameterBlock {
     }
   }
 
-  // Puts a component in units of 2^shift, and says how far it reaches.
+  // Converts a component to units of 2^shift, and computes its half width.
   void scale_component(ComponentBlock& block, float half_width, std::size_t count,
                        std::int32_t* reach) const {
     for (std::size_t i = 0; i < count; ++i) {
@@ -376,7 +375,7 @@ class ParameterBlock {
     }
   }
 
-  // To an integer, halves to even: the sum leaves no bits for a fraction.
+  // Rounds to an integer, halves to even: the sum leaves no bits for a fraction.
   TORCHAC_INLINE static double rounded(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
 
   TORCHAC_NOINLINE void place_components(std::size_t count) {
@@ -447,13 +446,13 @@ class ParameterBlock {
   }
 
   Parameters parameters_;
-  std::uint32_t elements_;                           // that an index may choose
-  std::array<std::uint32_t, kParameterRows> which_;  // of them it does
+  std::uint32_t elements_;                           // the number of elements, with an index
+  std::array<std::uint32_t, kParameterRows> which_;  // the element of each row, with an index
   std::vector<ComponentBlock> blocks_;
-  std::vector<const std::uint32_t*> tables_;  // of each component
+  std::vector<const std::uint32_t*> tables_;  // the table of each component
   std::array<std::int32_t, kParameterRows> shifts_;
   std::array<double, kParameterRows> units_;        // 2^-shift
-  std::array<std::int32_t, kParameterRows> first_;  // of each window
+  std::array<std::int32_t, kParameterRows> first_;  // the first symbol's value of each window
   std::array<Window, kParameterRows> windows_;
 };
 

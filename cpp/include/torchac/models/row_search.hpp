@@ -1,4 +1,4 @@
-// Searches in rows that are computed: a guess from the quantile, and few values of the row.
+// Searches in computed rows, which start from a guess and compute few values of the row.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@
 
 TORCHAC_BEGIN_TARGET
 
-// The symbol of a quantile in a row of `symbols`, of which `value(j)` is increasing, 0 at 0 and
-// more than any quantile at the end: from symbol `guess` on in growing steps.
+// Exponential search for the symbol of `quantile`, from `guess`. `value(j)` increases from 0, and
+// exceeds every quantile at `symbols`.
 template <class Value>
 TORCHAC_INLINE Found search_from(std::uint32_t guess, std::uint32_t symbols, std::uint32_t quantile,
                                  const Value& value) {
@@ -51,14 +51,14 @@ TORCHAC_INLINE Found search_from(std::uint32_t guess, std::uint32_t symbols, std
   return {low, {value(low), value(high)}};
 }
 
-// Rows of one distribution: its quantiles tell where the symbol is, or next to which.
+// Rows of one distribution, whose quantiles give the symbol or one near it.
 class SingleSearch {
  public:
   struct Row {
     float center_error;
     float reciprocal;
     float scale;
-    float start;  // of the position of a quantile, in symbols
+    float start;  // the offset of positions, in symbols
     std::int32_t offset;
     std::uint32_t last;
   };
@@ -123,8 +123,8 @@ class SingleSearch {
   std::array<Row, kParameterRows> rows_;
 };
 
-// Rows of mixtures: eight values of a row at once. Some are made ahead, at even distances; between
-// two of those, the symbol is searched for by its eight neighbours.
+// Rows of mixtures, searched by eight values at once. Eight evenly spaced values are computed
+// ahead; between two of these, the search computes eight neighbouring values.
 class MixtureSearch {
  public:
   static constexpr std::uint32_t kValues = 8;
@@ -137,7 +137,7 @@ class MixtureSearch {
 
   struct View {
     const Row* rows = nullptr;
-    std::size_t first = 0;  // of the rows in the components
+    std::size_t first = 0;  // the first of the rows in the components
     const ComponentBlock* components = nullptr;
     const std::uint32_t* const* tables = nullptr;
     std::size_t size = 0;
@@ -151,7 +151,7 @@ class MixtureSearch {
       std::uint32_t below = row.coarse[part];
       std::uint32_t above = part + 1 == kValues ? kTotalFrequency : row.coarse[part + 1];
       for (std::uint32_t round = 1;; ++round) {
-        const bool halve = round % 4 == 0;  // so that it ends soon, whatever the row
+        const bool halve = round % 4 == 0;  // so that the search ends soon in any row
         const std::uint32_t guess =
             halve ? low + (high - low) / 2 : between(low, high, below, above, quantile);
         const std::uint32_t start = std::max(guess, low + kBefore) - kBefore;
@@ -193,7 +193,7 @@ class MixtureSearch {
    private:
     static constexpr std::uint32_t kBefore = 3;  // values before a guess
 
-    // Where the quantile is, if the row were linear.
+    // The position of the quantile if the row were linear.
     [[nodiscard]] TORCHAC_INLINE static std::uint32_t between(std::uint32_t low, std::uint32_t high,
                                                               std::uint32_t below,
                                                               std::uint32_t above,
@@ -205,7 +205,7 @@ class MixtureSearch {
       return std::min(low + static_cast<std::uint32_t>(static_cast<std::int32_t>(rest)), high - 1);
     }
 
-    // How many values, which increase, are at most the quantile.
+    // How many of the increasing values are at most the quantile.
     [[nodiscard]] TORCHAC_INLINE static std::uint32_t count_up_to(const Values& values,
                                                                   std::uint32_t quantile) {
 #ifdef TORCHAC_TARGET_AVX2

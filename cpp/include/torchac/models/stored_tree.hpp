@@ -16,8 +16,9 @@
 
 namespace torchac {
 
-// What follows from the number of categories: those of a group are places, and if there are more
-// groups than places in one, they are in groups, too, which are the roots.
+// The shape of a tree for a number of categories. The categories in a group are its places. If
+// there are more groups than places in one, the groups are grouped too, and these groups are the
+// roots.
 class TreeShape {
  public:
   static constexpr std::size_t kMaxSteps = 3;
@@ -29,16 +30,16 @@ class TreeShape {
   [[nodiscard]] std::uint32_t groups() const { return groups_of(categories_); }
   [[nodiscard]] std::uint32_t roots() const { return groups_of(groups()); }
 
-  // How many groups so many members make.
+  // The number of groups of `members` members.
   [[nodiscard]] static std::uint32_t groups_of(std::uint32_t members) {
     return (members + kCategoriesPerGroup - 1) / kCategoriesPerGroup;
   }
 
-  // Whether the roots are other than the groups.
+  // Whether there are roots above the groups.
   [[nodiscard]] bool deep() const { return groups() > kCategoriesPerGroup; }
   [[nodiscard]] std::size_t steps() const { return deep() ? 3 : 2; }
 
-  // Of `count` members, those in group g.
+  // The number of members in group g, of `count` members in all.
   [[nodiscard]] static std::uint32_t size_of(std::uint32_t g, std::uint32_t count) {
     return std::min(kCategoriesPerGroup, count - g * kCategoriesPerGroup);
   }
@@ -51,8 +52,8 @@ class TreeShape {
 
 TORCHAC_BEGIN_TARGET
 
-// Trees as the decoding loop sees them: the symbols are those of the first step, and the other
-// steps are like a tail.
+// Trees for the decoding loop, which decodes the symbol of the first step; the other steps are like
+// a tail.
 template <class Tree>
 struct TreeView {
   const Tree* trees = nullptr;
@@ -77,25 +78,25 @@ struct TreeView {
   }
 };
 
-// Rows of 16-bit bounds: that of the first step, those of the second step, if there are three, and
-// those of the last one. A row has the lower bounds of its symbols, and is filled up to a multiple
-// of kCategoriesPerGroup with zeros. As it begins with one, too, and one is behind the last row,
-// the value after a lower bound is the upper one, modulo 2^16, even at the end of a row.
+// Rows of 16-bit bounds: one for the first step, those of the second step, if there are three, and
+// those of the last step. A row has the lower bounds of its symbols, padded with zeros to a
+// multiple of kCategoriesPerGroup. Each row begins with a zero, and one follows the last row, so
+// the value after a lower bound is the upper bound, modulo 2^16, even at the end of a row.
 class StoredTree {
  public:
   StoredTree() = default;
   StoredTree(TreeShape shape, const std::uint16_t* rows) : shape_(shape), rows_(rows) {}
 
-  // Values of a tree, with the zero behind them.
+  // The number of values of a tree, with the zero after them.
   [[nodiscard]] static std::size_t size(TreeShape shape) {
     return row_of_group(shape, shape.groups()) + 1;
   }
-  // Those of a row of so many symbols.
+  // The number of values of a row of `symbols` symbols.
   [[nodiscard]] static std::uint32_t filled(std::uint32_t symbols) {
     return TreeShape::groups_of(symbols) * kCategoriesPerGroup;
   }
 
-  // Where the row is that leads to groups of `root`, or that of a group's places.
+  // The position of the row of the groups in `root`, or of the places in a group.
   [[nodiscard]] static std::size_t row_of_root(TreeShape shape, std::uint32_t root) {
     return filled(first_symbols(shape)) + std::size_t{root} * kCategoriesPerGroup;
   }
@@ -103,7 +104,7 @@ class StoredTree {
     return row_of_root(shape, (shape.deep() ? shape.roots() : 0) + group);
   }
 
-  // As those of CategoryTree.
+  // These do the same as in CategoryTree.
   template <class Push>
   TORCHAC_INLINE void write(std::uint32_t symbol, const Push& push) const {
     const std::uint32_t group = symbol / kCategoriesPerGroup;
@@ -138,7 +139,7 @@ class StoredTree {
   }
 
  private:
-  // Symbols of the first step.
+  // The number of symbols in the first step.
   [[nodiscard]] static std::uint32_t first_symbols(TreeShape shape) {
     return shape.deep() ? shape.roots() : shape.groups();
   }
@@ -148,7 +149,7 @@ class StoredTree {
     return {bound[0], static_cast<std::uint16_t>(bound[1] - 1) + 1u};
   }
 
-  // The zeros behind a row's symbols are reached by all quantiles.
+  // All quantiles reach the zeros after a row's symbols.
   [[nodiscard]] TORCHAC_INLINE Found find(std::size_t row, std::uint32_t symbols,
                                           std::uint32_t filled, std::uint32_t quantile) const {
     const std::uint16_t* const bounds = rows_ + row;
@@ -164,7 +165,7 @@ class StoredTree {
   const std::uint16_t* rows_ = nullptr;
 };
 
-// The trees of many values, each its own locator.
+// The trees of many values. The address of a tree is its locator.
 class StoredTrees {
  public:
   using Locator = StoredTree;

@@ -1,4 +1,4 @@
-// Stored rows of integers, each with a window of its own, and a search in them.
+// Stored rows of integers, each with its own window, and a search in them.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@
 
 namespace torchac {
 
-// Where the rows are: row k has `symbols[k]` values of 16 bits, at most `columns`, without the last
-// one, which means 65536.
+// Rows in memory: row k has `symbols[k]` 16-bit values, at most `columns`, without the last value,
+// which means 65536.
 struct TableRowsView {
   const std::byte* first_row;
   std::int64_t stride;  // bytes from one row to the next
@@ -30,14 +30,14 @@ struct TableRowsView {
   const std::int32_t* symbols;
   const std::uint8_t* shifts;
   Bounds bounds;
-  const std::uint32_t* places = nullptr;  // of the rows, in strides, unless one follows another
+  const std::uint32_t* places = nullptr;  // of the rows, in strides, unless rows are consecutive
 
   bool operator==(const TableRowsView&) const = default;
 
   [[nodiscard]] const std::byte* row(std::uint32_t k) const {
     return first_row + (places == nullptr ? k : places[k]) * stride;
   }
-  // Goes on behind the first so many rows.
+  // Skips the first `rows` rows.
   void skip(std::int64_t rows) {
     if (places == nullptr) {
       first_row += rows * stride;
@@ -49,9 +49,8 @@ struct TableRowsView {
     shifts += rows;
     count -= rows;
   }
-  // The window of a row. Nothing, if the row is not one, or a symbol of it lies outside of the
-  // bounds. Reads each number once: a caller may change them at any time, and what was checked is
-  // what counts.
+  // The window of a row, or nothing if the row is invalid or a symbol of it is outside the bounds.
+  // Reads each number once, because another thread may change it after the check.
   [[nodiscard]] TORCHAC_INLINE std::optional<Window> window(std::uint32_t k) const {
     constexpr std::uint32_t kMaxShift = 24;
     const std::int64_t length = symbols[k];
@@ -64,20 +63,20 @@ struct TableRowsView {
   }
 };
 
-// Where lookup tables of rows are, if there are any: a locator for each row.
+// Lookup tables of rows, if there are any, with a locator for each row.
 struct LutsView {
   const std::byte* tables = nullptr;
   const std::uint32_t* locators = nullptr;
 };
 
-// Rows of values, one after the other, or those that an index chooses.
+// The rows of values: consecutive ones, or those that an index selects.
 struct TableRows {
   TableRowsView view;
   std::optional<Numbers> index;
   LutsView luts{};
 };
 
-// A value of a row, as coding takes it.
+// Value j of a row, as coding uses it.
 TORCHAC_INLINE std::uint32_t table_row_value(const std::byte* row, std::uint32_t j,
                                              std::uint32_t last) {
   return j > last ? kTotalFrequency : load<std::uint16_t>(row + j * sizeof(std::uint16_t));
@@ -87,7 +86,7 @@ TORCHAC_INLINE std::uint32_t table_row_value(const std::byte* row, std::uint32_t
 
 TORCHAC_BEGIN_TARGET
 
-// Reads which rows values have.
+// Reads the rows of values.
 class TableRowBlock {
  public:
   explicit TableRowBlock(TableRows rows) : rows_(std::move(rows)) {}
@@ -129,7 +128,7 @@ class TableRowBlock {
   }
 
  private:
-  // The windows of all rows, if there are fewer than values and nothing is wrong with any.
+  // Reads the windows of all rows, if there are fewer rows than values and all are valid.
   void read_rows() {
     std::vector<Window> windows;
     for (std::uint32_t k = 0; std::cmp_less(k, view().count); ++k) {

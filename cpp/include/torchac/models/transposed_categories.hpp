@@ -1,6 +1,6 @@
 // Few categories, block by block: their numbers are transposed, so that all loops run over values
-// and become vector code, whatever the number of categories. Bernoulli distributions are those of
-// two, of which one number is given.
+// and are vectorized for any number of categories. Bernoulli distributions have two categories, but
+// only one number.
 #pragma once
 
 #include <algorithm>
@@ -46,7 +46,7 @@ class TransposedCategories {
     return readable;
   }
 
-  // Makes the bounds of all rows, for `find`.
+  // Computes the bounds of all rows, for `find`.
   [[nodiscard]] ReadableBlock prepare(const Locator* rows, std::size_t count) {
     const ReadableBlock readable = read(rows, count);
     make_bounds(readable.count);
@@ -98,7 +98,7 @@ class TransposedCategories {
 
   [[nodiscard]] ReadableBlock read(const Locator* rows, std::size_t count) {
     layout_.bernoulli() ? read_bernoulli(rows, count) : read_transposed(rows, count);
-    // Those of each row, and of all.
+    // The extremes of each row, and of all rows.
     std::array<std::int32_t, kBlock> most;
     std::array<std::uint32_t, kBlock> least_unsigned;
     std::fill_n(most.data(), count, INT32_MIN);

@@ -1,4 +1,4 @@
-"""How each layer and function becomes exact operations."""
+"""Rules that turn layers and functions into exact operations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ KNOWN = (
 
 
 def rule_of(node: fx.Node, module: nn.Module | None) -> Rule | None:
-    """What makes a node exact, if something does."""
+    """The rule for a node, if there is one."""
     if module is not None:
         if norm_of(module) is not None:
             return normalize

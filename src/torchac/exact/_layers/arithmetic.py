@@ -1,4 +1,4 @@
-"""Sums, products and comparisons of elements, and whole numbers that sizes give."""
+"""Sums, products and comparisons of elements, and integers computed from sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from torchac.exact._operations.base import Operation
 
 
 def limited(c: Converter, y: Value) -> Value:
-    """Limits a product, whose bound may be far beyond what was seen."""
+    """Limits a product, whose bound may be far above its values in the batches."""
     bound = y.grid.bound
     seen = largest(c.floats(), [d for d, n in enumerate(bound.shape) if n > 1])
     most = torch.where(seen > 0, c.headroom**2 * seen, bound)

@@ -1,4 +1,4 @@
-"""What moves values."""
+"""Rules for layers and functions that only move values."""
 
 from __future__ import annotations
 

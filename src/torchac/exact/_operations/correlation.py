@@ -105,7 +105,7 @@ class Correlation(Operation):
         sizes: Sequence[int | None] = (),
         then: Callable[[torch.Tensor], torch.Tensor] = lambda y: y,
     ) -> torch.Tensor:
-        """Computes the output box by box, each followed by what is to be done with it `then`."""
+        """Computes the output box by box, and applies `then` to each box."""
         a, (x,) = self.attributes, values
         if x.shape[1] != self.channels:
             raise ValueError(
@@ -148,7 +148,7 @@ class Correlation(Operation):
         return bool(self.attributes["groups"] == len(self.bias) == self.channels)
 
     def _filters_for(self, x: torch.Tensor, size: list[int]) -> list[Filter | None]:
-        """How each phase is computed by fewer products, if that is quicker, and as exact."""
+        """The filters that compute phases by fewer products, if that is faster and exact."""
         phases, groups = self.attributes["phases"], self.attributes["groups"]
         none: list[Filter | None] = [None] * len(phases)
         places = len(x) * math.prod(size) // len(phases)
@@ -163,7 +163,7 @@ class Correlation(Operation):
         return filters if bool(fits.all()) else none
 
     def _planned(self) -> tuple[list[Filter | None], torch.Tensor]:
-        """Filters for the phases that are quicker so, and up to which inputs they are exact."""
+        """Filters for phases that they make faster, and the inputs up to which they are exact."""
         bound, step = (t.to(self.bias.device) for t in self._proof)
         filters = [
             plan(taps, self.weight(i)[0], self.bias)
@@ -205,7 +205,7 @@ class Correlation(Operation):
     def _products(
         self, window: torch.Tensor, phase: _Phase, counts: list[int], low: list[int]
     ) -> torch.Tensor:
-        """The output of a phase in a box, of which the window has all that is read."""
+        """The output of a phase in a box, from the window of its input."""
         read, bias, dims = self.attributes["read"], self.bias, len(counts)
         n, c, groups = len(window), self.channels, self.attributes["groups"]
         shape = (1, -1, *(1 for _ in counts))
@@ -263,7 +263,7 @@ class _Phase:
         self.size = [-(-(n - a) // w) for n, a, w in zip(size, at, write, strict=True)]
 
     def places(self, box: list[slice], counts: list[int]) -> list[slice]:
-        """Where a box of it is in the output."""
+        """The places of a box of the phase in the output."""
         found = []
         for b, count, at, write in zip(box, counts, self.at, self.write, strict=True):
             first = b.start * write + at
@@ -272,12 +272,12 @@ class _Phase:
 
 
 def _side(phases: list[_Phase]) -> int:
-    """What sizes of boxes are multiples of: 1 unless some phases are filtered."""
+    """The unit of the sizes of boxes: 1 unless some phases are filtered."""
     return math.lcm(*(p.filter.side for p in phases if p.filter is not None))
 
 
 def _whole(box: list[slice], phases: list[_Phase]) -> list[slice]:
-    """A box that reaches over the end of the output for the sake of the last tile."""
+    """A box that extends beyond the end of the output to complete the last tile."""
     side = _side(phases)
     return [slice(b.start, b.start - (b.start - b.stop) // side * side) for b in box]
 
@@ -285,7 +285,7 @@ def _whole(box: list[slice], phases: list[_Phase]) -> list[slice]:
 def _window(
     x: torch.Tensor, box: list[slice], read: list[int], low: list[int], high: list[int]
 ) -> torch.Tensor:
-    """What is read for a box of the output, with zeros where that is outside."""
+    """The input of a box of the output, with zeros outside."""
     inside: list[Any] = [slice(None), slice(None)]
     padding: list[int] = []
     for b, r, least, most, size in zip(box, read, low, high, x.shape[2:], strict=True):

@@ -34,7 +34,7 @@ class Constant(Operation):
 
 
 class Pair(Operation):
-    """Two values, of which one may be broadcast to the shape of the other."""
+    """Two values, one of which may be broadcast to the shape of the other."""
 
     inputs = 2
 
@@ -126,7 +126,7 @@ class SquareRoot(Operation):
 
 
 def root(x: torch.Tensor) -> torch.Tensor:
-    """The square root as IEEE 754 rounds it; torch's own on CPUs rounds some numbers otherwise."""
+    """The square root as IEEE 754 rounds it; torch's own on CPUs rounds some differently."""
     return torch.from_numpy(np.sqrt(x.numpy())) if x.is_cpu else x.sqrt()
 
 

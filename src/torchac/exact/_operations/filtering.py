@@ -1,11 +1,11 @@
 """Convolutions by fewer products: Winograd's minimal filtering.
 
-Two neighbouring outputs of three weights are four products, of sums of inputs and sums of weights,
-where there would be six; two of two weights are three, where there would be four. In two dimensions
-that is 16 where there would be 36. With floats this rounds otherwise than sums of products do. Here
-nothing rounds as long as the sums, which are larger, stay below 2^53 steps: then the result is the
-same number. Where inputs reach a part of their bounds only, as those do that leave the headroom
-free, they stay below; so how large inputs are is looked up before.
+Two neighbouring outputs of three weights need four products, of sums of inputs and sums of weights,
+instead of six; two outputs of two weights need three instead of four. In two dimensions, 16
+products replace 36. With floats, this usually rounds differently from sums of products. Here
+nothing is rounded as long as the sums, which are larger, stay below 2^53 steps: then the result is
+the same. They do if inputs stay far enough below their bounds, as inputs do that leave the headroom
+free, so the size of inputs is checked first.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _SCHEMES = {
 
 @dataclass(frozen=True)
 class _Block:
-    """Taps in a box, equally far apart: their least place, their numbers, and which they are."""
+    """Evenly spaced taps in a box: their least place, their counts, and their numbers."""
 
     first: tuple[int, ...]
     counts: tuple[int, ...]
@@ -94,11 +94,11 @@ class Filter:
 
     @property
     def bytes(self) -> int:
-        """What the sums of all its weights need."""
+        """The memory of the sums of all weights."""
         return 8 * sum(b.sums for b in self._blocks) * self._weight[:, 0].numel()
 
     def keep(self) -> None:
-        """Keeps the sums of weights, which are else computed again and again."""
+        """Keeps the sums of weights, which would otherwise be computed again in each call."""
         self._kept = [
             [_sums_of_weights(b, row, self._weight) for row in b.schemes[0].weights]
             for b in self._blocks
@@ -228,7 +228,7 @@ def _size(row: Sequence[float]) -> float:
 def _combine(
     row: Sequence[float], parts: Sequence[torch.Tensor], out: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """The sum of parts times the numbers of a row, which differ in their signs only."""
+    """The sum of parts times the numbers of a row, which differ only in their signs."""
     used = [(factor, x) for factor, x in zip(row, parts, strict=True) if factor]
     used.sort(key=lambda pair: pair[0] < 0)
     (size, y), *others = used

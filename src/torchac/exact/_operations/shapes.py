@@ -1,4 +1,4 @@
-"""What moves values and does not compute."""
+"""Operations that move values and do not compute."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _apply(x: Grid, change: Callable[[torch.Tensor], torch.Tensor]) -> Grid:
 
 
 class Concatenate(Operation):
-    """Values one after the other in a dimension; `sizes` are theirs there, or null for any."""
+    """Concatenates values in a dimension; `sizes` are their sizes there, or null for any."""
 
     kind: ClassVar[str] = "concatenate"
     inputs = None
@@ -112,7 +112,7 @@ class Split(Operation):
 
 
 class Reshape(Operation):
-    """To a shape of sizes, of which one may be -1; the first `kept` are as they were."""
+    """Changes the shape; one size may be -1, and the first `kept` sizes stay."""
 
     kind: ClassVar[str] = "reshape"
 
@@ -259,7 +259,7 @@ def _is_fixed(end: Expression | None) -> bool:
 
 
 class PixelShuffle(Operation):
-    """Channels to places, as `torch.nn.PixelShuffle` does."""
+    """Moves channels to places, as `torch.nn.PixelShuffle` does."""
 
     kind: ClassVar[str] = "pixel_shuffle"
 
@@ -284,7 +284,7 @@ class PixelShuffle(Operation):
 
 
 class PixelUnshuffle(PixelShuffle):
-    """Places to channels, as `torch.nn.PixelUnshuffle` does."""
+    """Moves places to channels, as `torch.nn.PixelUnshuffle` does."""
 
     kind: ClassVar[str] = "pixel_unshuffle"
 

@@ -23,7 +23,7 @@ LARGEST = 1 << 40
 
 
 def evaluate(size: Expression, shapes: Sequence[Sequence[int]]) -> int:
-    """The number that it is, given the shapes of all values so far."""
+    """The value of an expression, given the shapes of all values so far."""
     if isinstance(size, int):
         return size
     kind, a, b = size
