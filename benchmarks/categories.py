@@ -15,12 +15,12 @@ SOFTMAX_THEN_ROWS = "torchac, softmax and rows"
 READY_ROWS = "torchac, rows that are ready"
 CATEGORICAL = "constriction, softmax and Categorical"
 
-CHUNK = 1 << 22  # logits that are drawn from at a time
+CHUNK = 1 << 22  # logits that values are drawn from at a time
 
 
 @dataclass(frozen=True)
 class CategoryWork(Work):
-    """Categories to code, from float32 logits; or bits, from probabilities."""
+    """Categories to code, from float32 logits, or bits, from probabilities."""
 
     bernoulli: bool = False
 
@@ -34,7 +34,7 @@ CATEGORIES = (PIXEL_LOGITS, CELL_LOGITS, TOKEN_LOGITS, ONE_CATEGORY, BITS)
 
 
 class Logits:
-    """The numbers and values of a work: the same in every process, because the seed is."""
+    """The numbers and values of a work, the same in every process, because the seed is the same."""
 
     def __init__(self, work: CategoryWork, count: int) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -47,11 +47,11 @@ class Logits:
             drawn = torch.multinomial(chances, 1, generator=generator)
             self.symbols[part] = drawn[:, 0].int()
             self.entropy -= chances.gather(1, drawn).double().log2().sum().item() / 8
-        self.probs = self.logits.diff()[:, 0].sigmoid()  # of 1, where there are two
+        self.probs = self.logits.diff()[:, 0].sigmoid()  # of category 1, if there are two
 
 
 def torchac_entries(inputs: Logits) -> Iterator[Entry]:
-    """Logits, and rows as one made them before there were models."""
+    """Logits, and rows made by hand, as before there were models."""
     import torchac
 
     work, symbols = inputs.work, inputs.symbols
@@ -82,7 +82,7 @@ def torchac_entries(inputs: Logits) -> Iterator[Entry]:
 
 
 def rows(probabilities: Tensor) -> Tensor:
-    """Their CDF, as one makes it in torch."""
+    """Their CDF, as one computes it in torch."""
     return torch.nn.functional.pad(probabilities.cumsum(-1), (1, 0))
 
 
@@ -106,7 +106,7 @@ def one_a_call(inputs: Logits) -> Entry:
     logits, symbol = inputs.logits[0], inputs.symbols[0]
     encoder = torchac.Encoder()
     written = torchac.Encoder()
-    for _ in range(1 << 16):  # as many as are read
+    for _ in range(1 << 16):  # symbols for a decoder
         written.encode(torchac.Categorical(logits=logits), symbol)
     stream = written.finish()
     decoders = [torchac.Decoder(stream)]
@@ -131,7 +131,7 @@ def one_a_call(inputs: Logits) -> Entry:
 
 
 def constriction_entries(inputs: Logits) -> Iterator[Entry]:
-    """Its model of categories, of 24 bits, with its fastest coder."""
+    """Its own model of categories, with 24 bits, and its fastest coder."""
     from constriction import stream
 
     if inputs.work.single:

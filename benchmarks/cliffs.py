@@ -1,8 +1,8 @@
-"""Times values that share elements of a model, over their number: where does one more cost more?
+"""Times values that share elements of a model, over their number, to find sudden rises in cost.
 
-Each row has the nanoseconds a value takes to encode and to decode, with the model expanded, with
+Each row has the nanoseconds per value to encode and to decode, with the model expanded, with
 `index=`, and in the two ways in which a user could do it by hand: by gathering the elements of each
-value, and by `tabulate` and `index=`. Then the worst ratios: to the better of the ways by hand, and
+value, and by `tabulate` and `index=`. Then follow the worst ratios: to the better way by hand, and
 from one number of values to the next. `--only "mixture of 16" --elements 64` measures one model.
 """
 
@@ -30,31 +30,31 @@ MODELS: dict[str, Callable[[int], Any]] = {
     "tables of 4096": lambda n: tables(n, 4096),
     "tables of 32000": lambda n: tables(n, 32000),
 }
-LARGEST = 1 << 28  # bytes of what is made of all values
+LARGEST = 1 << 28  # bytes of tensors that are made for all values
 
 
 def mixture(elements: int, components: int, apart: float) -> torchac.Mixture:
-    """Mixtures of normal distributions whose means are so far apart."""
+    """Mixtures of normal distributions whose means are `apart` apart."""
     loc = torch.arange(components) * apart + torch.rand(elements, 1)
     weights = torch.rand(elements, components) + 0.1
     return torchac.Mixture(weights, torchac.Normal(loc, torch.rand(elements, components) * 5 + 1))
 
 
 def categories(elements: int, count: int) -> torchac.Categorical:
-    """Distributions of so many categories."""
+    """Distributions of this many categories."""
     return torchac.Categorical(logits=torch.randn(elements, count))
 
 
 def tables(elements: int, symbols: int) -> torchac.Tables:
-    """Rows of so many symbols."""
+    """Rows of this many symbols."""
     rows = torch.rand(elements, symbols).double().cumsum(-1)
     cdf = torch.nn.functional.pad(rows / rows[:, -1:], (1, 0))
     return torchac.Tables(cdf, bounds=(0, symbols - 1))
 
 
 def bytes_of(model: Any) -> int:
-    """Of the numbers of an element."""
-    arrays: list[torch.Tensor] = model._arrays
+    """The bytes of an element's numbers."""
+    arrays: list[torch.Tensor] = model.parameters
     return sum(array[0].numel() * array.element_size() for array in arrays)
 
 
@@ -67,12 +67,12 @@ def ways(model: Any, elements: int, count: int) -> Iterator[tuple[str, Callable[
         yield "expand", lambda: (model.expand(count // elements, elements), None)
     yield "index=", lambda: (model, index)
     if bytes_of(model) * count <= LARGEST:
-        yield "gathered", lambda: (model._take(index), None)
+        yield "gathered", lambda: (model.select(index), None)
     yield "tables", lambda: (model.tabulate(), index)
 
 
 def sample(model: Any, elements: int, count: int) -> torch.Tensor:
-    """Values that the model could have, roughly, made by decoding noise."""
+    """Roughly typical values of the model, made by decoding noise."""
     noise = torch.randint(256, (count * 3 + 64,), dtype=torch.uint8)
     index = torch.arange(elements).repeat(count // elements + 1)[:count]
     values: torch.Tensor = torchac.Decoder(noise).decode(model, index=index)
@@ -80,9 +80,9 @@ def sample(model: Any, elements: int, count: int) -> torch.Tensor:
 
 
 def seconds(call: Callable[[], Any], least: float) -> float:
-    """Of one call on this thread, the quickest of three or more that take so long together.
+    """The shortest of at least three calls on this thread, which together take `least` seconds.
 
-    It is time of the processor, so that other work on the machine counts less.
+    It is processor time, so that other work on the machine counts less.
     """
     best, taken, calls = math.inf, 0.0, 0
     while taken < least or calls < 3:
@@ -94,7 +94,7 @@ def seconds(call: Callable[[], Any], least: float) -> float:
 
 
 def counts(elements: int, most: int) -> list[int]:
-    """Of values: by steps of a third, and around some that were thresholds."""
+    """Numbers of values: in steps of a third, and around former thresholds."""
     steps = {round(4 ** (k / 5)) for k in range(1 + math.ceil(5 * math.log(most, 4)))}
     near = {elements * k + d for k in (8, 16) for d in (-1, 0, 1)}
     whole = {count - count % elements for count in steps if count > elements}
@@ -144,11 +144,11 @@ def measure(name: str, elements: int, most: int, least: float, verbose: bool) ->
 
 
 def main() -> None:
-    """Measures the models that are asked for."""
+    """Measures the selected models."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--elements", nargs="*", type=int, default=[1, 64, 5000])
-    parser.add_argument("--values", type=int, default=1_000_000, help="the most of them")
+    parser.add_argument("--values", type=int, default=1_000_000, help="at most this many")
     parser.add_argument("--seconds", type=float, default=0.01, help="for each time")
     parser.add_argument("--quiet", action="store_true", help="only the worst ratios")
     options = parser.parse_args()

@@ -2,11 +2,11 @@
 
     python benchmarks/compare.py          # minutes; writes results/PROCESSOR.json and pictures
     python benchmarks/compare.py --quick  # a minute: fewer symbols and rounds, no files
-    python benchmarks/compare.py --only model  # the works whose names have that in them, no files
+    python benchmarks/compare.py --only model  # the works with "model" in their names, no files
 
-Every package runs in a process of its own, on one thread unless the table says otherwise, and they
-take turns, round by round. Before that, each has to decode what it encoded. A peer that is not
-installed is left out, with a word on how to install it.
+Every package runs in its own process, on one thread unless the table says otherwise, and they
+take turns, round by round. Before that, each must decode what it encoded. A peer that is not
+installed is left out, and a message says how to install it.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ INSTALL = {
     COMPRESSAI: HOW,
 }
 FAMILY = ("cpu family", "model")
-# Seconds that each work goes on for, if its rounds are over earlier: those of the short ones are in
-# a few seconds, and a machine that is shared may be slow for ten.
+# The least seconds for each work. The rounds of a short work end within a few seconds, and a shared
+# machine may be slow for ten.
 LONG_ENOUGH = 30.0
 
 
@@ -68,7 +68,7 @@ def main() -> None:
     results = []
     for work in works:
         print(f"\n… {work.name}", flush=True)
-        few = arguments.quick and not work.tables  # shared tables are quick anyway
+        few = arguments.quick and not work.tables  # shared tables are fast anyway
         count = work.values // 8 if few else work.values
         results.append(measure(work, list(workers.values()), count, rounds, seconds))
         print(table(results[-1]), flush=True)
@@ -103,7 +103,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def start_workers(old: Path) -> dict[str, Worker]:
-    """Starts a process for each package there is, and says how to install the others."""
+    """Starts a process for each installed package, and says how to install the others."""
     workers = {}
     for package, command in INSTALL.items():
         if not installed(package, old):
@@ -123,7 +123,7 @@ def start_workers(old: Path) -> dict[str, Worker]:
 
 
 def installed(package: str, old: Path) -> bool:
-    """Whether a package can be expected to be importable."""
+    """Whether a package seems to be installed."""
     if package == OLD:
         return (old / "torchac").is_dir()
     return importlib.util.find_spec(module_of(package)) is not None
@@ -132,7 +132,7 @@ def installed(package: str, old: Path) -> bool:
 def measure(
     work: Work, workers: Sequence[Worker], count: int, rounds: int, seconds: float
 ) -> Result:
-    """Has all packages do a work, in turn, so many rounds and seconds at least."""
+    """Has all packages do a work in turn, for at least this many rounds and seconds."""
     for worker in workers:
         worker.start("prepare", work, count)
     prepared = [worker.wait() for worker in workers]
@@ -154,7 +154,7 @@ def measure(
 
 
 def measure_memory(packages: Sequence[str], old: Path, count: int) -> dict[str, int]:
-    """Returns bytes beyond inputs and outputs, by package and operation, where Linux tells."""
+    """Returns bytes beyond inputs and outputs, by package and operation; on Linux only."""
     memory: dict[str, int] = {}
     if not Path("/proc/self/clear_refs").exists():
         return memory
@@ -168,7 +168,7 @@ def measure_memory(packages: Sequence[str], old: Path, count: int) -> dict[str, 
 
 
 def processor() -> str:
-    """Returns its name; Linux adds its family and model, for names that say little."""
+    """Returns its name, on Linux with its family and model, because names say little."""
     information = Path("/proc/cpuinfo")
     content = information.read_text() if information.exists() else ""
     found = [re.search(rf"^{key}\s*: (.+)", content, re.M) for key in ("model name", *FAMILY)]
@@ -178,12 +178,12 @@ def processor() -> str:
 
 
 def slug(name: str) -> str:
-    """Returns a name as one for files."""
+    """Turns a name into a file name."""
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.\)|family|model", "", name.lower())).strip("-")
 
 
 def machine() -> str:
-    """Says what else it was measured on."""
+    """Describes the rest of the machine."""
     return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
@@ -194,16 +194,24 @@ def save(
     memory: dict[str, int],
     reached: Sequence[Target],
 ) -> None:
-    """Writes all that was measured."""
+    """Writes all measurements, one work or target a line."""
     works = [asdict(result) for result in results]
     what = {"note": OLD_NOTE, "works": works, "memory": memory}
     content = facts | what | {"targets": [asdict(target) for target in reached]}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    lines = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in content.items())
+    path.write_text(f"{{\n{lines}\n}}\n")
     print(f"written: {path}")
 
 
+def _lines(value: Any) -> str:
+    """A value as JSON: a list with one element a line."""
+    if not isinstance(value, list):
+        return json.dumps(value)
+    return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+
+
 def plot(folder: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
-    """Draws all that was measured, if there is something to draw with."""
+    """Draws all measurements, if matplotlib is installed."""
     try:
         from plot import draw, draw_job
     except ImportError:

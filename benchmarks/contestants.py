@@ -1,4 +1,4 @@
-"""What is timed: the works, and how each package does them."""
+"""The works that are timed, and how each package does them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Work:
 
     name: str
     alphabet: int
-    tables: int | None = None  # shared by all symbols; None: every symbol has a row of its own
+    tables: int | None = None  # shared by all symbols; None: every symbol has its own row
     streams: int = 1  # in one batch
     int16: bool = False  # a CDF of 16-bit integers instead of float32
     single: bool = False  # one symbol a call
@@ -42,7 +42,7 @@ INT16_ROWS = Work("A, int16 rows", 256, int16=True)
 ROWS_16 = Work("L = 16, float32 rows", 16)
 ROWS_2 = Work("L = 2, float32 rows", 2)
 ROWS_48 = Work("L = 48, float32 rows", 48)
-LONG = 60_000_000  # values of the rows of a work: so few of long ones that they fit
+LONG = 60_000_000  # values in the rows of a work, so that long rows fit into memory
 LONG_FLOATS = [Work(f"L = {n}, float32 rows", n, values=LONG // n) for n in (300, 512, 1000)]
 LONG_INT16 = [
     Work(f"L = {n}, int16 rows", n, int16=True, values=LONG // n) for n in (300, 512, 1000, 8197)
@@ -67,7 +67,7 @@ WORKS = (
 
 
 class Inputs:
-    """The symbols and CDFs of a work: the same in every process, because the seed is."""
+    """The symbols and CDFs of a work, the same in every process, because the seed is the same."""
 
     def __init__(self, work: Work, count: int) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -98,8 +98,8 @@ class Inputs:
 def _logistic(work: Work, count: int, generator: torch.Generator) -> Tensor:
     """Returns logistic CDFs, narrow and wide ones, with means anywhere in the alphabet.
 
-    Those of tables keep away from its ends and are no narrower than 0.5, so that no symbol has
-    a probability above one half: torch-ans 0.4.0 makes decreasing tables of such.
+    In tables, they keep away from the ends of the alphabet and are at least 0.5 wide, so that no
+    symbol has a probability above one half: torch-ans 0.4.0 would make decreasing tables then.
     """
     margin, narrowest = (work.alphabet / 4, 0.5) if work.tables else (0, 0.25)
     mean = margin + (work.alphabet - 1 - 2 * margin) * torch.rand(count, 1, generator=generator)
@@ -114,7 +114,7 @@ def _logistic(work: Work, count: int, generator: torch.Generator) -> Tensor:
 
 
 def parts(cdf: Tensor, whole: int) -> Tensor:
-    """Returns the CDF in parts of a whole, of which every symbol has one or more."""
+    """Returns the CDF in integers up to `whole`, where every symbol has at least 1."""
     column = torch.arange(cdf.shape[1], dtype=torch.int32)
     return (cdf * (whole - column[-1])).round().int() + column
 
@@ -126,13 +126,13 @@ class Entry:
     label: str
     operations: dict[str, Callable[[], Any]]
     stream: bytes | None = None
-    share: float = 1  # of the symbols that it codes: where all would take too long
+    share: float = 1  # of the symbols that it codes: below 1 if all would take too long
 
 
 def coding(
     label: str, symbols: Tensor, encode: Callable[[], Any], decode: Callable[[Any], Any]
 ) -> Entry:
-    """Tries a package out: it must decode what it encodes."""
+    """Tests that a package decodes what it encodes."""
     encoded = encode()
     decoded = torch.as_tensor(decode(encoded)).flatten()
     if not torch.equal(decoded.int(), symbols.int()):
@@ -141,14 +141,14 @@ def coding(
 
 
 def as_bytes(encoded: Any) -> bytes:
-    """Returns what would be stored."""
+    """Returns the bytes that would be stored."""
     if isinstance(encoded, list):
         return b"".join(encoded)
     return encoded if isinstance(encoded, bytes) else bytes(encoded.tobytes())
 
 
 def row_functions(inputs: Inputs) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Returns how torchac encodes and decodes rows: old or new, that depends on the process."""
+    """Returns how torchac, old or new, depending on the process, encodes and decodes rows."""
     import torchac
 
     if inputs.work.int16:
@@ -193,7 +193,7 @@ def torchac_batch(label: str, threads: int, inputs: Inputs) -> Entry:
 
 
 def torchac_entries(inputs: Inputs) -> Iterator[Entry]:
-    """The package that this benchmark belongs to, and the reading of its CDF."""
+    """The package of this repository, and a function that only reads the CDF."""
     if inputs.work.streams > 1:
         yield torchac_batch(TORCHAC, 1, inputs)
         yield torchac_batch(TWO_THREADS, 2, inputs)
@@ -206,14 +206,14 @@ def torchac_entries(inputs: Inputs) -> Iterator[Entry]:
 
 
 def reading(cdf: Tensor) -> Entry:
-    """Reads as many bytes as the CDF has, with the fastest sum that torch has."""
+    """Reads as many bytes as the CDF has, with torch's fastest sum."""
     if cdf.dtype is not torch.float32:
         cdf = torch.ones(cdf.nbytes // 4)
     return Entry(SUM, {"read": cdf.sum})
 
 
 def old_entries(inputs: Inputs) -> Iterator[Entry]:
-    """Rows only: more torchac 0.9.3 does not know."""
+    """Rows only, as torchac 0.9.3 supports nothing else."""
     if not inputs.work.tables:
         yield from torchac_rows(OLD, OLD_CHECKED, inputs)
 
@@ -256,18 +256,18 @@ def constriction_entries(inputs: Inputs) -> Iterator[Entry]:
 
 
 def torch_ans_entries(inputs: Inputs) -> Iterator[Entry]:
-    """Tables and an index; rows of their own take it seconds."""
+    """Tables and an index; a row for each symbol would take seconds."""
     if inputs.work.tables:
         yield torch_ans(TORCH_ANS, inputs)
         yield torch_ans(TORCH_ANS_BEST, inputs, num_interleaves=4, inverse_cdf_precision="auto")
 
 
 def torch_ans(label: str, inputs: Inputs, **options: Any) -> Entry:
-    """rans64, set up with the tables before the time is taken."""
+    """rans64, set up with the tables before timing."""
     from torch_ans.utils import TorchANSInterface
 
     tables, alphabet = len(inputs.cdf), inputs.work.alphabet
-    frequencies = parts(inputs.cdf, 65535).diff()  # one part of 65536 is its escape symbol's
+    frequencies = parts(inputs.cdf, 65535).diff()  # its escape symbol has 1 of 65536
     coder = TorchANSInterface(
         impl="rans64",
         freq_precision=16,

@@ -1,13 +1,14 @@
-"""Prints the goals of exact networks beside what is measured.
+"""Prints the goals of exact networks beside the measurements.
 
-    python benchmarks/exact.py               # half an hour; needs CompressAI and scikit-learn
+    python benchmarks/exact.py               # up to half an hour; needs CompressAI, scikit-learn
     python benchmarks/exact.py --quick       # minutes: less of everything
-    python benchmarks/exact.py --only time   # a line or several: differ, length, rescaled, files,
+    python benchmarks/exact.py --only time   # some lines: differ, length, rescaled, files,
                                              # language, time, memory, sums, refused, modules
     python benchmarks/exact.py --python PATH # another Python too, with another torch
 
-All but `refused` and `sums` use CompressAI's networks, with random weights where they are not
-trained here.
+All lines except `refused` and `sums` use CompressAI's networks, with random weights unless they are
+trained here. On 2 cores that other work shared, all lines took 31 minutes: `differ` 7, `length` and
+`rescaled` 2, `files` 17, the others 5. Lines that begin with … show progress.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Goal(NamedTuple):
     what: str
     measured: str
     goal: str
-    met: bool | None  # None: it is no goal, or could not be measured
+    met: bool | None  # None: there is no goal, or it could not be measured
 
 
 class Part(NamedTuple):
@@ -73,7 +74,7 @@ class Part(NamedTuple):
 
 
 class Run:
-    """What lines share: the settings, the processes, and codecs, which are trained once."""
+    """The common part of lines: settings, processes, and codecs, which are trained once."""
 
     def __init__(self, quick: bool, pythons: Sequence[str]) -> None:
         self.quick = quick
@@ -84,7 +85,7 @@ class Run:
         self._codecs: dict[str, Codec] = {}
 
     def codec(self, kind: str) -> Codec:
-        """A trained codec; those with a context go on from the one without."""
+        """A trained codec; those with a context continue from the one without."""
         if kind not in self._codecs:
             start = None if kind == KINDS[0] else self.codec(KINDS[0])
             torch.manual_seed(0)
@@ -95,7 +96,7 @@ class Run:
 
 
 def say(text: str) -> None:
-    """Prints what is going on."""
+    """Prints the progress."""
     print(f"… {text}", flush=True)
 
 
@@ -188,7 +189,7 @@ def differ(run: Run) -> Iterator[Goal]:
 
 
 def lengths(run: Run, kind: str, networks: Sequence[Networks]) -> list[int]:
-    """Bytes of files by each of some sets of networks; all are decoded again."""
+    """The bytes of files with each set of networks; all files are decoded again."""
     codec = run.codec(kind)
     table = codec.codec.gaussian_conditional.scale_table
     sizes = [0] * len(networks)
@@ -209,12 +210,12 @@ def lengths(run: Run, kind: str, networks: Sequence[Networks]) -> list[int]:
 
 
 def converted(networks: Networks, batches: dict[str, Tensor]) -> Networks:
-    """Exact networks, each from one batch."""
+    """Exact networks, each converted with one batch."""
     return {name: exact.convert(network, [batches[name]]) for name, network in networks.items()}
 
 
 def of_length(run: Run, how: str | None, goal: float) -> Iterator[Goal]:
-    """How much longer files are than those of float32."""
+    """How much longer files are than with float32."""
     for kind in KINDS:
         codec = run.codec(kind)
         networks, batches = codec.networks, codec.batches(photographs()[0], codec.networks)
@@ -247,6 +248,8 @@ def files(run: Run) -> Iterator[Goal]:
     streams: dict[str, list[bytes]] = {"exact": [], "float32": []}
     latents = []
     for i in range(0, count, 20):
+        if i % 200 == 0:
+            say(f"encoding files: {i} of {count}")
         y, z_hat, _ = codec.analyse(patches(unseen, min(20, count - i)))
         latents.append((z_hat, y.round()))
         for how, each in (("exact", of_exact), ("float32", networks)):
@@ -260,6 +263,7 @@ def files(run: Run) -> Iterator[Goal]:
             exact.save(of_exact[part], Path(name) / f"{part}.exact")
         torch.save((z_hat, y, streams), Path(name) / "files.pt")
         for i, process in enumerate(others):
+            say(f"reading files in the process: {process.name}")
             first, end = (count * j // len(others) for j in (i, i + 1))
             found.append(process.run("read", name, str(first), str(end)))
             print(f"  {process.name}, right and all: {found[-1]}", flush=True)
@@ -309,7 +313,7 @@ def language(run: Run) -> Iterator[Goal]:
 
 
 def seconds(function: Callable[[], object], rounds: int) -> float:
-    """The least time of this process, of several rounds on one thread."""
+    """The shortest CPU time of this process, in several rounds on one thread."""
     torch.set_num_threads(1)
     least = float("inf")
     with torch.no_grad():
@@ -322,18 +326,20 @@ def seconds(function: Callable[[], object], rounds: int) -> float:
 
 
 def seconds_of_products(network: nn.Module, x: tuple[Tensor, ...]) -> float:
-    """The time of the products of matrices alone."""
+    """The time of the matrix products alone."""
     spent = 0.0
-    product = torch.baddbmm
 
-    def timed(*args: Any, **kwargs: Any) -> Tensor:
+    def timed(product: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         nonlocal spent
         start = time.process_time()
         y = product(*args, **kwargs)
         spent += time.process_time() - start
         return y
 
-    with mock.patch.object(torch, "baddbmm", timed):
+    with contextlib.ExitStack() as patches:
+        for name in ("bmm", "baddbmm"):
+            product = partial(timed, getattr(torch, name))
+            patches.enter_context(mock.patch.object(torch, name, product))
         network(*x)
     return spent
 
@@ -365,7 +371,7 @@ def times(run: Run) -> Iterator[Goal]:
 
 
 def memory(run: Run) -> Iterator[Goal]:
-    """Of a process that computes a hyper decoder with 192 and 320 channels for 1920 x 1088."""
+    """Memory of a process with a hyper decoder of 192 and 320 channels, for 1920 x 1088."""
     what, goal = "memory beyond float32 at 1920 x 1088, weights included", "100 MiB"
     if not Path("/proc/self/clear_refs").exists():
         yield Goal(what, "not measured: it needs Linux", goal, None)
@@ -383,7 +389,7 @@ def memory(run: Run) -> Iterator[Goal]:
             - here.run("memory", str(folder / "network.pt"))
             for _ in range(1 if run.quick else 7)
         ]
-    more = median(each)  # it varies by tens of MiB, as the system hands out pages
+    more = median(each)  # it varies by tens of MiB, depending on how the system gives out pages
     weights = sum(p.numel() for p in part.module.parameters()) * 4 / 2**20
     spread = "" if run.quick else f" ({min(each):.0f} to {max(each):.0f})"
     measured = f"{more:.0f} MiB{spread}, of which {weights:.0f} of weights"
@@ -391,7 +397,7 @@ def memory(run: Run) -> Iterator[Goal]:
 
 
 def sums(run: Run) -> Iterator[Goal]:
-    """Sums of weights and inputs at their bounds, against whole numbers of Python."""
+    """Sums of weights and inputs at their bounds, compared with integers of Python."""
     from test_exact_operations import CONVOLUTIONS, at_bounds, in_integers, of_sums
 
     goal = 10_000 if run.quick else 10**6
@@ -425,7 +431,7 @@ def sums(run: Run) -> Iterator[Goal]:
 
 
 def refused(_: Run) -> Iterator[Goal]:
-    """What cannot be bounded, is not known, or has NaN."""
+    """Networks that cannot be bounded, are not known, or have NaN."""
     from test_exact_convert import REFUSED
 
     warnings.simplefilter("ignore")
@@ -449,7 +455,7 @@ def refused(_: Run) -> Iterator[Goal]:
 
 
 def outcome(module: nn.Module, x: tuple[Tensor, ...]) -> str:
-    """What comes of converting a module."""
+    """The result of converting a module."""
     try:
         network = exact.convert(module, [x])
     except exact.Refused as error:
@@ -462,7 +468,7 @@ def outcome(module: nn.Module, x: tuple[Tensor, ...]) -> str:
 
 
 def modules(_: Run) -> Iterator[Goal]:
-    """Modules that others wrote: converted, or refused in words."""
+    """Modules that others wrote: converted, or refused with a reason."""
     from compressai import layers, models
 
     torch.manual_seed(0)
@@ -533,7 +539,7 @@ LINES: dict[str, Callable[[Run], Iterator[Goal]]] = {
 
 
 def table(goals: Sequence[Goal]) -> str:
-    """Goals beside what was measured."""
+    """The goals beside the measurements."""
     verdict = {None: "", True: "met", False: "NOT MET"}
     rows = [("", "measured", "goal", "")]
     rows += [(goal.what, goal.measured, goal.goal, verdict[goal.met]) for goal in goals]
@@ -558,8 +564,9 @@ def main() -> None:
     run = Run(arguments.quick, arguments.python)
     of = f"{processor()}, {machine()}, torch {torch.__version__}"
     goals: list[Goal] = []
+    start = time.monotonic()
     for name in arguments.only:
-        say(name)
+        say(f"{name}, after {(time.monotonic() - start) / 60:.0f} minutes")
         for goal in LINES[name](run):
             goals.append(goal)
             print(table([goal]).splitlines()[-1], flush=True)

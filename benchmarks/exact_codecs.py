@@ -1,6 +1,6 @@
 """Small codecs and a small language model, trained in minutes, and how each codes its files.
 
-The codecs are of CompressAI's layers. Coding takes networks as an argument, of floats or exact.
+The codecs use CompressAI's layers. Coding takes networks as an argument, of floats or exact.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ CHANNELS, LATENTS = 32, 48
 LAMBDA = 0.05
 PATCH = 128
 SMALLEST_SCALE = 0.11
-CONTEXT = 64  # bytes that the language model sees
+CONTEXT = 64  # the number of bytes that the language model sees
 
 Networks: TypeAlias = Mapping[str, Any]
-"""What a decoder runs: "hyper decoder", and with a context model "context" and "parameters"."""
+"""The networks of a decoder: "hyper decoder", and maybe "context" and "parameters"."""
 
 
 def photographs() -> tuple[list[Tensor], list[Tensor]]:
-    """Left halves of scikit-learn's two photographs, to train on, and right halves, to test."""
+    """Left halves of scikit-learn's two photographs, for training, and right halves, for tests."""
     from sklearn.datasets import load_sample_image
 
     names = ("china.jpg", "flower.jpg")
@@ -49,13 +49,13 @@ def patches(images: Sequence[Tensor], count: int, size: int = PATCH) -> Tensor:
 
 
 def black(y: Tensor) -> Tensor:
-    """The half of a checkerboard that is coded first."""
+    """A mask of the half of a checkerboard that is coded first."""
     rows, columns = (torch.arange(n) for n in y.shape[-2:])
     return ((rows[:, None] + columns) % 2 == 0).expand(y.shape)
 
 
 class Codec:
-    """A codec that is trained, and its networks of floats."""
+    """A trained codec, and its networks of floats."""
 
     def __init__(self, kind: str, images: Sequence[Tensor], steps: int, start: Any = None) -> None:
         from compressai import models
@@ -69,7 +69,7 @@ class Codec:
             self.codec.context_prediction = CheckerboardMaskedConv2d(
                 LATENTS, 2 * LATENTS, kernel_size=5, padding=2
             )
-        if start is not None:  # what the codecs share is trained once
+        if start is not None:  # layers that the codecs share are trained once
             own, other = self.codec.state_dict(), start.codec.state_dict()
             shared = {k: v for k, v in other.items() if k in own and own[k].shape == v.shape}
             self.codec.load_state_dict({**own, **shared})
@@ -134,7 +134,7 @@ class Codec:
         return y, z_hat, sum(map(len, strings))
 
     def batches(self, images: Sequence[Tensor], networks: Networks) -> dict[str, Tensor]:
-        """One batch for each of the networks, to convert them with."""
+        """One batch for each of the networks, to convert it with."""
         y, z_hat, _ = self.analyse(patches(images, 4))
         found = {"hyper decoder": z_hat, "context": functional.pad(y.round(), (2, 2, 2, 2))}
         if "context" in networks:
@@ -211,13 +211,13 @@ def code_raster(
 def read_raster(
     networks: Networks, z_hat: Tensor, streams: Sequence[bytes], y: Tensor, together: int
 ) -> int:
-    """How many of the files are read right, several of them in lockstep."""
+    """How many files are read correctly, several of them in lockstep."""
     read = 0
     for i in range(0, len(streams), together):
         part = slice(i, i + together)
         try:
             _, y_hat = code_raster(networks, z_hat[part], streams[part])
-        except torchac.CorruptStreamError:  # where one fails, its group is read one by one
+        except torchac.CorruptStreamError:  # if one fails, its group is read one by one
             if together > 1:
                 read += read_raster(networks, z_hat[part], streams[part], y[part], 1)
             continue
@@ -226,7 +226,7 @@ def read_raster(
 
 
 def has_hidden_channels(module: nn.Module) -> bool:
-    """Whether it is convolutions one after the other, with nothing between that tells channels."""
+    """Whether it is a chain of convolutions and activations that treat all channels alike."""
     layers = (nn.Conv2d, nn.ConvTranspose2d, nn.ReLU, nn.LeakyReLU)
     return isinstance(module, nn.Sequential) and all(isinstance(m, layers) for m in module)
 
@@ -254,7 +254,7 @@ def with_other_channels(sequence: nn.Sequential, how: str) -> nn.Sequential:
 
 
 class Block(nn.Module):
-    """One of a transformer's."""
+    """A block of a transformer."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -289,14 +289,14 @@ class LanguageModel(nn.Module):
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 256)
 
     def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """The logits of what follows each token."""
+        """The logits of the token after each token."""
         x = self.token(tokens) + self.place(places)
         logits: Tensor = self.head(self.norm(self.blocks(x)))
         return logits
 
 
 def train_language_model(steps: int) -> tuple[LanguageModel, Tensor]:
-    """A model of Python's help, and texts from the end of it that it has not seen."""
+    """A model of Python's help, and texts from the end of the help, which it has not seen."""
     text = torch.tensor(list(Path(pydoc_data.topics.__file__).read_bytes()))
     seen, unseen = text[:-65536], text[-65536:]
     model = LanguageModel()
@@ -315,7 +315,7 @@ def train_language_model(steps: int) -> tuple[LanguageModel, Tensor]:
 
 
 def encode_text(model: Any, tokens: Tensor, *, together: bool = False) -> list[bytes]:
-    """A stream for each text, of all but its first byte, or one of all; the model runs once."""
+    """A stream for each text without its first byte, or one for all; the model runs once."""
     with torch.no_grad():
         logits = model(tokens, torch.arange(CONTEXT).expand(len(tokens), -1))
     size = len(tokens) if together else 1
@@ -326,9 +326,9 @@ def encode_text(model: Any, tokens: Tensor, *, together: bool = False) -> list[b
 
 
 def read_text(model: Any, streams: Sequence[bytes], tokens: Tensor) -> int:
-    """How many streams are read right, token by token, each alone.
+    """How many streams are read correctly, token by token, each alone.
 
-    An exact network keeps what it has seen; a network of floats sees all tokens so far again.
+    An exact network keeps its state; a network of floats runs on all tokens so far again.
     """
     read = 0
     with torch.no_grad():

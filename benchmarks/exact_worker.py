@@ -1,6 +1,6 @@
-"""What `exact.py` has done in other processes, with other settings: a job, a folder, JSON.
+"""Runs jobs of `exact.py` in other processes, with other settings, and prints results as JSON.
 
-It takes from the folder what the first process put there, and needs torch and torchac alone.
+It reads the files that the first process put into a folder, and needs only torch and torchac.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ PROCESSES: dict[str, dict[str, str]] = {
 
 
 class Process(NamedTuple):
-    """A Python, and what is set for it."""
+    """A Python, and its environment variables."""
 
     name: str
     python: str
     settings: Mapping[str, str]
 
     def run(self, *job: str) -> Any:
-        """Does a job there."""
+        """Runs a job in such a process."""
         done = subprocess.run(
             [self.python, __file__, *job],
             env={**os.environ, **self.settings},
@@ -52,7 +52,7 @@ class Process(NamedTuple):
 
 
 def processes(pythons: Sequence[str]) -> list[Process]:
-    """Those of this Python, and two for each of the others."""
+    """All processes of this Python, and two for each of the others."""
     found = [Process(name, sys.executable, settings) for name, settings in PROCESSES.items()]
     for python in pythons:
         found += [
@@ -63,7 +63,7 @@ def processes(pythons: Sequence[str]) -> list[Process]:
 
 
 def tensors(output: Any) -> tuple[Tensor, ...]:
-    """All tensors of what a network returns, one after the other."""
+    """All tensors that a network returns, one after the other."""
     if isinstance(output, Tensor):
         return (output,)
     items = output.values() if isinstance(output, dict) else output
@@ -71,7 +71,7 @@ def tensors(output: Any) -> tuple[Tensor, ...]:
 
 
 def differing(network: Any, x: Any, expected: Sequence[Tensor]) -> dict[str, list[int]]:
-    """For each way, the outputs that differ, and their number."""
+    """For each way, how many outputs differ, and how many there are."""
     found = {}
     for way, y in torchac.testing.ways(lambda *v: tensors(network(*v)), x):
         wrong = sum(int((a != b).sum()) for a, b in zip(y, expected, strict=True))
@@ -80,7 +80,7 @@ def differing(network: Any, x: Any, expected: Sequence[Tensor]) -> dict[str, lis
 
 
 def compare(folder: Path) -> dict[str, dict[str, list[int]]]:
-    """How each network of a folder differs here."""
+    """How the outputs of each network in a folder differ here."""
     return {
         path.stem: differing(torchac.exact.load(path), *torch.load(path.with_suffix(".pt")))
         for path in sorted(folder.glob("*.exact"))
@@ -88,7 +88,7 @@ def compare(folder: Path) -> dict[str, dict[str, list[int]]]:
 
 
 def read(folder: Path, first: int, end: int) -> dict[str, list[int]]:
-    """How many files are read right here, of how many: fewer by networks of floats."""
+    """How many files are read correctly here, and how many were tried, fewer with floats."""
     z_hat, y, streams = torch.load(folder / "files.pt")
     names = [path.stem for path in sorted(folder.glob("*.exact"))]
     networks: dict[str, dict[str, Any]] = {
@@ -104,13 +104,13 @@ def read(folder: Path, first: int, end: int) -> dict[str, list[int]]:
 
 
 def memory(path: Path) -> float:
-    """The MiB of this process, at most, while a network with its weights computes: Linux only."""
+    """The peak MiB of this process, while a network with its weights computes, on Linux only."""
     network = torchac.exact.load(path) if path.suffix == ".exact" else load_module(path)
     x = torch.load(path.parent / "input.pt")
     torch.set_num_threads(1)
     with torch.no_grad():
         network(x[..., :2, :2])
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # what loading took, and no longer has
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # frees memory that was only used for loading
         Path("/proc/self/clear_refs").write_text("5")
         network(x)
     status = Path("/proc/self/status").read_text()
@@ -123,7 +123,7 @@ def load_module(path: Path) -> Any:
 
 
 def main() -> None:
-    """Does the job that the command line names, and prints what it returns."""
+    """Runs the job that the command line names, and prints its result."""
     job, folder, *numbers = sys.argv[1:]
     result: Any
     if job == "compare":

@@ -23,7 +23,7 @@ SCALE = 1e7
 
 
 def best(function: Callable[[], object], rounds: int = 3) -> float:
-    """The shortest of some times, in seconds."""
+    """The shortest of several times, in seconds."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -33,7 +33,7 @@ def best(function: Callable[[], object], rounds: int = 3) -> float:
 
 
 def written(model: torchac.Normal, values: torch.Tensor, count: int, threads: int) -> bytes:
-    """A file of so many segments, all of the same values."""
+    """A file of this many segments, all with the same values."""
     file = io.BytesIO()
     with torchac.Writer(file) as writer:
         for _ in range(count):
@@ -49,7 +49,7 @@ def read(model: torchac.Normal, data: bytes, threads: int) -> None:
 
 
 def unsynced(path: Path, model: torchac.Normal, values: torch.Tensor) -> None:
-    """Writes a file as `Writer` does, except that nothing waits for the disk."""
+    """Writes a file as `Writer` does, except that it does not wait for the disk."""
     temporary = path.with_name("unsynced")
     temporary.write_bytes(written(model, values, 1, 1))
     temporary.replace(path)
@@ -62,7 +62,7 @@ def synced(path: Path, model: torchac.Normal, values: torch.Tensor) -> None:
 
 
 def print_cost_of_disk(folder: Path) -> None:
-    """How much longer files take to be written that outlast a power cut."""
+    """How much longer it takes to write files that survive a power cut."""
     path = folder / "file"
     for count in (1_000, 100_000, 10_000_000):
         model, values = torchac.Normal(0.0, SCALE), (SCALE * torch.randn(count)).round()
@@ -76,7 +76,7 @@ def print_cost_of_disk(folder: Path) -> None:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=Path(), help="on the disk to be measured")
+    parser.add_argument("--folder", type=Path, default=Path(), help="on the disk to measure")
     folder = parser.parse_args().folder
     torch.set_num_threads(1)
     small = torchac.Normal(torch.zeros(64), 2.0)

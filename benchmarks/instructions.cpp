@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
@@ -64,15 +64,14 @@ bool run(std::uint32_t symbols, std::size_t count, int times) {
   constexpr std::ptrdiff_t kValue = sizeof(Value);
   const bool is_float = sizeof(Value) == sizeof(float);
   const StridedWalk walk(std::as_bytes(std::span(rows)).data(), {{size, kValue * (symbols + 1)}});
-  const CdfJob job{{is_float ? RowType::kFloat32 : RowType::kInt16, is_float, symbols, kValue},
-                   Rows(walk),
-                   size};
+  const CdfLayout layout{is_float ? DType::kFloat32 : DType::kInt16, is_float, symbols, kValue};
+  const Job job{CdfRows{layout, Rows(walk), Check::kNone}, size};
   ThreadTeam alone(1);
 
   EncodedStream stream;
   const StridedWalk read(std::as_bytes(std::span(values)).data(), {{size, sizeof(std::int16_t)}});
-  const EncodeJob encode_job{job, {IntegerType::kInt16, read}, &stream};
-  if (!encode({&encode_job, 1}, Check::kTouched, alone).ok()) return false;
+  const EncodeJob encode_job{job, {DType::kInt16, read}, &stream};
+  if (!encode({&encode_job, 1}, alone).ok()) return false;
   std::vector<std::uint8_t> bytes(stream.size());
   stream.finish(bytes);
 
@@ -80,7 +79,7 @@ bool run(std::uint32_t symbols, std::size_t count, int times) {
     std::vector<std::int16_t> decoded(count);
     Decoder decoder(bytes);
     const DecodeJob decode_job{job, decoded.data(), &decoder};
-    if (!decode({&decode_job, 1}, Check::kTouched, alone).ok() || decoded != values) return false;
+    if (!decode({&decode_job, 1}, alone).ok() || decoded != values) return false;
   }
   return true;
 }

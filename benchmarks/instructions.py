@@ -1,9 +1,9 @@
-"""Prints how many instructions it takes on aarch64 to decode a symbol that has a row of its own.
+"""Prints how many instructions aarch64 takes to decode a symbol that has its own row.
 
     python benchmarks/instructions.py [CHECKOUT]
 
-They are those of the core in this checkout, or in another one, and are counted by QEMU: where
-there is no such processor, that is what can be said of speed there. Needs
+QEMU counts the instructions of the core in this checkout, or in another one. Without such a
+processor, this is the best estimate of speed. Needs
 `apt install g++-aarch64-linux-gnu qemu-user`, CMake and Ninja.
 """
 
@@ -22,7 +22,7 @@ SYMBOLS = (2, 12, 32, 40, 48, 256, 300)
 
 
 def build(checkout: Path, folder: Path) -> Path:
-    """Builds the core as a wheel has it, and a program that decodes with it."""
+    """Builds the core as for a wheel, and a program that decodes with it."""
     options = ["CMAKE_SYSTEM_NAME=Linux", "CMAKE_SYSTEM_PROCESSOR=aarch64"]
     options += [f"CMAKE_CXX_COMPILER={COMPILER}", "TORCHAC_BUILD_MODULE=OFF"]
     defines = [f"-D{option}" for option in options]
@@ -36,9 +36,9 @@ def build(checkout: Path, folder: Path) -> Path:
 
 
 def count(program: Path, kind: str, symbols: int, times: int) -> int:
-    """Returns how many instructions a run takes, which decodes so often."""
-    # One instruction in each block of translated code, and a line for each block that is run. The
-    # two names are those of older and newer versions.
+    """Returns how many instructions a run takes that decodes this many times."""
+    # One instruction in each block of translated code, and a line for each block that is run. Older
+    # and newer versions of QEMU have different names for this.
     one = {"QEMU_SINGLESTEP": "1", "QEMU_ONE_INSN_PER_TB": "1"}
     log = ["-d", "exec,nochain", "-D", "/dev/stdout"]
     words = [str(word) for word in (kind, symbols, COUNT, times)]

@@ -20,7 +20,7 @@ ACCELERATED = "torchac, CompressAI accelerated"
 
 
 def conditional(label: str, values: Any) -> Iterator[Entry]:
-    """Values around means, which it takes out; scales become those of its table, if it has none."""
+    """Values around means, which it subtracts; without tables, scales are rounded to its own."""
     if not installed():
         return
     load()

@@ -18,14 +18,14 @@ ROWS_THEN_CODE = "torchac, rows, then code"
 OLD_ROWS = f"{OLD}, rows, then code"
 
 CHUNK = 1 << 10  # rows that are made at a time
-FEW = 1 << 14  # values that rows are made for, which takes many times as long
+FEW = 1 << 14  # values coded by rows, which takes many times as long
 SCALES = (0.11, 256.0)  # the least and the largest of Normals, as in hyperpriors
 RANGE = (-4000, 4000)  # of constriction's Gaussian
 
 
 @dataclass(frozen=True)
 class ModelWork(Work):
-    """Integers to code by a model, which has no alphabet."""
+    """Integers to code with a model, which has no alphabet."""
 
     alphabet: int = 0
     components: int = 1  # Normals, or more than one in a mixture
@@ -42,7 +42,7 @@ MODELS = (NORMAL, NORMAL_BATCH, MIXTURE, PIXELS, SCALES_INDEX)
 
 
 class Values:
-    """The parameters and values of a work: the same in every process, because the seed is."""
+    """The parameters and values of a work, the same in every process, as the seed is the same."""
 
     def __init__(self, work: ModelWork, count: int) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -53,7 +53,7 @@ class Values:
             self.scale = 4 * noise.exp()
             center = 255 * torch.rand(count, 1, generator=generator)
             self.loc = center + self.scale * torch.randn(shape, generator=generator)
-        else:  # about as latents of learned image codecs
+        else:  # similar to latents of learned image codecs
             self.scale = (0.8 * noise - 0.3).exp().clamp(*SCALES)
             self.loc = 3 * torch.randn(shape, generator=generator)
         self.weights = torch.randn(shape, generator=generator).exp()
@@ -86,7 +86,7 @@ class Values:
             self.entropy -= self.cdf(edges, elements).diff().log2().sum().item() / 8
 
     def cdf(self, edges: Tensor, elements: slice | Tensor) -> Tensor:
-        """The CDF of some elements at edges, as one makes it in torch."""
+        """The CDF of some elements at edges, as one computes it in torch."""
         weights = self.weights[elements] / self.weights[elements].sum(1, keepdim=True)
         result = torch.zeros(())
         for weight, loc, scale in zip(
@@ -103,7 +103,7 @@ class Values:
 
 
 def torchac_entries(values: Values) -> Iterator[Entry]:
-    """Models, and rows as one made them before there were models."""
+    """Models, and rows made by hand, as before there were models."""
     import torchac
 
     work, symbols = values.work, values.shaped(values.symbols)
@@ -136,7 +136,7 @@ def torchac_entries(values: Values) -> Iterator[Entry]:
 
 
 def range_of(values: Values) -> tuple[int, Tensor]:
-    """The least value, and the edges of all from that to the largest."""
+    """The least value, and the edges of all values from that to the largest."""
     low, high = int(values.symbols.min()), int(values.symbols.max())
     return low, torch.arange(low, high + 2) - 0.5
 
@@ -169,14 +169,14 @@ def rows_then_code(values: Values) -> Entry:
 
 
 def of_some(entry: Entry, count: int, values: Values) -> Entry:
-    """What codes only so many of the values."""
+    """A way that codes only this many of the values."""
     if count < values.count:
         entry.share, entry.stream = count / values.count, None
     return entry
 
 
 def old_entries(values: Values) -> Iterator[Entry]:
-    """Rows made by hand, all of a call at once, as programs with 0.9.3 have them."""
+    """Rows made by hand, all rows of a call at once, as programs with 0.9.3 do."""
     import torchac
 
     if values.work != NORMAL:
@@ -198,7 +198,7 @@ def old_entries(values: Values) -> Iterator[Entry]:
 
 
 def constriction_entries(values: Values) -> Iterator[Entry]:
-    """Its own Gaussian; beside mixtures, as many values of single Gaussians."""
+    """Its own Gaussian; instead of mixtures, the same number of values of single Gaussians."""
     from constriction import stream
 
     label, work = GAUSSIAN, values.work
@@ -226,7 +226,7 @@ def constriction_entries(values: Values) -> Iterator[Entry]:
 
 
 def compressai_entries(values: Values) -> Iterator[Entry]:
-    """Its own coder, of lists."""
+    """Its own coder, with lists."""
     if values.work in (NORMAL, SCALES_INDEX):
         yield from conditional(COMPRESSAI, values)
 

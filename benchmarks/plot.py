@@ -1,4 +1,4 @@
-"""The plots: the time of a whole job, as in the README; all works, symbols a second."""
+"""Draws the time of a whole job, as in the README, and the symbols a second of all works."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PANELS = {"Encoding": ("encode",), "Decoding": ("decode", "read")}
 
 
 def draw(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
-    """Draws the best speed of each line of the tables, a group of bars for each work."""
+    """Draws the best speed of each line of the tables, as a group of bars for each work."""
     results = [result for result in results if not result.work.single]
     rows = sum(len(result.lines) + 1.4 for result in results)
     size = (13, 1.6 + ROW * rows)
@@ -65,7 +65,7 @@ def draw(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
 
 
 def draw_job(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
-    """Draws how long it takes from parameters to bytes and back, with each way of doing that."""
+    """Draws how long each way takes from parameters to bytes and back."""
     [result] = [result for result in results if result.work == NORMAL]
     lines = [line for label in JOB for line in result.lines if line.label == label]
     figure, panel = pyplot.subplots(figsize=(9, 1.5 + 0.4 * len(lines)), layout="constrained")
@@ -97,7 +97,7 @@ def _footer(facts: dict[str, Any]) -> str:
 
 
 def _package(label: str) -> str:
-    """The package that a label is of."""
+    """The package of a label."""
     return max((name for name in COLORS if label.startswith(name)), key=len)
 
 
@@ -130,7 +130,7 @@ def _bars(panel: Axes, results: Sequence[Result], operations: Sequence[str]) -> 
 
 
 def _bar(panel: Axes, y: float, speed: float, label: str) -> None:
-    """The bars of a package's variants are paler than its first."""
+    """Draws a bar; the variants of a package are paler than its first one."""
     package = _package(label)
     panel.barh(y, speed, height=0.78, color=COLORS[package], alpha=1 if label == package else 0.6)
     panel.annotate(

@@ -1,11 +1,11 @@
 """Prints what a value costs beyond the entropy of its rounded distribution.
 
     python benchmarks/rate.py
-    python benchmarks/rate.py --mixtures  # of distant or very unequal components: the table of docs
+    python benchmarks/rate.py --mixtures  # of distant or very unequal components, for models.md
 
-Nothing is sampled: these are sums over all integers that matter. What constriction's quantized
-distributions cost follows from what they are: each integer of a range has one part of 2^24, and
-the CDF divides the others. Rows of 16-bit integers do the same with 2^16.
+Nothing is sampled: the costs are sums over all integers that matter. Those of constriction's
+quantized distributions follow from their definition: each integer of a range has one part of 2^24,
+and the CDF divides the others. Rows of 16-bit integers do the same with 2^16.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import torchac
 KINDS = {"Normal": torchac.Normal, "Laplace": torchac.Laplace, "Logistic": torchac.Logistic}
 LOCS = (0.0, 0.21, 0.5, -0.37)  # a rate is the mean over these
 SCALES = (0.05, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 60_000)
-NARROW, WIDE = 4000, 1 << 20  # ranges end at these, with both signs
-MISSED = 1e-9  # what a range may leave out: more would be values that cannot be coded
+NARROW, WIDE = 4000, 1 << 20  # ranges go from minus these to plus these
+MISSED = 1e-9  # the probability that a range may leave out, of values that cannot be coded
 
 
 # Weights, means and scales of normal distributions.
@@ -50,13 +50,13 @@ MIXTURES: Mixtures = {
 
 
 class Rate(NamedTuple):
-    """Bits a value: the entropy, and what is above it; NaN where a range is too narrow."""
+    """Bits a value: the entropy, and the excess over it; NaN if a range is too narrow."""
 
     entropy: float
     torchac: float
     constriction: float
     constriction_wide: float
-    rows: float  # of 16 bits, narrow
+    rows: float  # of 16 bits, with the narrow range
 
 
 def allowed(entropy: float) -> float:
@@ -65,7 +65,7 @@ def allowed(entropy: float) -> float:
 
 
 def rate(kind: str, scale: float) -> Rate:
-    """Returns what a value costs on average."""
+    """Returns the average cost of a value."""
     each = [_rate_at(kind, loc, scale) for loc in LOCS]
     return Rate(*(fmean(column) for column in zip(*each, strict=True)))
 
@@ -75,11 +75,11 @@ class MixtureRate(NamedTuple):
 
     entropy: float
     mixture: float
-    component_first: float  # the component that makes it cheapest, and then the value by that
+    component_first: float  # the best component, and then the value with that
 
 
 def mixture_rate(weights: list[float], locs: list[float], scales: list[float]) -> MixtureRate:
-    """Returns what a value of a mixture of normal distributions costs on average."""
+    """Returns the average cost of a value of a mixture of normal distributions."""
     near = [
         torch.arange(round(loc - 9 * scale) - 1, round(loc + 9 * scale) + 2)
         for loc, scale in zip(locs, scales, strict=True)
@@ -112,7 +112,7 @@ def _rate_at(kind: str, loc: float, scale: float) -> Rate:
     reach = math.ceil((8 if kind == "Normal" else 25) * scale) + 3
     values = torch.arange(-reach, reach + 1, dtype=torch.float64)
     parts = _cdf(kind, (_edges(values) - loc) / scale)
-    # Above loc the other tail is exact.
+    # Above loc, use the other tail, which is exact there.
     mirrored = -_cdf(kind, (loc - _edges(values)) / scale)
     probabilities = torch.where(values > loc, mirrored.diff(), parts.diff())
     possible = probabilities > 0
@@ -136,7 +136,7 @@ def _rate_at(kind: str, loc: float, scale: float) -> Rate:
 
 
 def _edges(values: Tensor) -> Tensor:
-    """The ends of intervals around integers that follow one another."""
+    """The ends of intervals around consecutive integers."""
     return torch.cat([values - 0.5, values[-1:] + 0.5])
 
 
@@ -149,7 +149,7 @@ def _cdf(kind: str, z: Tensor) -> Tensor:
 
 
 def main() -> None:
-    """Prints a table for each kind, or that of mixtures."""
+    """Prints a table for each kind, or the table of mixtures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mixtures", action="store_true", help="print the table of mixtures")
     if parser.parse_args().mixtures:

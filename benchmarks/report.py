@@ -1,4 +1,4 @@
-"""What the results say: a table for each work, and the targets."""
+"""Prints the results: a table for each work, and the targets."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FASTEST_CONSTRICTION = (CONSTRICTION, CONSTRICTION_ANS)
 
 
 class Speed(NamedTuple):
-    """How many times as fast as the fastest of some others torchac is to be."""
+    """How many times as fast torchac should be as the fastest of the others."""
 
     work: Work
     label: str
@@ -67,7 +67,7 @@ class Speed(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How many times as long as reading the CDF once, or the softmax, torchac may take."""
+    """How many times as long torchac may take as reading the CDF once, or the softmax."""
 
     work: Work
     label: str
@@ -139,7 +139,7 @@ OPERATIONS = ("encode", "decode")
 
 @dataclass
 class Line:
-    """What one package, used in one way, did with a work."""
+    """The result of one package, used in one way, for a work."""
 
     label: str
     size: int | None  # of the stream, in bytes
@@ -152,7 +152,7 @@ class Line:
 
 @dataclass
 class Result:
-    """What was measured with a work."""
+    """All results for a work."""
 
     work: Work
     count: int  # symbols
@@ -160,14 +160,14 @@ class Result:
     lines: list[Line] = field(default_factory=list)
 
     def best(self, labels: Sequence[str], operation: str) -> float | None:
-        """Returns the shortest time of the fastest of those labels, if one was measured."""
+        """Returns the shortest time of all these labels, if one was measured."""
         times = [line.best(operation) for line in self.lines if line.label in labels]
         return min((time for time in times if time), default=None)
 
 
 @dataclass
 class Target:
-    """What torchac is to reach, and what it did."""
+    """The goal for torchac, and the result."""
 
     text: str
     wanted: str
@@ -219,7 +219,7 @@ def _block(result: Result, line: Line, operation: str, ours: str) -> str:
 
 
 def targets(results: Sequence[Result], memory: dict[str, int]) -> list[Target]:
-    """Returns all targets of those works; what a missing peer leaves open is not measured."""
+    """Returns all targets of those works; without its peer, a target is not measured."""
     by_work = {result.work: result for result in results}
     operations = OPERATIONS if ROWS in by_work else ()
     return [
@@ -260,13 +260,13 @@ def _memory(operation: str, measured: int | None) -> Target:
 
 
 def memory_table(memory: dict[str, int]) -> str:
-    """Returns what coding takes beside what it is given and returns."""
+    """Returns the memory of coding beyond inputs and outputs."""
     lines = [f"{what:44}{size / 1e6:10,.2f} MB" for what, size in memory.items()]
     return "\n".join([f"{ROWS.name}: memory beyond inputs and outputs", *lines])
 
 
 def target_table(all_targets: Sequence[Target]) -> str:
-    """Returns each target beside what was measured."""
+    """Returns each target with its measured value."""
     verdict = {None: "not measured", True: "met", False: "NOT MET"}
     lines = [f"{'Targets: ratios of speeds, or as they say':84}{'wanted':>9}{'measured':>10}"]
     for target in all_targets:

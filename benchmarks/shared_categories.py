@@ -1,6 +1,6 @@
-"""Prints what a value costs that shares its categories with all others, and the same by hand.
+"""Prints the cost of a value that shares its categories with all others, and the cost by hand.
 
-By hand: two models of at most 257 categories, one of groups of 256, and one for each group.
+By hand means two models of at most 257 categories: one of groups of 256, and one for each group.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROUNDS = 5
 
 
 def nanoseconds(run: Callable[[], object]) -> float:
-    """A value's, of this thread alone, so that other work on the machine counts for little."""
+    """The time of a value on this thread alone, so that other work on the machine counts little."""
     times = []
     for _ in range(ROUNDS):
         start = time.thread_time()
@@ -27,7 +27,7 @@ def nanoseconds(run: Callable[[], object]) -> float:
 
 
 def by_hand(probs: torch.Tensor, values: torch.Tensor) -> tuple[float, float]:
-    """Encoding and decoding."""
+    """The times of encoding and decoding by hand."""
     rows = probs.view(-1, 256)
     groups, places = torchac.Categorical(probs=rows.sum(1)), torchac.Categorical(probs=rows)
 

@@ -1,4 +1,4 @@
-"""Prints what was measured on each kind of processor, side by side, as docs/benchmarks.md has it.
+"""Prints the results of each kind of processor side by side, for docs/benchmarks.md.
 
 python benchmarks/side_by_side.py
 """
@@ -27,7 +27,7 @@ def table(files: list[Path]) -> str:
 
 
 def cell(target: dict[str, float]) -> str:
-    """What was measured; bold where that is not what is wanted."""
+    """The measured value, in bold if it misses the goal."""
     text = f"{target['measured']:.2f}"
     return text if target["met"] else f"**{text}**"
 

@@ -1,4 +1,4 @@
-"""A package in a process of its own: the old torchac and the new one have the same import name."""
+"""A package in its own process, because the old torchac and the new one share an import name."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
 from latents import COMPRESSAI, load
 from models import MODEL_ENTRIES, ModelWork, Values
 
-# What makes the inputs of a kind of work, and how each package does it.
+# For each kind of work: what makes its inputs, and how each package does it.
 WAYS: dict[type[Work], tuple[Callable[..., Any], Mapping[str, Callable[..., Iterator[Entry]]]]] = {
     Work: (Inputs, ENTRIES),
     ModelWork: (Values, MODEL_ENTRIES),
     CategoryWork: (Logits, CATEGORY_ENTRIES),
 }
-# Seconds that calls are repeated for: so long that waking up from the others' turns does not count.
+# Seconds for repeated calls: enough that waking up after the turns of others does not count.
 ENOUGH = 0.02
 
 
@@ -46,11 +46,11 @@ class Worker:
         self.version: str = self.call("version")
 
     def start(self, method: str, *arguments: Any) -> None:
-        """Has a method of Bench called in the process."""
+        """Calls a method of Bench in the process."""
         self._pipe.send((method, arguments))
 
     def wait(self) -> Any:
-        """Returns what the method returned."""
+        """Returns the result of the method."""
         try:
             result, error = self._pipe.recv()
         except EOFError:
@@ -71,13 +71,13 @@ class Worker:
 
 
 def module_of(package: str) -> str:
-    """What is imported."""
+    """The imported package."""
     return package.split()[0].replace("-", "_").lower()
 
 
 def serve(pipe: Connection, package: str, folder: Path | None) -> None:
-    """Does what the parent asks for, until it is killed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where builds report
+    """Serves the parent until it is killed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where builds print
     if folder:
         sys.path.insert(0, str(folder))
     torch.set_num_threads(1)
@@ -92,7 +92,7 @@ def serve(pipe: Connection, package: str, folder: Path | None) -> None:
 
 @dataclass
 class Prepared:
-    """What a package is ready to do."""
+    """The work that a package is ready to do."""
 
     count: int  # symbols
     entropy: float  # of the symbols, in bytes
@@ -101,7 +101,7 @@ class Prepared:
 
 
 class Bench:
-    """What the process can be asked for."""
+    """The methods that the parent can call."""
 
     def __init__(self, package: str) -> None:
         self._package = package
@@ -115,7 +115,7 @@ class Bench:
         return importlib.metadata.version(self._package.split()[0])
 
     def prepare(self, work: Work, count: int) -> Prepared:
-        """Makes the inputs and tries out every way of the package to do the work."""
+        """Makes the inputs and tests every way of the package to do the work."""
         self._entries.clear()
         make, ways = WAYS[type(work)]
         inputs = make(work, count)
@@ -129,7 +129,7 @@ class Bench:
         )
 
     def seconds(self, label: str, operation: str) -> float:
-        """Times one call, on average of as many as take long enough, as if of all symbols."""
+        """Times one call, averaged over enough calls, and scaled to all symbols."""
         entry = self._entries[label]
         function = entry.operations[operation]
         calls, elapsed = 0, 0.0
@@ -142,11 +142,11 @@ class Bench:
         return elapsed / calls / entry.share
 
     def memory(self, count: int, stream: bytes | None) -> tuple[int, bytes]:
-        """Measures what encoding, or decoding a stream, takes beyond what it returns."""
+        """Measures the memory that encoding or decoding takes beyond its result."""
         inputs = Inputs(ROWS, count)
         encode, decode = row_functions(inputs)
         cdf, symbols = inputs.cdf, inputs.symbols
-        decode(cdf[:1], encode(cdf[:1], symbols[:1]))  # loads what is loaded at the first call
+        decode(cdf[:1], encode(cdf[:1], symbols[:1]))  # loads everything that the first call loads
         if stream is None:
             peak, stream = peak_above(lambda: encode(cdf, symbols))
             return peak - len(stream), stream
@@ -155,13 +155,13 @@ class Bench:
 
 
 def peak_above(function: Callable[[], Any]) -> tuple[int, Any]:
-    """Returns by how many bytes a call lifts the process's resident memory at most.
+    """Returns how far a call raises the resident memory of the process, in bytes.
 
     Memory that was freed but kept for later calls would not be counted, so it is given back first.
     """
-    with contextlib.suppress(AttributeError):  # no glibc, no such habit
+    with contextlib.suppress(AttributeError):  # only glibc has this function
         ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is resident now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the present
     before = resident("VmRSS")
     result = function()
     return resident("VmHWM") - before, result

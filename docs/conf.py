@@ -8,7 +8,7 @@ import torchac
 
 project = "torchac"
 author = "The torchac developers"
-copyright = author  # noqa: A001, Sphinx wants that name
+copyright = author  # noqa: A001, Sphinx requires that name
 release = version = torchac.__version__
 
 extensions = [
@@ -19,15 +19,15 @@ extensions = [
 ]
 myst_heading_anchors = 3  # the same ones as on GitHub
 
-# What is in single backticks in docstrings is code, and a link where it names something.
+# Text in single backticks in docstrings is code, and a link if it names an object.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_type_aliases = {name: name for name in ("Array", "ArrayT", "NDArray", "Stream", "Symbols")}
 python_use_unqualified_type_names = True
 napoleon_use_rtype = False
 
-# The few names that are linked to are kept here, so that building needs no network. Each is found
-# in the project's own objects.inv, under the same address.
+# The few names that docstrings link to are kept here, so that building needs no network. Each is in
+# the project's own objects.inv, with the same address.
 intersphinx_mapping = {
     "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.txt"),
     "python": ("https://docs.python.org/3.14/", "inventories/python.txt"),
@@ -60,5 +60,5 @@ def name_aliases(
 
 
 def setup(app: Sphinx) -> None:
-    """Connects what Sphinx calls."""
+    """Connects the function that Sphinx calls."""
     app.connect("autodoc-process-signature", name_aliases)

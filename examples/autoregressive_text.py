@@ -1,10 +1,10 @@
-"""Codes texts byte by byte, in lockstep, with a model that learns from the bytes before only.
+"""Codes texts byte by byte, in lockstep, with a model that learns only from earlier bytes.
 
-The model counts which bytes followed the last 0 to 9 bytes wherever these occurred before. A small
-network sees how much each of these counts is founded on, and says how far to trust it. The model is
-trained on the documentation of Python's standard library, all but the module whose documentation is
-coded then. At each step it predicts the next byte of every text, and learns from all of them. The
-decoder runs it on what it has decoded so far, and marks tell it if its model is another one.
+The model counts which bytes followed earlier occurrences of the last 0 to 9 bytes. A small network
+sees how many observations each count rests on, and decides how far to trust it. The model is
+trained on the documentation of Python's standard library, except the module whose documentation is
+then coded. At each step it predicts the next byte of every text, and learns from all of them. The
+decoder runs it on the bytes that it has decoded so far, and marks detect a model that differs.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ import torchac
 Counts = dict[int, int]  # how often each byte occurred
 
 ORDERS = (0, 1, 2, 3, 4, 6, 9)  # how many of the last bytes make a context
-ANY: Counts = dict.fromkeys(range(256), 1)  # what is known where nothing is
-MARKED = 256  # steps, behind which there is a mark
+ANY: Counts = dict.fromkeys(range(256), 1)  # used for a context that has not occurred
+MARKED = 256  # steps between two marks
 
 
 class Model:
-    """Predicts the next byte from several contexts, short ones and long ones.
+    """Predicts the next byte from several contexts, short and long.
 
     Attributes:
-        counts: What followed each context.
-        mixer: From the features of counts to the logarithms of their weights.
+        counts: How often each byte followed each context.
+        mixer: Maps the features of counts to the logarithms of their weights.
     """
 
     def __init__(self) -> None:
@@ -51,25 +51,25 @@ class Model:
         self.mixer = nn.Sequential(nn.Linear(3 * size, 32), nn.ReLU(), nn.Linear(32, size))
 
     def known(self, text: bytes) -> list[Counts]:
-        """Returns what to mix behind a text: any byte, and what followed its contexts before."""
+        """Returns the counts to mix after a text: uniform ones, and those of its contexts."""
         return [ANY] + [self.counts.get(context, ANY) for context in contexts(text)]
 
     def learn(self, text: bytes, byte: int) -> None:
-        """Takes in the byte that came behind a text."""
+        """Counts the byte that followed a text."""
         for context in reversed(contexts(text)):
             counts = self.counts[context]
             counts[byte] = counts.get(byte, 0) + 1
-            if counts[byte] > 1:  # shorter contexts only count what was new to longer ones
+            if counts[byte] > 1:  # shorter contexts only count bytes that are new to longer ones
                 break
 
     @torch.no_grad()
     def predict(self, texts: list[bytes]) -> Tensor:
         """Returns the probabilities of the next byte of each text.
 
-        Encoder and decoder both take this one step at a time, with the same texts. An encoder could
-        predict all bytes of a text in one batch, which is faster with most models. But matrix
-        products may be rounded differently then, and only probabilities equal bit for bit decode
-        what they encoded.
+        Encoder and decoder both call this step by step, with the same texts. With most models, it
+        would be faster if the encoder predicted all bytes of a text in one batch. But then matrix
+        products may be rounded differently, and decoding needs the same probabilities, bit for
+        bit.
         """
         known = [self.known(text) for text in texts]
         weights = self.mixer(torch.tensor([features(counts) for counts in known])).softmax(-1)
@@ -82,7 +82,7 @@ class Model:
         return torch.tensor(pmfs)
 
     def train(self, text: bytes, steps: int) -> None:
-        """Counts in all of the text, and learns from its end how to weight counts."""
+        """Counts bytes in the whole text, and learns from its end how to weight counts."""
         split = len(text) * 14 // 15
         inputs, chances = [], []
         for position, byte in enumerate(tqdm(text, "count", unit="B", leave=False)):
@@ -95,7 +95,7 @@ class Model:
         self.fit(torch.tensor(inputs), torch.tensor(chances), steps)
 
     def fit(self, inputs: Tensor, chances: Tensor, steps: int) -> None:
-        """Minimizes the bits of bytes, from the chances that each of the counts gave to them."""
+        """Minimizes the bits of bytes, given the probabilities from each of the counts."""
         optimizer = torch.optim.Adam(self.mixer.parameters())
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, steps)
         for _ in tqdm(range(steps), "weight", leave=False):
@@ -109,7 +109,7 @@ class Model:
 
 
 def features(known: list[Counts]) -> list[float]:
-    """Returns what counts are founded on: all occurrences, different bytes, the most frequent."""
+    """Returns features of counts: all occurrences, different bytes, the most frequent byte's."""
     return [
         log1p(number)
         for counts in known
@@ -118,13 +118,13 @@ def features(known: list[Counts]) -> list[float]:
 
 
 def contexts(text: bytes) -> list[bytes]:
-    """Returns the contexts of the byte behind a text, from the shortest to the longest."""
+    """Returns the contexts of the byte after a text, from the shortest to the longest."""
     last = text[-max(ORDERS) :].rjust(max(ORDERS), b"\0")
     return [last[len(last) - order :] for order in ORDERS]
 
 
 def run(model: Model, lengths: Tensor, code: Callable[..., Tensor], mark: Any) -> list[bytes]:
-    """Goes through all steps, as encoder and decoder do; `code` gives the bytes of each."""
+    """Goes through all steps, for encoder and decoder; `code` returns the bytes of each step."""
     texts = [b""] * len(lengths)
     for step in tqdm(range(int(lengths.max())), "step", leave=False):
         active = step < lengths
@@ -140,7 +140,7 @@ def run(model: Model, lengths: Tensor, code: Callable[..., Tensor], mark: Any) -
 
 
 def encode(model: Model, texts: list[bytes]) -> tuple[list[bytes], float]:
-    """Returns a stream for each text, and the bits that the probabilities make them take."""
+    """Returns a stream for each text, and the ideal number of bits, by the probabilities."""
     encoder = torchac.BatchEncoder(len(texts))
     values = nn.utils.rnn.pad_sequence([torch.tensor(list(text)) for text in texts], True)
     bits = 0.0
@@ -176,7 +176,7 @@ def documentation(path: Path) -> list[str]:
 
 
 def load(module: str, count: int) -> tuple[bytes, list[bytes]]:
-    """Returns the documentation of all other modules, and of this one in so many texts."""
+    """Returns the documentation of all other modules, and that of this one in `count` texts."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = {path.stem: path for path in sorted(library.glob("*.py"))}
     if module not in paths or not (coded := documentation(paths[module])):
@@ -192,19 +192,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--module", default="statistics", help="whose documentation to code")
     parser.add_argument("--texts", type=int, default=8, help="how many texts to make of it")
-    parser.add_argument("--limit", type=int, help="code only so many bytes of each")
-    parser.add_argument("--training-limit", type=int, help="train on only so many bytes")
+    parser.add_argument("--limit", type=int, help="code at most this many bytes of each")
+    parser.add_argument("--training-limit", type=int, help="train on at most this many bytes")
     parser.add_argument("--steps", type=int, default=1000, help="training steps of the network")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
-    torch.set_num_threads(1)  # threads would only wait for each other in a network so small
+    torch.set_num_threads(1)  # in such a small network, threads would only wait for each other
     training, texts = load(arguments.module, arguments.texts)
     training, texts = training[: arguments.training_limit], [t[: arguments.limit] for t in texts]
 
     model = Model()
     model.train(training, arguments.steps)
-    receiver, other = copy.deepcopy(model), copy.deepcopy(model)  # for coding changes the model
+    receiver, other = copy.deepcopy(model), copy.deepcopy(model)  # because coding changes the model
     lengths = [len(text) for text in texts]
     start = time.perf_counter()
     streams, bits = encode(model, texts)
@@ -226,7 +226,7 @@ def main() -> None:
     row("bz2", len(bz2.compress(together)))
     row("lzma", len(lzma.compress(together)))
     known = len(lzma.compress(training))
-    row("lzma behind the training text", len(lzma.compress(training + together)) - known)
+    row("lzma after the training text", len(lzma.compress(training + together)) - known)
     row("torchac with the model", size)
     print(
         f"\nideal {bits:,.0f} bits, coded {8 * size:,} bits, which decode to the same texts: "

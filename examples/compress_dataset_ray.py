@@ -1,11 +1,11 @@
 """Compresses a folder of images with Ray Data and torchac, on this machine or on a cluster.
 
-A first pass reads the images and writes Parquet, with a file of torchac in each row. A second pass
-reads Parquet, decodes it, and compares with the images. Any machine may decode what another one
-coded, as the distributions are the same on all of them.
+A first pass reads the images and writes Parquet, with a torchac file in each row. A second pass
+reads Parquet, decodes it, and compares the result with the images. Any machine can decode the files
+of another one, because the distributions are the same on all machines.
 
-An image is coded as the differences between its values and those in the channel before, above and
-on the left. For each block of 16 x 16 differences, their size selects one of 24 Laplace
+An image is coded as the differences between its values and those in the previous channel, above,
+and to the left. For each block of 16 x 16 differences, their size selects one of 24 Laplace
 distributions.
 """
 
@@ -64,7 +64,7 @@ def sums(values: Tensor) -> Tensor:
 
 
 def choose(values: Tensor) -> Tensor:
-    """Returns which scale suits each block of each channel."""
+    """Returns the number of the best scale for each block of each channel."""
     sizes = avg_pool2d(values.abs().float(), BLOCK, ceil_mode=True)
     return torch.bucketize(sizes, SCALES[:-1] * 2 ** (1 / 6)).byte()
 
@@ -95,12 +95,12 @@ def from_file(file: bytes) -> Tensor:
 
 
 def encode(batch: Batch) -> Batch:
-    """Makes the columns that are stored from the names and contents of files."""
+    """Makes the stored columns from the names and contents of files."""
     return {"path": batch["path"], "tac": [to_file(load(file)) for file in batch["bytes"]]}
 
 
 def decode(batch: Batch) -> Batch:
-    """Returns whether each image is the same again, and its bytes: raw, in its file, coded."""
+    """Returns whether each image is unchanged, and its bytes: raw, in its file, coded."""
     originals = [load(path) for path in batch["path"]]
     pairs = zip(batch["tac"], originals, strict=True)
     return {
@@ -120,7 +120,7 @@ def compress(images: Path, output: Path, batch_size: int) -> None:
 
 
 def verify(output: Path, batch_size: int) -> dict[str, int]:
-    """Returns the number of images, of those that are the same again, and their bytes."""
+    """Returns the number of images, the number of unchanged ones, and their bytes."""
     stored = ray.data.read_parquet(str(output))
     rows = stored.map_batches(decode, batch_size=batch_size).take_all()
     return {"count": len(rows)} | {name: int(sum(row[name] for row in rows)) for name in rows[0]}
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--input", type=Path, help="default: parts of photographs of scikit-learn")
     parser.add_argument("--output", type=Path, help="default: a folder that is deleted afterwards")
     parser.add_argument("--address", help="of a Ray cluster whose machines share these folders")
-    parser.add_argument("--processes", type=int, default=2, help="so many work on this machine")
+    parser.add_argument("--processes", type=int, default=2, help="how many work on this machine")
     parser.add_argument("--batch-size", type=int, default=8, help="images in a batch")
     options = parser.parse_args()
     if options.output and options.output.exists():

@@ -1,9 +1,9 @@
-"""Codes a photograph pixel by pixel, and decodes it in processes that compute otherwise.
+"""Codes a photograph pixel by pixel, and decodes it in processes that compute differently.
 
-A small network sees the pixels above and to the left of a pixel, and says how it is distributed. It
+A small network predicts the distribution of a pixel from the pixels above it and to its left. It
 is trained on one half of a photograph. The other half is cut into tiles, which are encoded twice:
-with the network as it is, and with the exact network that torchac makes of it. Then other processes
-decode them in other batches, on other numbers of threads, with other instructions of the processor.
+with the network as it is, and with the exact network that torchac makes from it. Then other
+processes decode them in other batches, on other numbers of threads, and with other instructions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BYTE = torchac.Categorical(probs=torch.ones(256))
 
 
 class Before(nn.Conv2d):
-    """A convolution of what comes before a pixel: three rows above, three pixels on its left."""
+    """A convolution of the pixels before a pixel: three rows above it, three pixels to its left."""
 
     mask: Tensor
 
@@ -50,13 +50,13 @@ class Before(nn.Conv2d):
         self.mask[3, 3:] = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns what there is for each pixel that has all of this around it."""
+        """Returns the outputs for each pixel that has all these neighbours."""
         self.weight.data = self.weight.data * self.mask
         return super().forward(x)
 
 
 class Network(nn.Module):
-    """From pixels to the mean and the scale of the next one."""
+    """Maps pixels to the mean and the scale of the next one."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -69,20 +69,20 @@ class Network(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Returns N x 2 x H x W, for N x 1 x (H + 3) x (W + 6)."""
+        """Returns N x 2 x H x W outputs for N x 1 x (H + 3) x (W + 6) inputs."""
         change, scale = self.layers(x).chunk(2, 1)
         left = x[:, :, 3:, 2:-4]
         return torch.cat((left + change, nn.functional.softplus(scale)), 1)
 
 
 def model(parameters: Tensor) -> torchac.Logistic:
-    """Returns the distributions of grey levels: after the network, one operation at a time."""
+    """Returns the distributions of grey levels, by single operations after the network."""
     mean, scale = parameters.unbind(1)
     return torchac.Logistic(mean * UNIT + 128, (scale * UNIT).clamp(min=0.1), low=0, high=255)
 
 
 def surrounded(pixels: Tensor) -> Tensor:
-    """Returns what the network sees of N x H x W pixels, with grey around them."""
+    """Returns the inputs of the network for N x H x W pixels, with grey around them."""
     return pad((pixels[:, None].float() - 128) / UNIT, (3, 3, 3, 0))
 
 
@@ -117,8 +117,8 @@ def train(network: Network, image: Tensor, steps: int) -> None:
 def encode(network: nn.Module, pixels: Tensor, at_once: bool) -> list[bytes]:
     """Returns a stream for each picture.
 
-    An exact network may see whole pictures `at_once`. Another one has to be given the same parts in
-    the same batches as by the decoder.
+    An exact network may see whole pictures `at_once`. Any other network needs the same parts in the
+    same batches as in the decoder.
     """
     seen = surrounded(pixels)
     height, width = pixels.shape[1:]
@@ -134,14 +134,14 @@ def encode(network: nn.Module, pixels: Tensor, at_once: bool) -> list[bytes]:
 
 
 def window(seen: Tensor, place: int, width: int) -> Tensor:
-    """Returns what the network sees of one pixel of each picture."""
+    """Returns the inputs of the network for one pixel of each picture."""
     y, x = divmod(place, width)
     return seen[:, :, y : y + 4, x : x + 7]
 
 
 @torch.no_grad()
 def decode(network: nn.Module, streams: list[bytes], height: int, width: int) -> Tensor:
-    """Returns the pictures; of one that cannot be read, what was decoded until an error."""
+    """Returns the pictures; one that cannot be read has its pixels from before the error."""
     pixels = torch.full((len(streams), height, width), 128)
     decoders = dict(enumerate(map(torchac.Decoder, streams)))
     seen = surrounded(pixels)
@@ -173,7 +173,7 @@ def load(path: Path) -> tuple[list[bytes], list[int]]:
 
 
 def decode_there(folder: Path, batch: int, threads: int) -> None:
-    """What another process does: it has networks and files, and nothing else."""
+    """Runs in another process, which has networks and files, and nothing else."""
     torch.set_num_threads(threads)
     network = Network().eval()
     network.load_state_dict(torch.load(folder / "network.pt", weights_only=True))
@@ -189,7 +189,7 @@ def decode_there(folder: Path, batch: int, threads: int) -> None:
 def run_there(
     folder: Path, batch: int, threads: int, settings: dict[str, str]
 ) -> dict[str, Tensor]:
-    """Starts such a process; returns the pictures of either network."""
+    """Starts such a process, and returns the pictures of both networks."""
     command = [sys.executable, __file__, "--there", str(folder), str(batch), str(threads)]
     subprocess.run(command, env=os.environ | settings, check=True)
     decoded: dict[str, Tensor] = torch.load(folder / "decoded.pt", weights_only=True)
@@ -203,7 +203,7 @@ def cut(image: Tensor, size: int, rows: int) -> Tensor:
 
 
 def save_picture(path: Path, pictures: dict[str, Tensor], rows: int) -> None:
-    """Saves what was encoded beside what was decoded, the tiles in their places."""
+    """Saves the encoded image beside the decoded ones, with the tiles in their places."""
     import matplotlib.pyplot as plt
 
     figure, cells = plt.subplots(1, len(pictures), figsize=(9, 4), layout="compressed")
@@ -216,7 +216,7 @@ def save_picture(path: Path, pictures: dict[str, Tensor], rows: int) -> None:
 
 
 def main() -> None:
-    """Trains the network, encodes, has others decode, and counts what they read."""
+    """Trains the network, encodes, lets other processes decode, and counts what they read."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=500, help="training steps")
     parser.add_argument("--size", type=int, default=40, help="pixels in a row of a tile")
@@ -233,7 +233,7 @@ def main() -> None:
     from sklearn.datasets import load_sample_image
 
     torch.manual_seed(arguments.seed)
-    torch.set_num_threads(1)  # threads would only wait for each other in a network so small
+    torch.set_num_threads(1)  # in such a small network, threads would only wait for each other
     arguments.out.mkdir(exist_ok=True)
     photograph = torch.from_numpy(load_sample_image("china.jpg").copy()).float().mean(2)
     image = nn.functional.avg_pool2d(photograph[None], 2)[0].round()

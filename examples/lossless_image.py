@@ -1,10 +1,10 @@
-"""A small lossless image codec: the plan of L3C, scale by scale, without a neural network.
+"""A small lossless image codec: the design of L3C, scale by scale, without a neural network.
 
 Every 2^n-th pixel is stored raw. Each finer scale adds the three missing pixels of every 2 x 2
-block, channel after channel. What is known around a pixel by then gives its distribution, a
-discretized logistic: one linear prediction is its mean, another predicts the error of the first
-and gives the scale. The encoder fits both by least squares and stores their weights, torchac codes
-the pixels, and the decoder sees nothing but the file.
+block, channel after channel. The pixels known so far around a pixel determine its distribution, a
+discretized logistic: one linear prediction is its mean, and another one, of the error of the first,
+gives the scale. The encoder fits both by least squares and stores their weights, torchac codes
+the pixels, and the decoder sees only the file.
 
     python examples/lossless_image.py [IMAGE] [--out FILE] [--plot [PICTURE]]
 """
@@ -36,17 +36,17 @@ PHASES = ((1, 1), (0, 1), (1, 0))  # row and column of the missing pixels, in co
 ORDER = torch.tensor([[0, 2], [3, 1]])  # the same order as a map of the 2 x 2 block
 REACH = 3  # neighbours lie in a window of 7 x 7 pixels
 
-# Predictions are sums of small multiples of a power of two, which float64 adds without rounding:
-# the decoder gets the same ones, whatever machine it runs on.
+# Predictions are sums of small multiples of a power of two, which float64 adds without rounding. So
+# the decoder gets the same predictions on every machine.
 WEIGHT_STEPS = 4096
-LEAST_ERROR = 0.1  # grey levels: what is expected at least
+LEAST_ERROR = 0.1  # grey levels: the least expected error
 
 SIZES = torchac.Laplace(0.0, 1000.0)
 GREY = torchac.Categorical(probs=torch.ones(256))
 WEIGHTS = torchac.Laplace(0.0, 100.0)
 
 Where = tuple[int | slice, slice, slice]  # the pixels that are coded together
-Fit = Callable[[Tensor], Tensor]  # from those pixels to what is to be stored or predicted
+Fit = Callable[[Tensor], Tensor]  # maps those pixels to what is stored or predicted
 
 
 def logistic(mean: Tensor, error: Tensor) -> torchac.Logistic:
@@ -56,7 +56,7 @@ def logistic(mean: Tensor, error: Tensor) -> torchac.Logistic:
 
 
 class Encoder:
-    """Knows the image: computes what to store, codes the pixels, and writes the file."""
+    """Has the image: computes what to store, codes the pixels, and writes the file."""
 
     def __init__(self, image: Tensor, file: torchac.Writer) -> None:
         self.image, self.file = image.long(), file
@@ -64,7 +64,7 @@ class Encoder:
         file.write(SIZES, torch.tensor(image.shape))
 
     def numbers(self, where: Where, model: torchac.models.Model, fit: Fit) -> Tensor:
-        """Stores what `fit` makes of the pixels."""
+        """Stores the result of `fit` for the pixels."""
         numbers = fit(self.image[where].flatten().double())
         self.file.write(model, numbers)
         return numbers
@@ -78,7 +78,7 @@ class Encoder:
 
 
 class Decoder:
-    """Knows the file only, and takes from it what the encoder has put there."""
+    """Has only the file, and reads from it what the encoder has written."""
 
     def __init__(self, file: torchac.Reader) -> None:
         self.file = file
@@ -111,7 +111,7 @@ def neighbours(channels: int, y: int, x: int) -> tuple[Tensor, Tensor]:
     distance = (shift[:, None] ** 2 + shift**2).flatten()
     order = ORDER[(y + shift)[:, None] % 2, (x + shift) % 2].flatten()
     current = (distance <= REACH**2) & (order < ORDER[y, x])
-    earlier = distance <= 2  # of channels that are known completely, 3 x 3 pixels are enough
+    earlier = distance <= 2  # 3 x 3 pixels of the channels that are completely known are enough
     return torch.stack([earlier] * (channels - 1) + [current]), distance == distance[current].min()
 
 
@@ -132,7 +132,7 @@ def code_phase(
     average = values[:, nearest].mean(1, keepdim=True)
     base = average[-1, 0].double()
     differences = (values - average)[known].double()
-    importance = (1 + differences.abs().mean(0)) ** -1.5  # or the busiest places rule the fit
+    importance = (1 + differences.abs().mean(0)) ** -1.5  # or the busiest places dominate
 
     def predict(target: Fit, features: Tensor) -> Tensor:
         weights = codec.numbers(
@@ -171,13 +171,13 @@ def code_tile(planes: Tensor, errors: Tensor, ys: slice, xs: slice, codec: Codec
 
 
 def cut(size: int) -> list[slice]:
-    """Cuts a side into equal pieces of TILE pixels at most."""
+    """Cuts a side into equal pieces of at most TILE pixels."""
     piece = math.ceil(size / math.ceil(size / TILE))
     return [slice(start, start + piece) for start in range(0, size, piece)]
 
 
 def code_image(shape: torch.Size, codec: Codec, task: str) -> Tensor:
-    """Walks over an image, the same way in both directions, and returns its pixels."""
+    """Walks over an image, in the same way for encoder and decoder, and returns its pixels."""
     planes, errors = torch.zeros(shape), torch.zeros(shape)
     tiles = list(product(cut(shape[1]), cut(shape[2])))
     for ys, xs in tqdm(tiles, task, disable=len(tiles) == 1, leave=False):
@@ -231,7 +231,7 @@ def main() -> None:
     name, picture = load(arguments.image)
     out = arguments.out or Path(f"{name}.tac")
     planes = torch.from_numpy(np.atleast_3d(np.array(picture))).permute(2, 0, 1)
-    image = planes.roll(-1, 0)  # green first: it tells most about the others
+    image = planes.roll(-1, 0)  # green first, as it predicts the others best
 
     start = time.perf_counter()
     with torchac.Writer(out, model_id=MODEL_ID) as file:
@@ -251,7 +251,7 @@ def main() -> None:
     row("raw", image.numel())
     picture.save(png := io.BytesIO(), "PNG", optimize=True)
     row("PNG", png.tell())
-    if max(picture.size) < 1 << 14:  # WebP knows no larger ones
+    if max(picture.size) < 1 << 14:  # WebP does not support larger ones
         picture.save(webp := io.BytesIO(), "WebP", lossless=True, method=6, exact=True)
         row("WebP", webp.tell())
     row("this codec", out.stat().st_size)

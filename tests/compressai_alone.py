@@ -1,6 +1,6 @@
-"""CompressAI without what it requires for data sets, training and point clouds.
+"""CompressAI without its requirements for data sets, training and point clouds.
 
-Its models and its coder need torch and SciPy; the rest is imported by modules that are not used.
+Its models and its coder need torch and SciPy. Only modules that are not used import the rest.
 """
 
 import importlib
@@ -26,12 +26,12 @@ UNUSED = [
 
 
 def installed() -> bool:
-    """Whether there is what is used."""
+    """Whether everything that is used is installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("compressai", "scipy"))
 
 
 def load() -> None:
-    """Imports compressai; where something is not installed, it finds a stand-in."""
+    """Imports compressai, with stand-ins for packages that are not installed."""
     absent = [name for name in UNUSED if importlib.util.find_spec(name.split(".")[0]) is None]
     sys.modules.update((name, MagicMock()) for name in absent)
     try:

@@ -1,4 +1,4 @@
-"""Hypothesis without deadlines: tests must not depend on time. An option: --other-device."""
+"""Runs hypothesis without deadlines, as tests must not depend on time; adds --other-device."""
 
 import sys
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def eager_switching() -> Iterator[None]:
-    """Threads take the GIL from each other whenever they can."""
+    """Makes threads take the GIL from each other as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield

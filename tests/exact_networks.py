@@ -1,4 +1,4 @@
-"""Networks that use every layer that is converted, for tests of exact networks."""
+"""Networks that use every supported layer, for tests of exact networks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 class Masked(nn.Conv2d):
-    """A convolution that sees what comes before, as context models have it."""
+    """A convolution that sees earlier values only, as in context models."""
 
     mask: torch.Tensor
 
@@ -26,7 +26,7 @@ class Masked(nn.Conv2d):
 
 
 class Norm(nn.Module):
-    """Generalized divisive normalization, with the names that it has in codecs."""
+    """Generalized divisive normalization, with the names that codecs use."""
 
     class Square(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -47,7 +47,7 @@ class Norm(nn.Module):
 
 
 class Block(nn.Module):
-    """A depthwise block with gates, as fast video codecs have it."""
+    """A depthwise block with gates, as in fast video codecs."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def down(a: int, b: int) -> nn.Module:
 
 
 class Text(nn.Module):
-    """A small GPT: positions that were learned, LayerNorm, attention by its function, GELU."""
+    """A small GPT: learned positions, LayerNorm, attention by the function of torch, GELU."""
 
     class Block(nn.Module):
         def __init__(self, width: int, heads: int) -> None:
@@ -142,7 +142,7 @@ class Text(nn.Module):
 
 
 class RootMeanSquare(nn.Module):
-    """RMSNorm as many write it."""
+    """RMSNorm as many programs write it."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ CAUSAL = ("text", "rotary")
 
 
 def inputs(shape: tuple[int, ...]) -> torch.Tensor:
-    """The same on every machine: multiples of 1/64 by integer arithmetic, or tokens."""
+    """Inputs that are the same everywhere: multiples of 1/64, made with integers, or tokens."""
     count = 1
     for size in shape:
         count *= size
@@ -289,7 +289,7 @@ def inputs(shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def tensors(output: Any) -> list[torch.Tensor]:
-    """All tensors of what a network returns."""
+    """All tensors that a network returns."""
     if isinstance(output, torch.Tensor):
         return [output]
     items = output.values() if isinstance(output, dict) else output

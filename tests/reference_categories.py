@@ -1,4 +1,4 @@
-"""Categories as docs/format.md defines them, version 1, slow and obvious: for tests to compare."""
+"""Categories as docs/format.md defines them, version 1; a slow, obvious reference for tests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def row(weights: list[int]) -> list[int]:
 
 
 def _levels(numbers: Sequence[float], *, logits: bool) -> list[list[int]]:
-    """The weights of categories, and of groups of them, and of groups of groups."""
+    """The weights of categories, of groups, and of groups of groups."""
     levels = [weights(numbers, logits=logits)]
     if len(numbers) > ONE_ROW:
         while len(levels[-1]) > GROUP and len(levels) < 3:
@@ -70,13 +70,13 @@ def bernoulli(number: float, *, logits: bool) -> list[float]:
 
 
 def encode(rows: Sequence[Sequence[float]], values: list[int], *, logits: bool) -> bytes:
-    """One stream of all values, each with its numbers."""
+    """One stream of all values, each coded with its numbers."""
     each = [step for r, v in zip(rows, values, strict=True) for step in steps(r, v, logits=logits)]
     return reference_coder.encode([[0, *step, 65536] for step in each], [1] * len(each))
 
 
 def read(decoder: reference_coder.Decoder, numbers: Sequence[float], *, logits: bool) -> int:
-    """The next category, of those that have the numbers."""
+    """The next category, decoded with these numbers."""
     top, *rest = reversed(_levels(numbers, logits=logits))
     symbol = decoder.decode(row(top))
     for of_level in rest:

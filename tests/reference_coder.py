@@ -1,4 +1,4 @@
-"""The stream format as docs/format.md tells it, slow and obvious: what the tests compare with."""
+"""The stream format as docs/format.md defines it; a slow, obvious reference for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def interval(row: Sequence[int], symbol: int) -> tuple[int, int]:
 
 
 def encode(rows: list[list[int]], symbols: list[int]) -> bytes:
-    """One stream of all symbols, each with its row."""
+    """One stream of all symbols, each coded with its row."""
     low, high, pending = 0, FULL - 1, 0
     bits: list[int] = []
 
@@ -61,7 +61,7 @@ def encode(rows: list[list[int]], symbols: list[int]) -> bytes:
 
 
 def search(row: Sequence[int], quantile: int) -> int:
-    """The last symbol that starts at or before a quantile, by sections where there are many."""
+    """The last symbol that starts at or before a quantile; long rows are searched by sections."""
     first, end = 0, len(row) - 1
     while end - first > 256:
         edges = [first + k * (end - first) // 16 for k in range(17)]
@@ -71,11 +71,11 @@ def search(row: Sequence[int], quantile: int) -> int:
 
 
 class RefusedError(Exception):
-    """The stream is one that a decoder must refuse."""
+    """A decoder must refuse the stream."""
 
 
 class Decoder:
-    """Decodes one symbol after the other, from a row for each."""
+    """Decodes one symbol after the other, with a row for each."""
 
     def __init__(self, stream: bytes) -> None:
         self._bits = np.unpackbits(np.frombuffer(stream, np.uint8)).tolist()

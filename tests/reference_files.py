@@ -1,6 +1,6 @@
 """Reads files as docs/format.md defines them, and refuses what a reader must refuse.
 
-Only streams are decoded by torchac.
+torchac decodes only the streams.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 Decode = Callable[[int, int, bytes], Any]
-"""The values from one number to another, from their stream."""
+"""The values from one number to another, decoded from their stream."""
 
 
 def read(
@@ -19,7 +19,7 @@ def read(
 ) -> list[tuple[str | None, Any]]:
     """The name and the values of each segment.
 
-    AssertionError if a reader must refuse the file, or may, as a segment is too large.
+    Raises AssertionError if a reader must refuse the file, or may, because a segment is too large.
     """
     at, before = 0, 0
 

@@ -1,4 +1,4 @@
-"""Models as docs/format.md defines them, version 1, slow and obvious: for tests to compare with."""
+"""Models as docs/format.md defines them, version 1; a slow, obvious reference for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ f32, f64 = np.float32, np.float64
 
 @dataclass
 class Component:
-    """One distribution of a mixture, or a single one."""
+    """A component of a mixture, or a single distribution."""
 
     kind: str
     loc: float
@@ -38,7 +38,7 @@ class Element:
 
 @dataclass
 class Row:
-    """A row with its window: 0 … 65536, over values shifted right by `shift`."""
+    """A row, from 0 to 65536, over a window of values shifted right by `shift`."""
 
     first: int
     shift: int
@@ -153,7 +153,7 @@ def _escape(distance: int) -> list[tuple[int, int]]:
 
 
 def _open(row: Row, j: int) -> tuple[bool, bool]:
-    """Whether further values may lie below, and above."""
+    """Whether values may lie below the window, and above it."""
     last = row.first + len(row.cdf) - 2
     below = j == 0 and row.first > row.low >> row.shift
     above = j == len(row.cdf) - 2 and last < row.high >> row.shift
@@ -183,9 +183,9 @@ def bits(row: Row, value: int) -> float:
 
 
 def encode(rows: list[Row], values: list[int]) -> bytes:
-    """One stream of all values, each with its row."""
+    """One stream of all values, each coded with its row."""
     each = [step for row, value in zip(rows, values, strict=True) for step in steps(row, value)]
-    # A row of three symbols, of which the middle one has the interval.
+    # In a row of three symbols, the middle one has the interval.
     return reference_coder.encode([[0, *step, 65536] for step in each], [1] * len(each))
 
 
@@ -208,7 +208,7 @@ def _read_escape(decoder: reference_coder.Decoder) -> int:
 
 
 def read(decoder: reference_coder.Decoder, row: Row) -> int:
-    """The next value, which has that row."""
+    """The next value, decoded with this row."""
     j = decoder.decode(row.cdf)
     u = row.first + j
     below, above = _open(row, j)

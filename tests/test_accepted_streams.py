@@ -1,4 +1,4 @@
-"""Which streams are decoded and which are refused: as the slow definitions do, for any bytes."""
+"""Any bytes are decoded or refused as by the slow definitions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -29,7 +29,7 @@ ROWS: dict[str, list[int]] = {
 
 
 def short_streams() -> Iterator[bytes]:
-    """All of one byte, and some of two to four."""
+    """All streams of one byte, and some of two to four."""
     yield b""
     yield from (bytes([byte]) for byte in range(256))
     rng = np.random.default_rng(1)
@@ -41,7 +41,7 @@ STREAMS = [*short_streams()]
 
 
 def accepted(decoder: reference_coder.Decoder, read: Callable[[int], int], most: int) -> list[int]:
-    """The most symbols of a stream that the definition accepts; it refuses all that are more."""
+    """The most symbols that the definition accepts in a stream; it refuses any larger number."""
     found: list[int] = []
     with suppress(reference_coder.RefusedError):
         for i in range(most):
@@ -78,7 +78,7 @@ def test_symbols(row: list[int]) -> None:
 def check_values(
     model: Any, read: Callable[[reference_coder.Decoder, int], int], stream: bytes
 ) -> None:
-    """The same of a model of one dimension."""
+    """Checks the same for a model of one dimension."""
     reference, size = reference_coder.Decoder(stream), model.shape[0]
     expected = accepted(reference, lambda i: read(reference, i), size)
     for count in range(size + 1):

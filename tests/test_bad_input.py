@@ -20,7 +20,7 @@ INT_CDF = torchac.quantize_cdf(CDF)
 
 
 def with_value(value: float, column: int = 1) -> torch.Tensor:
-    """CDF with one value changed in the row (1, 2)."""
+    """The CDF with one value changed in row (1, 2)."""
     cdf = CDF.clone()
     cdf[1, 2, column] = value
     return cdf
@@ -109,7 +109,7 @@ def lockstep(cdf: Any, sym: Any) -> list[bytes]:
     return encoder.finish()
 
 
-# All but the functions of the old package take symbols as floats, as values of models may be.
+# All functions except those of the old package take symbols as floats, like values of models.
 TAKE_FLOATS: list[Callable[..., Any]] = [
     torchac.encode,
     step,
@@ -311,7 +311,7 @@ def test_nested_tensors() -> None:
 
 @pytest.mark.parametrize("left", [0, 8])
 def test_tensors_whose_memory_was_given_back(left: int) -> None:
-    """As sharded models do with the parameters that they do not need for now."""
+    """Sharded models free the memory of parameters that they do not need yet."""
     message = "is a torch.strided tensor on cpu: expected a dense one with data"
     cdf, sym = CDF.clone(), SYM.clone()
     transposed = cdf.mT
@@ -343,7 +343,7 @@ def test_number_for_more_than_one_symbol() -> None:
 
 @pytest.mark.parametrize("symbol", [3, -1, 2**63, -(2**63) - 1, 2**200])
 def test_number_out_of_range(symbol: int) -> None:
-    """Position () tells nothing, but is what a symbol without dimensions has."""
+    """Position () says nothing, but it is the position of a symbol without dimensions."""
     at = " at index ()" if -(2**63) <= symbol < 2**64 else ""
     message = f"symbol {symbol}{at} is outside the alphabet: rows of 4 values allow symbols 0 … 2"
     refused(ValueError, message, torchac.encode_float_cdf, CDF[0, 0], symbol)
@@ -359,7 +359,7 @@ def test_bool_out_of_range() -> None:
 
 
 def test_bools_for_an_index() -> None:
-    """A mask is not what tells tables apart."""
+    """A mask cannot be an index."""
     message = (
         "index has dtype torch.bool: "
         "expected int8, int16, int32, int64, uint8, uint16, uint32, uint64"
@@ -401,7 +401,7 @@ def test_other_byte_order() -> None:
 
 
 def test_tensors_inside_of_transforms() -> None:
-    message = "is inside of torch.vmap or torch.func, where it has no values: call this function"
+    message = "is inside torch.vmap or torch.func, where it has no values: call this function"
     message += " outside"
     cdf = torch.rand(3, 5).sort(-1).values
 
@@ -416,7 +416,7 @@ def test_tensors_inside_of_transforms() -> None:
 
 
 def test_fake_tensors() -> None:
-    message = "is a FakeTensor, which has no values: call this function outside of FakeTensorMode"
+    message = "is a FakeTensor, which has no values: call this function outside FakeTensorMode"
     mode = FakeTensorMode()
     refused(
         ValueError, f"cdf_float {message}", torchac.encode_float_cdf, mode.from_tensor(CDF), SYM
@@ -436,7 +436,7 @@ def test_distributed_tensors() -> None:
     try:
         mesh = init_device_mesh("cpu", (1,))
         cdf = distribute_tensor(CDF.contiguous(), mesh, [Replicate()])
-        message = "is a DTensor, of which this process has a part: expected"
+        message = "is a DTensor, and this process holds only a part: expected"
         for name, function in (
             ("cdf_float", torchac.quantize_cdf),
             ("probs", torchac.Categorical),
@@ -460,7 +460,7 @@ def test_more_tables_than_can_be_counted() -> None:
 
 
 def test_no_symbols() -> None:
-    """No position can be named."""
+    """The message has no position."""
     assert torchac.decode_float_cdf(CDF[:0], b"").shape == (0, 3)
     message = "CDF value 1.5 at index (0, 1) is outside [0, 1]"
     tables, nothing = torch.tensor([[0.0, 1.5, 1.0]]), SYM[:0]
@@ -476,7 +476,7 @@ def test_stream_that_ends_too_early() -> None:
 
 
 def test_stream_that_contradicts_the_rows() -> None:
-    """A row that starts at 0.5 leaves the lower half of the code space to no symbol."""
+    """A row that starts at 0.5 leaves the lower half of the code space unused."""
     message = (
         "the stream contradicts the CDF at index (0,): no symbol of that row can have been "
         "written there, so it is damaged or was written with another CDF"

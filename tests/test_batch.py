@@ -1,4 +1,4 @@
-"""Batches: the streams of single calls, whatever the threads do."""
+"""Batches give the streams of single calls, whatever the threads do."""
 
 import os
 import subprocess
@@ -84,7 +84,7 @@ def test_items_that_lie_backwards_and_among_each_other(shared: bool) -> None:
 
 
 def test_tables_with_indices_of_different_shapes() -> None:
-    """Tables for all items, and tables for each, of which one is a part of another."""
+    """Tables for all items, and tables for each item, one of which is a part of another."""
     cdf = tables(np.random.default_rng(3), "float32", 4, 18)
     indices = [torch.randint(4, (n,)) for n in (100, 0, 7)]
     syms = [torch.randint(8, index.shape) for index in indices]
@@ -109,7 +109,7 @@ def test_no_items() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_threads_end_with_the_call() -> None:
-    """A process that forks after a call works in the child: nothing was left behind."""
+    """A child forked after a call works, because the call leaves no threads."""
     code = (
         "import os, torch, torchac\n"
         "cdf = torch.linspace(0, 1, 257).expand(8, 20000, 257)\n"
@@ -159,6 +159,14 @@ def test_symbol_out_of_range_names_the_first_item() -> None:
     for threads in THREADS:
         with pytest.raises(ValueError, match=message):
             torchac.encode_batch(CDF, sym, num_threads=threads)
+
+
+def test_a_cdf_value_is_named_by_its_place_in_the_item() -> None:
+    cdf = torch.linspace(0, 1, 5).repeat(3, 2, 1)
+    cdf[1, 0, 2] = torch.nan
+    message = r"^item 1: CDF value nan at index \(0, 2\) cannot be converted: expected finite "
+    with pytest.raises(ValueError, match=message):
+        torchac.encode_batch(cdf, torch.ones(3, 2, dtype=torch.int64))
 
 
 def test_damaged_stream_names_the_item() -> None:
@@ -221,7 +229,7 @@ def test_decode_matches_single_calls() -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("where", "later"), [(0, 2999), (2999, 0)])
 def test_the_first_item_is_named(where: int, later: int, threads: int) -> None:
-    """Whether or not what is wrong with a later one is found before."""
+    """The first item is reported even if a fault in a later one is found earlier."""
     cdf, sym = torch.linspace(0, 1, 9).expand(12, 3000, 9), torch.zeros(12, 3000, dtype=torch.int16)
     sym[1, where], sym[2, later], sym[3, later] = 99, 99, 99
     index = torch.zeros(12, 3000, dtype=torch.int16)

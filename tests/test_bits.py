@@ -1,4 +1,4 @@
-"""The cost of symbols, and how long streams are."""
+"""The cost of symbols, and the lengths of streams."""
 
 import math
 

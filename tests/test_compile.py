@@ -1,4 +1,4 @@
-"""torch.compile leaves the functions alone: one graph break a call, no warning, same results."""
+"""torch.compile does not compile the functions: one graph break a call, no warning."""
 
 import warnings
 from typing import Any
@@ -17,7 +17,7 @@ def _torch_can_compile() -> None:
     from torch._dynamo import reset
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's own modules, which it imports now
+        warnings.simplefilter("ignore")  # from torch's own modules, which it imports now
         reset()
         try:
             torch.compile(torch.neg, backend="eager")(torch.ones(1))
@@ -26,7 +26,7 @@ def _torch_can_compile() -> None:
 
 
 def graphs(function: Any, *args: Any) -> tuple[Any, int, int]:
-    """The result of the compiled function, the graphs it was cut into, and the frames looked at."""
+    """The result of the compiled function, and the numbers of its graphs and inspected frames."""
     from torch._dynamo import reset
     from torch._dynamo.utils import counters
 
@@ -60,7 +60,7 @@ def test_a_call_is_one_graph_break(name: str) -> None:
         result, expected = [r.tolist() for r in result], [e.tolist() for e in expected]
     assert result == expected
     assert count == 2
-    assert frames == 2  # the program, and the rest of it
+    assert frames == 2  # the program, and its rest after the break
 
 
 def test_calls_between_which_there_are_graphs() -> None:
@@ -97,7 +97,7 @@ def test_errors_are_raised_from_compiled_code() -> None:
 
 
 def test_an_exact_network_stays_as_it_is() -> None:
-    """What a compiler makes of its operations is not proved to be the same."""
+    """A compiled network would not be proved to give the same numbers."""
     from torchac import exact
 
     x = torch.randint(-5, 6, (4, 8)).float()

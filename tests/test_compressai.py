@@ -1,4 +1,4 @@
-"""CompressAI's models, accelerated, beside its own coder."""
+"""CompressAI's models, accelerated, compared with its own coder."""
 
 import copy
 import doctest
@@ -63,7 +63,7 @@ def _no_grad() -> Any:
 
 
 def a_model(model_class: Any) -> Any:
-    """One with random weights, so large that latents have many values."""
+    """A model with random weights, large enough that latents have many values."""
     model = model_class(8, 12).eval()
     model.g_a[6].weight *= 500
     model.h_a[4].weight *= 100
@@ -81,7 +81,7 @@ def streams_of(output: Any) -> list[bytes]:
 
 
 def latents(model: Any, output: Any) -> Tensor:
-    """What the synthesis gets."""
+    """The latents that the synthesis gets."""
     seen: list[Tensor] = []
     with model.g_s.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
         model.decompress(**output)
@@ -159,7 +159,7 @@ def test_tables_are_made_anew_when_they_change() -> None:
         model.update_scale_table(table, force=True)
         indexes = model.build_indexes(scales)
         assert model.decompress(model.compress(y, indexes), indexes).equal(y.round())
-    model._quantized_cdf.data[:, 1] += 1  # which no version counter sees
+    model._quantized_cdf.data[:, 1] += 1  # no version counter sees this
     cdf, offset = model._quantized_cdf, model._offset
     [stream] = model.compress(y, indexes)
     decoder = torchac.Decoder(stream)
@@ -229,7 +229,7 @@ def test_mixtures_are_coded_as_the_format_says() -> None:
 
 
 def test_a_method_that_calls_the_coder_of_an_entropy_model() -> None:
-    """As all do of EntropyModelVbr."""
+    """As all subclasses of EntropyModelVbr do."""
     model, z = EntropyBottleneckVbr(4), 3 * torch.randn(2, 4, 3, 5)
     model.update()
     expected = model.decompress(model.compress(z), z.shape[2:])
@@ -240,7 +240,7 @@ def test_a_method_that_calls_the_coder_of_an_entropy_model() -> None:
 
 
 class Codec(nn.Module):
-    """Calls CompressAI's coder in the ways there are."""
+    """Calls CompressAI's coder in every possible way."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -284,7 +284,7 @@ def test_methods_of_other_modules(codec_class: Any) -> None:
 
 
 def test_raster_scan() -> None:
-    """Its coders go through functions."""
+    """The codec passes its coders to functions."""
     model = GaussianConditional(SCALES)
     model.update()
     codec = RasterScanLatentCodec(
@@ -302,7 +302,7 @@ def test_raster_scan() -> None:
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[list[int]], list[int], list[int]]:
-    """Rows as those of CompressAI: each symbol has 1 of 65536 or more."""
+    """Rows like those of CompressAI: each symbol has at least 1 of 65536."""
     rows = []
     for _ in range(draw(st.integers(1, 4))):
         inner = draw(st.sets(st.integers(1, 65535), min_size=1, max_size=20))
@@ -332,7 +332,7 @@ def test_lists(its_tables: Any, data: st.DataObject) -> None:
 
 @given(tables())
 def test_what_values_cost(its_tables: Any) -> None:
-    """As much as in CompressAI's tables, but for one or two of 65536 that an escape needs."""
+    """Costs are as in CompressAI's tables, except for one or two of 65536 that an escape needs."""
     model = as_tables(*its_tables)
     for number, (row, size, offset) in enumerate(zip(*its_tables, strict=True)):
         widths = np.diff(row[:size]).tolist()
@@ -373,10 +373,10 @@ SCRIPTED: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TorchScript is
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TorchScript is deprecated
 @pytest.mark.parametrize("name", SCRIPTED)
 def test_torchscript(name: str) -> None:
-    """It compiles the same code as before."""
+    """Accelerated models compile to the same code as before."""
     model = SCRIPTED[name]().eval()
     scripted = torch.jit.script(model)
     accelerated = torch.jit.script(accelerate(model))
@@ -448,7 +448,7 @@ def test_symbols_that_are_larger_than_values() -> None:
         model.compress(torch.full((1, 2, 1), 2e9), qs=torch.tensor(0.5))
     y = torch.tensor([6e4], dtype=torch.float16)
     with pytest.raises(ValueError, match=r"^value inf at index"):
-        model.quantize(y, "symbols", -y.float())  # which float16 does not have
+        model.quantize(y, "symbols", -y.float())  # float16 lacks this value
 
 
 def test_the_largest_symbols() -> None:
@@ -532,7 +532,7 @@ def test_values_that_are_not_right(symbols: Any, indexes: Any, message: str) -> 
     encoder = BufferedRansEncoder()
     with pytest.raises((TypeError, ValueError), match=message):
         encoder.encode_with_indexes(symbols, indexes, *TABLES)
-    encoder.encode_with_indexes([0], [0], *TABLES)  # as if nothing had been
+    encoder.encode_with_indexes([0], [0], *TABLES)  # as if nothing had happened
     assert RansDecoder().decode_with_indexes(encoder.flush(), [0], *TABLES) == [0]
 
 

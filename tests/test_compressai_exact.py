@@ -1,4 +1,4 @@
-"""CompressAI's models with exact networks: what one process encodes, any other decodes."""
+"""CompressAI's models with exact networks: any process decodes what another one encodes."""
 
 import copy
 import os
@@ -47,7 +47,7 @@ CHILD = "torchac_exact"
 
 
 class RasterScan(SimpleVAECompressionModel):  # type: ignore[misc]
-    """A model that is made of latent codecs, one of which goes value by value."""
+    """A model made of latent codecs, one of which codes value by value."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def _settings() -> Any:
 
 
 def a_model(name: str) -> Any:
-    """One with random weights, so large that latents have many values."""
+    """A model with random weights, large enough that latents have many values."""
     model = MODELS[name][0]().eval()
     last = [part for part in model.g_a.modules() if isinstance(part, nn.Conv2d)][-1]
     last.weight *= 100
@@ -107,11 +107,11 @@ def a_model(name: str) -> Any:
 
 
 def an_image(name: str = "") -> Tensor:
-    return torch.rand(1 if name == "raster scan" else 2, 3, 64, 128)  # which takes one at a time
+    return torch.rand(1 if name == "raster scan" else 2, 3, 64, 128)  # it takes one at a time
 
 
 def latents(model: Any, sent: Any) -> Tensor:
-    """What the synthesis gets."""
+    """The latents that the synthesis gets."""
     seen: list[Tensor] = []
     with model.g_s.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
         model.decompress(sent["strings"], sent["shape"])
@@ -156,7 +156,7 @@ def test_what_the_decoder_runs_is_exact(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["autoregressive", "checkerboard", "raster scan"])
 def test_a_context_sees_the_same_from_afar(name: str) -> None:
-    """The exact context of a whole picture is that of the decoder's crops, in float's place."""
+    """The exact context is the same for a whole picture as for the decoder's crops."""
     model, image = a_model(name), an_image(name)
     expected = model(image)["likelihoods"]["y"]
     found = accelerate(model, exact=image)(image)["likelihoods"]["y"]
@@ -187,7 +187,7 @@ with torch.no_grad():
     ids=["least", "avx2"],
 )
 def test_another_process_reads_it(settings: dict[str, str], tmp_path: Path) -> None:
-    """All that it needs is the state of the model, which `torch.load` reads with weights alone."""
+    """It needs only the state of the model, which `torch.load` reads with `weights_only`."""
     names = ["scale", "mean", "autoregressive", "checkerboard", "raster scan"]
     shipped, expected = {}, {}
     for name in names:
@@ -224,7 +224,7 @@ def test_pictures_of_several_sizes() -> None:
 
 
 def test_values_that_differ_are_noticed() -> None:
-    """In the streams of autoregressive models, too: exact ones end with a mark."""
+    """Streams of exact autoregressive models notice it too, because they end with a mark."""
     model, image = a_model("autoregressive"), an_image()
     other = copy.deepcopy(model)
     other.entropy_parameters[4].bias += 0.05
@@ -287,7 +287,7 @@ def test_what_is_refused(make: Callable[[], Any], message: str) -> None:
         (torch.rand(3, 64, 64), ValueError, r"shape \(3, 64, 64\)"),
         (torch.ones(1, 3, 64, 64).byte(), ValueError, "torch.uint8: expected"),
         (torch.full((1, 3, 64, 64), torch.nan), ValueError, "not finite"),
-        ({}, ValueError, "no exact networks"),
+        ({}, ValueError, "without exact networks"),
         ({f"h_t.{CHILD}.program": torch.zeros(1)}, ValueError, "h_t, which"),
         ({f"h_s.{CHILD}.program": torch.zeros(1).byte()}, ValueError, "Expecting value"),
     ],
@@ -331,7 +331,7 @@ class Frames(MeanScaleHyperprior):  # type: ignore[misc]
 def test_a_part_of_a_model() -> None:
     model = Frames(6, 8)
     model.update()
-    with pytest.raises(TypeError, match="returns no strings and shape"):
+    with pytest.raises(TypeError, match="does not return strings and shape"):
         accelerate(model, exact=an_image())
     with pytest.raises(TypeError, match="Sequential has no method compress"):
         accelerate(nn.Sequential(GaussianConditional([1.0])), exact=an_image())

@@ -1,4 +1,4 @@
-"""What the compiled module refuses by itself: its memory safety does not rest on Python."""
+"""The compiled module refuses bad input by itself: its memory safety does not rest on Python."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,17 +7,22 @@ import numpy as np
 import pytest
 
 from torchac import _core
-from torchac._core import Kind, Problem, RowType
+from torchac._core import Problem
 
 ROWS = np.linspace(0, 1, 5, dtype=np.float32)[None].repeat(3, 0)
 SYM = np.zeros(3, np.int16)
-CDF = _core.Cdf(ROWS, RowType.FLOAT32, True, None)
-INTEGERS = _core.Cdf(np.zeros((3, 5), np.int16), RowType.INT16, False, None)
 STREAM = b"\0" * 9
 
 
-def encode(cdf: _core.Cdf = CDF, sym: Any = SYM) -> Any:
-    return _core.Encoder().encode(cdf, sym, False, False)
+def of_cdf(rows: Any, index: Any = None) -> _core.Model:
+    return _core.Model.of_cdf(rows, True, index, False, False)
+
+
+CDF = of_cdf(ROWS)
+
+
+def encode(cdf: _core.Model = CDF, sym: Any = SYM) -> Any:
+    return _core.Encoder().encode(cdf, sym)
 
 
 def decode_packed(lengths: list[int]) -> Any:
@@ -25,17 +30,11 @@ def decode_packed(lengths: list[int]) -> Any:
     return _core.decode_items([CDF, CDF], packed, [SYM, SYM], 1)
 
 
-def numbers(count: int) -> _core.Numbers:
-    return _core.Numbers(np.ones(count), False)
-
-
-def parameters(locs: int, scales: int, weights: int) -> _core.ValueModel:
-    """One component, or two with weights, of so many numbers each."""
-    each = [numbers(weights)] * 2 if weights else []
-    count = len(each) or 1
-    return _core.ValueModel.of_parameters(
-        [Kind.NORMAL] * count, [numbers(locs)] * count, [numbers(scales)] * count, each, -9, 9
-    )
+def parameters(locs: int, scales: int, weights: int = 0) -> _core.Model:
+    """One component, or two with weights, with these counts of numbers."""
+    sizes = {"loc": locs, "scale": scales} | ({"weight": weights} if weights else {})
+    component = "normal", {name: np.ones(size) for name, size in sizes.items()}
+    return _core.Model.of_parameters([component] * (2 if weights else 1), -9, 9, None)
 
 
 def rows_of(
@@ -45,26 +44,26 @@ def rows_of(
     count: int = 3,
     index: Any = None,
     places: Any = None,
-) -> _core.ValueModel:
-    """Three rows of at most 4 symbols, which go on in memory."""
+) -> _core.Model:
+    """Three rows of at most 4 symbols, with more memory after them."""
     cdf = np.array([0, 9, 99, 999, 0], np.int16)[None].repeat(3, 0)
     each = np.resize(np.array(lengths, np.int32), windows)
     low, shifts = np.zeros(windows, np.int32), np.zeros(windows, np.uint8)
-    return _core.ValueModel.of_rows(cdf, low, each, shifts, 0, 9, index, [count], places)
+    return _core.Model.of_tables(cdf, low, each, shifts, 0, 9, index, [count], places)
 
 
-CHOSEN = _core.Numbers(np.ones((2, 3)), False)
+CHOSEN = np.ones((2, 3))
 REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
-    "a row of one value": ("Lp", lambda: _core.Cdf(ROWS[:, :1], RowType.FLOAT32, True, None)),
+    "a row of one value": ("Lp", lambda: of_cdf(ROWS[:, :1])),
     "rows without dimensions": (
         "Lp",
-        lambda: _core.Cdf(np.array(ROWS[0, 0]), RowType.FLOAT32, True, None),
+        lambda: of_cdf(np.array(ROWS[0, 0])),
     ),
-    "wrong size of values": ("row type", lambda: _core.Cdf(ROWS, RowType.FLOAT64, True, None)),
-    "tables of one dimension": ("two", lambda: _core.Cdf(ROWS[0], RowType.FLOAT32, True, SYM)),
+    "wrong type of values": ("row type", lambda: of_cdf(ROWS.astype(np.int32))),
+    "tables of one dimension": ("two", lambda: of_cdf(ROWS[0], SYM)),
     "index of floats": (
         "integers expected",
-        lambda: encode(_core.Cdf(ROWS, RowType.FLOAT32, True, SYM.astype(float))),
+        lambda: encode(of_cdf(ROWS, SYM.astype(float))),
     ),
     "byte order of symbols": ("byte order", lambda: encode(sym=SYM.astype(">i2"))),
     "symbols to encode": ("shapes", lambda: encode(sym=SYM[:2])),
@@ -83,17 +82,41 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     "too few places": ("one window", lambda: rows_of([4], places=np.zeros(2, np.uint32))),
     "parameters with an index in two dimensions": (
         "one dimension",
-        lambda: _core.ValueModel.of_parameters(
-            [Kind.NORMAL], [CHOSEN], [CHOSEN], [], -9, 9, np.zeros(3, np.int64)
+        lambda: _core.Model.of_parameters(
+            [("normal", {"loc": CHOSEN, "scale": CHOSEN})], -9, 9, np.zeros(3, np.int64)
         ),
     ),
-    "rows of two types": (
-        "different types",
-        lambda: _core.encode_items([CDF, INTEGERS], [SYM, SYM], False, False, False, 1),
+    "a family that there is not": (
+        "name of a family",
+        lambda: _core.Model.of_parameters([("gauss", {"loc": CHOSEN})], 0, 9, None),
+    ),
+    "a parameter that there is not": (
+        "the name of a parameter",
+        lambda: _core.Model.of_parameters([("normal", {"mean": CHOSEN})], 0, 9, None),
+    ),
+    "a parameter too few": (
+        "each parameter",
+        lambda: _core.Model.of_parameters([("normal", {"loc": CHOSEN})], 0, 9, None),
+    ),
+    "a mixture without weights": (
+        "each parameter",
+        lambda: _core.Model.of_parameters(
+            [("normal", {"loc": CHOSEN, "scale": CHOSEN})] * 2, 0, 9, None
+        ),
+    ),
+    "rows of a CDF to compute": (
+        "without rows",
+        lambda: _core.tabulate(
+            CDF, np.zeros(3, np.int32), np.zeros(3, np.int32), np.zeros(3, np.uint8), None
+        ),
+    ),
+    "rows of a model to quantize": (
+        "a CDF",
+        lambda: _core.quantize(parameters(3, 3), np.zeros((3, 5), np.int16)),
     ),
     "fewer symbols than items": (
         "each item",
-        lambda: _core.encode_items([CDF, CDF], [SYM], False, False, False, 1),
+        lambda: _core.encode_items([CDF, CDF], [SYM], False, 1),
     ),
     "fewer streams than items": (
         "each item",
@@ -111,13 +134,13 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
         "lengths that add up",
         lambda: decode_packed([1, 1]),
     ),
-    "parts of nothing": (
-        "parts of one symbol",
-        lambda: _core.encode_parts(CDF, SYM, 0, 1),
+    "chunks of nothing": (
+        "chunks of one value",
+        lambda: _core.encode_chunks(CDF, SYM, 0, 1),
     ),
     "a stream too few": (
-        "one stream for each part",
-        lambda: _core.decode_parts(
+        "one stream for each chunk",
+        lambda: _core.decode_chunks(
             CDF, _core.Packed(np.zeros(3, np.uint8), np.array([3])), SYM, 1, 1
         ),
     ),
@@ -128,9 +151,7 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
     "more values than rows": ("shapes", lambda: rows_of([4], count=4)),
     "a batch that is a row": (
         "a batch",
-        lambda: _core.encode_batch(
-            _core.Cdf(ROWS[0], RowType.FLOAT32, True, None), SYM, False, False, False, 1
-        ),
+        lambda: _core.encode_batch(of_cdf(ROWS[0]), SYM, False, 1),
     ),
 }
 
@@ -146,9 +167,7 @@ def test_refused(name: str) -> None:
     "call",
     [
         lambda: _core.Decoder([STREAM]).decode(CDF, SYM.astype(np.int32)),
-        lambda: _core.decode_batch(
-            _core.Cdf(ROWS[None], RowType.FLOAT32, True, None), [STREAM], SYM[None].astype(int), 1
-        ),
+        lambda: _core.decode_batch(of_cdf(ROWS[None]), [STREAM], SYM[None].astype(int), 1),
         lambda: _core.decode_items([CDF], [STREAM], [SYM.astype(np.int32)], 1),
         lambda: _core.measure(CDF, SYM, np.zeros(3, np.float32)),
         lambda: _core.quantize(CDF, np.zeros((3, 5), np.int32)),
@@ -162,15 +181,15 @@ def test_results_are_not_written_to_a_copy(call: Callable[[], object]) -> None:
 @pytest.mark.parametrize("length", [-(2**31), -1, 0, 5, 6, 2**31 - 1])
 @pytest.mark.parametrize("index", [None, [0, 2, 1] * 300])
 def test_rows_of_impossible_lengths(length: int, index: list[int] | None) -> None:
-    """Another thread may have changed them after Python looked: the first one of a call ends it."""
+    """Another thread may have changed lengths after Python checked them; the first one is named."""
     place = None if index is None else np.array(index, np.int32)
     model = rows_of([4, length, 4], index=place, count=3 if index is None else len(index))
     count, position = (3, 1) if index is None else (len(index), 2)
     values = np.ones(count, np.int32)
     reports = [
-        _core.Encoder().encode_values(model, _core.Numbers(values, False)),
-        _core.Decoder([STREAM]).decode_values(model, values),
-        _core.measure_values(model, _core.Numbers(values, False), np.zeros(count)),
+        _core.Encoder().encode(model, values),
+        _core.Decoder([STREAM]).decode(model, values),
+        _core.measure(model, values, np.zeros(count)),
     ]
     for report in reports:
         assert report is not None

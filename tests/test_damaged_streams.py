@@ -1,4 +1,4 @@
-"""The streams of the torchac 0.9.3 release, cut off at every byte and changed in every one."""
+"""The streams of the torchac 0.9.3 release, cut off at every byte and changed in every byte."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def short(cases: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
 
 
 def decoded(cdf: torch.Tensor, stream: bytes) -> torch.Tensor | None:
-    """The symbols, or None if the stream is found to be corrupt. Anything else is an error."""
+    """The symbols, or None if the stream is corrupt. Any other exception is a failure."""
     try:
         return torchac.decode_int16_normalized_cdf(cdf, stream)
     except CorruptStreamError:
@@ -29,7 +29,7 @@ def decoded(cdf: torch.Tensor, stream: bytes) -> torch.Tensor | None:
 
 @pytest.mark.parametrize("case", short(CASES, 300), ids=lambda case: case["name"])
 def test_a_cut_is_noticed(case: dict[str, Any]) -> None:
-    """Or leaves all that the symbols need."""
+    """A cut stream is refused, unless the rest has everything that the symbols need."""
     cdf, sym, stream = load(case, "cdf_int16"), load(case, "sym"), stream_of(case)
     for length in range(len(stream)):
         symbols = decoded(cdf, stream[:length])
@@ -38,7 +38,7 @@ def test_a_cut_is_noticed(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("pmf", [[1 / 256] * 256, [0.005, 0.99, 0.005]])
 def test_a_lost_byte_is_noticed(pmf: list[float]) -> None:
-    """Also where many symbols are likely enough to fit what is left."""
+    """A lost byte is noticed even if many symbols are likely enough to fit the rest."""
     rng = np.random.default_rng(1)
     cdf = np.cumsum([0.0, *pmf]).clip(max=1)
     rows = torchac.quantize_cdf(torch.from_numpy(cdf).expand(1000, 500, -1))
@@ -51,7 +51,7 @@ def test_a_lost_byte_is_noticed(pmf: list[float]) -> None:
 
 
 def batch_decoded(cdf: torch.Tensor, stream: bytes) -> torch.Tensor | None:
-    """As `decoded`, where one of twelve streams was cut, and SIMD decodes them."""
+    """Decodes like `decoded`, but with SIMD, in a batch of twelve equal streams."""
     try:
         return torchac.decode_batch(cdf.expand(12, *cdf.shape), [stream] * 12)[0]
     except CorruptStreamError:
@@ -59,7 +59,7 @@ def batch_decoded(cdf: torch.Tensor, stream: bytes) -> torch.Tensor | None:
 
 
 @pytest.mark.parametrize("case", short(CASES, 300), ids=lambda case: case["name"])
-def test_unused_bits_and_bytes_behind_them_change_nothing(case: dict[str, Any]) -> None:
+def test_unused_bits_and_bytes_after_them_change_nothing(case: dict[str, Any]) -> None:
     cdf, sym, stream = load(case, "cdf_int16"), load(case, "sym"), stream_of(case)
     decoder = torchac.Decoder(stream)
     assert decoder.decode(cdf).equal(sym)

@@ -1,6 +1,6 @@
-"""A CDF on another device gives what it gives on the host: bytes, symbols, bits, and errors.
+"""A CDF on another device gives the same bytes, symbols, bits and errors as on the host.
 
-Without a GPU, memory of the host stands for that of another device.
+Without a GPU, host memory stands in for that of another device.
 """
 
 import io
@@ -19,15 +19,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import torchac
 import torchac.compressai
 import torchac.testing
-from torchac import _gather, _rows, _tensors
+from torchac import _tensors
 from torchac.compressai import ans
+from torchac.models._cdf_on_device import reduce_for_host
+from torchac.models._from_argument import to_model
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SYMBOLS = 50
-SHAPE = (20, 30)  # more rows than are looked at whole
-WHERE = (7, 3)  # what is wrong
+SHAPE = (20, 30)  # more rows than are checked completely
+WHERE = (7, 3)  # the position of the fault
 
 
 @contextmanager
@@ -43,13 +45,13 @@ def moved(value: Any, device: str) -> Any:
         return [moved(item, device) for item in value]
     if not isinstance(value, torch.Tensor):
         return value
-    # What is expanded stays so.
+    # Expanded tensors stay expanded.
     once = value[tuple(slice(1) if step == 0 else slice(None) for step in value.stride())]
     return once.to(device).expand_as(value)
 
 
 def outcome(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The result, or what is raised, and what is warned of."""
+    """The result or the exception, and the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -69,7 +71,7 @@ def outcome(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def same(device: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """The outcome, which is that on the host."""
+    """The outcome, which must be the same as on the host."""
     expected = outcome(function, *args, **kwargs)
     with as_another_device(device):
         there = {name: moved(value, device) for name, value in kwargs.items()}
@@ -125,7 +127,7 @@ class Rows(NamedTuple):
     kwargs: dict[str, Any]
 
     def row(self) -> torch.Tensor:
-        """The row of the symbol in which something is wrong."""
+        """The row of the symbol with the fault."""
         index = self.kwargs.get("index")
         row: torch.Tensor = self.cdf[WHERE if index is None else index[WHERE]]
         return row
@@ -358,8 +360,8 @@ def test_integer_rows_are_gathered_if_they_are_good(decreases: bool) -> None:
     integers, sym = torchac.quantize_cdf(logistic(*SHAPE)), draw(SHAPE, 20)
     if decreases:
         integers[(*WHERE, 40)] = 0
-    item = (_rows.int16_rows(integers, None), sym)
-    assert (_gather.gather([item], check=True, clamp=False) is None) == decreases
+    item = to_model(integers, check=True).fit(sym, None)
+    assert (reduce_for_host([item]) is None) == decreases
 
 
 @pytest.mark.parametrize("encode", ENCODERS)
@@ -377,7 +379,7 @@ def test_rows_that_decrease_where_all_are_looked_at(
 @pytest.mark.parametrize("encode", ENCODERS)
 @pytest.mark.parametrize("device", DEVICES)
 def test_rows_that_decrease_by_an_ulp(device: str, encode: Callable[..., Any]) -> None:
-    """As the sums of floats do: they are good enough, also where all is checked."""
+    """Sums of floats may decrease by an ulp; they pass even if all rows are checked."""
     cdf, sym, _ = rows_of_their_own()
     row = cdf[WHERE]
     row[21] = row[20].nextafter(torch.tensor(0.0))
@@ -395,7 +397,7 @@ def test_clamping(device: str, encode: Callable[..., Any]) -> None:
 
 @pytest.fixture
 def travelled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by the size of each array that goes to the core."""
+    """A list that grows by the size of each array that goes to the core."""
     sizes: list[int] = []
     view = _tensors.view
 
@@ -418,7 +420,7 @@ def test_only_what_is_needed_travels(
     kwargs: dict[str, Any],
     travelled: list[int],
 ) -> None:
-    """Three values for each symbol, or the tables that are used."""
+    """Only three values for each symbol, or the tables that are used, are copied to the host."""
     cdf, sym, shared = kind()
     if kwargs is CLAMP:
         sym[WHERE] = 99
@@ -496,7 +498,7 @@ def test_all_results_are_on_the_device(device: str) -> None:
         assert result.device == cdf.device
 
 
-# What is not on the CPU where it is not said.
+# Calls that make tensors by themselves, whatever the default device is.
 INDEX, ACTIVE, VALUES = (
     torch.tensor([1, 0, 1]),
     torch.tensor([True, False, True]),
@@ -597,7 +599,7 @@ def test_distributions_with_a_support_on_any_default_device(device: str) -> None
 
 
 class WithoutFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The CPU as a device that has no float64."""
+    """Makes the CPU a device that has no float64."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -644,7 +646,7 @@ def test_tabulating_without_float64() -> None:
 
 
 def integer_models() -> list[Any]:
-    """Of integers that float32 rounds, some of them otherwise than after float64."""
+    """Models of integers that float32 rounds, some of them differently than after float64."""
     large = torch.tensor([2**24 + 1, 929815467757449652, 1950160274757517311])
     scale = torch.tensor([0.25, 0.5, 9.0])
     return [
@@ -698,7 +700,7 @@ def test_what_a_device_has_is_asked_once() -> None:
 
 
 def test_a_device_that_fails_for_another_reason_is_asked_again() -> None:
-    """Memory that ends for a moment must not change rows for ever."""
+    """A temporary lack of memory must not change rows permanently."""
     _tensors.widest_float.cache_clear()
 
     class OutOfMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -723,7 +725,7 @@ def test_very_large_symbols_are_not_negative(device: str, encode: Callable[..., 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_items_that_share_tables_count_together(device: str) -> None:
-    """The last of 100 tables is not used, but 120 symbols are more than there are tables."""
+    """The last of 100 tables is unused, but all are checked, because there are 120 symbols."""
     cdf, index = logistic(100), [draw((60,), 99), draw((60,), 99)]
     cdf[99, 20] = 0
     expected = outcome(torchac.encode_batch, cdf, [draw((60,), 9)] * 2, index=index)

@@ -1,4 +1,4 @@
-"""What the pages show is true: their code runs, and prints what they say."""
+"""The pages are true: their code runs, and prints what they say."""
 
 import io
 import re
@@ -54,7 +54,7 @@ FOLDERS = (".ci", ".github", "benchmarks", "cpp", "docs", "examples", "src", "te
 
 @pytest.mark.skipif(not RESULTS.exists(), reason="only a checkout of the repository has all files")
 def test_files_that_pages_name() -> None:
-    """By their path, or by its end."""
+    """Pages name files by a path, or by the end of one."""
     there = [path.name for path in ROOT.iterdir()]
     there += [
         path.relative_to(ROOT).as_posix() for name in FOLDERS for path in (ROOT / name).rglob("*")

@@ -1,4 +1,4 @@
-"""What programs that use the old package rely on."""
+"""Everything that programs with the old package rely on."""
 
 import copy
 import pickle
@@ -63,7 +63,7 @@ def test_a_star_leaves_the_package_its_name() -> None:
     ("flag", "meant"), [((False,), True), ([], False), (1.0, True), (0, False)]
 )
 def test_flags_that_are_true_or_not(flag: Any, meant: bool) -> None:
-    """A program passes a tuple, for a comma too many."""
+    """A program passes a tuple by accident, because of an extra comma."""
     cdf = torch.linspace(0, 1, 6).expand(3, 6)
     sym = torch.tensor([1, 4, 0], dtype=torch.int16)
     stream = torchac.encode_float_cdf(cdf, sym, flag)

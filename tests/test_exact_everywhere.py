@@ -1,4 +1,4 @@
-"""Exact networks give the same numbers in every way that a process can compute them."""
+"""Exact networks give the same numbers in every way in which a process can compute them."""
 
 import json
 import os
@@ -16,7 +16,7 @@ GOLDEN = sorted((Path(__file__).parent / "data" / "exact").glob("*.exact"))
 
 
 def differing(path: Path) -> int:
-    """How many outputs of a golden network are others than when it was made."""
+    """How many outputs of a golden network differ from the stored ones."""
     golden = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     network = exact.load(path)
     outputs = exact_networks.tensors(
@@ -49,7 +49,7 @@ def test_golden_networks_give_golden_numbers(path: Path) -> None:
     ids=lambda settings: " ".join(settings.values()),
 )
 def test_golden_numbers_in_other_processes(settings: dict[str, str]) -> None:
-    """Where a processor has no such instructions, or another name for them, nothing changes."""
+    """A processor without these instructions, or with other names for them, ignores settings."""
     code = (
         "import sys\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
@@ -82,7 +82,7 @@ def test_every_way_gives_the_same(name: str) -> None:
 
 
 def test_ways_find_what_floats_do() -> None:
-    """A network of floats is not the same in all ways."""
+    """A network of floats gives different numbers in some ways."""
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(16, 64, 3), torch.nn.ReLU(), torch.nn.Conv2d(64, 16, 3)

@@ -1,4 +1,4 @@
-"""Files of exact networks: what is read is what was saved, or CorruptStreamError."""
+"""Reading a file of an exact network gives what was saved, or CorruptStreamError."""
 
 import functools
 import io
@@ -80,7 +80,7 @@ def test_every_changed_byte_and_every_cut_is_noticed(small: exact.Network) -> No
 
 def test_other_files_are_told_apart(small: exact.Network) -> None:
     data = saved(small)
-    with pytest.raises(CorruptStreamError, match=r"no file of torchac.exact.save"):
+    with pytest.raises(CorruptStreamError, match=r"not a file of torchac.exact.save"):
         loaded(b"GIF89a")
     with pytest.raises(CorruptStreamError, match="version 2, this release of torchac reads 1"):
         loaded(data[:4] + b"\x02" + data[5:])
@@ -94,7 +94,7 @@ def test_other_files_are_told_apart(small: exact.Network) -> None:
         exact.load("not there")
 
 
-# Files that were made to do harm: their CRC is right
+# Malicious files, whose CRC is right
 
 
 def made(text: Any, tensors: bytes = b"", size: int | None = None) -> bytes:
@@ -105,7 +105,7 @@ def made(text: Any, tensors: bytes = b"", size: int | None = None) -> bytes:
 
 
 def parts(data: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    """The text, the program in it, and the tensors."""
+    """The text, the program in it, and the bytes of the tensors."""
     size = int.from_bytes(data[5:13], "little")
     text = json.loads(data[13 : 13 + size])
     return text, json.loads(text["program"]), data[13 + size : -4]
@@ -150,7 +150,7 @@ def test_nothing_in_a_file_is_believed(small: exact.Network) -> None:
 
 
 def changes(steps: list[dict[str, Any]]) -> Iterator[Callable[[], Any]]:
-    """Other values for everything that a step says."""
+    """Replaces everything in a step by other values."""
     others: tuple[Any, ...] = (
         None,
         -1,
@@ -190,7 +190,7 @@ def test_whatever_steps_say_there_is_no_other_error(small: exact.Network) -> Non
         accepted += 1
         try:
             y = network(x)
-        except (ValueError, RuntimeError):  # it takes another input
+        except (ValueError, RuntimeError):  # the network needs another input
             continue
         assert bool(torch.isfinite(y).all())
     assert 0 < accepted < 100  # other limits, slopes, or largest values seen
@@ -216,6 +216,7 @@ def test_tensors_are_proved_anew(data: st.DataObject) -> None:
 
 
 def test_a_file_cannot_claim_sums_that_are_not_exact() -> None:
+    torch.manual_seed(0)
     network = exact.convert(nn.Linear(3, 2).eval(), [torch.ones(1, 3)])
     text, program, tensors = parts(saved(network))
     steps = program["steps"]
@@ -227,12 +228,12 @@ def test_a_file_cannot_claim_sums_that_are_not_exact() -> None:
     with pytest.raises(CorruptStreamError, match="not multiples of a step"):
         loaded(with_program(text, program, tensors))
     steps[0]["attributes"]["limit"] = math.inf
-    with pytest.raises(CorruptStreamError, match="Infinity is no number"):
+    with pytest.raises(CorruptStreamError, match="Infinity is not a number"):
         loaded(with_program(text, program, tensors))
 
 
 def test_little_memory_is_asked_for(small: exact.Network) -> None:
-    """Steps that make the channels of a small file ever more."""
+    """The steps of this small file make more and more channels."""
     text, program, _ = parts(saved(small))
     first = program["steps"][0]
     bare: dict[str, Any] = {"tensors": [], "name": "", "layer": "", "seen": None}
@@ -267,7 +268,7 @@ def test_a_file_at_a_path_is_whole_or_not_there(
             return super().write(data[:10])
 
     short = Short()
-    exact.save(small, short)  # goes on after each
+    exact.save(small, short)  # continues after each
     whole = io.BytesIO()
     exact.save(small, whole)
     assert short.getvalue() == whole.getvalue()

@@ -1,4 +1,4 @@
-"""Exact language models: one pass, token by token, in any batch, and each operation by integers."""
+"""Exact language models: in one pass, token by token, in any batch, and checked by integers."""
 
 import functools
 import io
@@ -136,7 +136,7 @@ class Endless(nn.Module):
 
 
 def test_a_long_stream() -> None:
-    """Its keys and values are moved to where there is more room."""
+    """A longer stream moves its keys and values to larger memory."""
     torch.manual_seed(0)
     x = torch.randint(20, (2, 150))
     network = exact.convert(Endless().eval(), [x[:, :9]])
@@ -148,11 +148,11 @@ def test_a_long_stream() -> None:
     assert stream(x[:, :1]).equal(network(torch.cat((x, x[:, :1]), 1))[:, 150:])
 
 
-# What a language model may be
+# Language models that convert
 
 
 class Small(nn.Module):
-    """A model with something in its middle."""
+    """A model with a given middle."""
 
     mask: torch.Tensor
 
@@ -266,7 +266,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "dropout": (lambda m, y, q, k, v, t: attention(q, k, v, dropout_p=0.1), "drops values also"),
     "scores": (lambda m, y, q, k, v, t: q @ k.mT, "scores of attention|returns Attending"),
     "relu": (lambda m, y, q, k, v, t: (q @ k.mT).relu() @ v, "scores of attention"),
-    "linear attention": (lambda m, y, q, k, v, t: q @ (k.mT @ v), "nor of attention"),
+    "linear attention": (lambda m, y, q, k, v, t: q @ (k.mT @ v), "nor one of attention"),
     "no softmax": (lambda m, y, q, k, v, t: (q @ k.mT) @ v, "no softmax follows"),
     "twice": (lambda m, y, q, k, v, t: (q @ k.mT).softmax(-1).softmax(-1) @ v, "between the two"),
     "alone": (lambda m, y, q, k, v, t: y.softmax(-1), r"Categorical\(logits=...\)"),
@@ -286,7 +286,7 @@ def test_what_is_refused(name: str) -> None:
 
 
 class Less(nn.Module):
-    """A table of what is changed before."""
+    """A model that changes its input before the table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -315,11 +315,149 @@ def test_what_is_no_token() -> None:
         exact.convert(nn.Embedding(20, 8, max_norm=1.0).eval(), [x])
 
 
+# The layers of torch with attention
+
+
+def _mask(x: torch.Tensor) -> torch.Tensor:
+    return nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+
+
+class Attends(nn.Module):
+    """A layer of torch that is called somehow, on inputs of 16 numbers."""
+
+    def __init__(self, layer: nn.Module, call: Callable[[nn.Module, torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.layer, self.call = layer, call
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.call(self.layer, x)
+
+
+def _heads(**how: Any) -> nn.MultiheadAttention:
+    return nn.MultiheadAttention(16, 4, **{"batch_first": True, **how})
+
+
+def _layer(**how: Any) -> nn.TransformerEncoderLayer:
+    return nn.TransformerEncoderLayer(16, 4, 24, batch_first=True, **how)
+
+
+def _stack() -> nn.TransformerEncoder:
+    layer = _layer(norm_first=True, activation="gelu")
+    return nn.TransformerEncoder(layer, 2, nn.LayerNorm(16), enable_nested_tensor=False)
+
+
+LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[..., Any], bool]] = {
+    "is_causal": (
+        _heads,
+        lambda m, x: m(x, x, x, attn_mask=_mask(x), is_causal=True, need_weights=False)[0],
+        True,
+    ),
+    "mask of booleans": (
+        lambda: _heads(bias=False, dropout=0.1),
+        lambda m, x: m(
+            x, x, x, attn_mask=torch.ones((x.shape[1], x.shape[1]), dtype=torch.bool).triu(1)
+        )[0],
+        True,
+    ),
+    "weights that nobody takes": (_heads, lambda m, x: x + m(x, x, x)[0], False),
+    "other keys": (
+        lambda: _heads(kdim=5, vdim=7),
+        lambda m, x: m(x, x[..., :5], x[..., 9:])[0],
+        False,
+    ),
+    "batch second": (
+        lambda: _heads(batch_first=False),
+        lambda m, x: m(*(3 * (x.transpose(0, 1),)))[0].transpose(0, 1),
+        False,
+    ),
+    "layer": (_layer, lambda m, x: m(x, _mask(x), is_causal=True), True),
+    "layer of all": (lambda: _layer(norm_first=True, activation="gelu"), lambda m, x: m(x), False),
+    "layers": (_stack, lambda m, x: m(x, mask=_mask(x), is_causal=True), True),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_of_torch_with_attention(name: str) -> None:
+    torch.manual_seed(0)
+    make, call, causal = LAYERS[name]
+    module, x = Attends(make(), call).eval(), torch.randn(3, 10, 16)
+    network = exact.convert(module, [x])
+    with torch.no_grad():
+        assert (network(x) - module(x)).abs().max() < 2e-3
+    longer = torch.randn(2, 17, 16)
+    expected = network(longer)
+    with torch.no_grad():
+        assert (expected - module(longer)).abs().max() < 2e-3
+    if causal:
+        stream = network.stream()
+        assert torch.cat([stream(longer[:, :5]), stream(longer[:, 5:])], 1).equal(expected)
+    else:
+        with pytest.raises(Refused, match="it sees what comes later"):
+            network.stream()
+
+
+def test_a_layer_of_torch_alone() -> None:
+    torch.manual_seed(0)
+    layer, x = _layer().eval(), torch.randn(3, 10, 16)
+    with torch.no_grad():
+        assert (exact.convert(layer, [x])(x) - layer(x)).abs().max() < 2e-3
+
+
+NOT_TAKEN: dict[str, tuple[Callable[[], nn.Module], Callable[..., Any], str]] = {
+    "weights": (_heads, lambda m, x: m(x, x, x), "the weights of attention: take its output alone"),
+    "weights of weights": (
+        _heads,
+        lambda m, x: m(x, x, x)[1] * 2,
+        "it takes the weights of attention",
+    ),
+    "padding": (
+        _heads,
+        lambda m, x: m(x, x, x, key_padding_mask=x[..., 0] > 0)[0],
+        r"^layer \(MultiheadAttention\): it has a key_padding_mask: take texts of one length",
+    ),
+    "padding of a layer": (
+        _layer,
+        lambda m, x: m(x, src_key_padding_mask=x[..., 0] > 0),
+        r"^layer.self_attn \(MultiheadAttention\): it has a key_padding_mask",
+    ),
+    "more places": (
+        lambda: _heads(add_zero_attn=True),
+        lambda m, x: m(x, x, x)[0],
+        r"^layer \(MultiheadAttention\): it has bias_k, bias_v or add_zero_attn",
+    ),
+    "one size": (
+        _heads,
+        lambda m, x: m(x, x, x, attn_mask=torch.ones(10, 10, dtype=torch.bool).triu(1))[0],
+        "its mask has one size",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TAKEN)
+def test_what_layers_of_torch_may_not_do(name: str) -> None:
+    make, call, why = NOT_TAKEN[name]
+    with pytest.raises(Refused, match=why):
+        exact.convert(Attends(make(), call).eval(), [torch.randn(3, 10, 16)])
+
+
+def test_defaults_that_are_not_tensors() -> None:
+    class Optional(nn.Linear):
+        def forward(
+            self, x: torch.Tensor, twice: bool = False, name: str = "a", more: Any = None
+        ) -> torch.Tensor:
+            y = super().forward(x)
+            return y + y if twice or more is not None else y
+
+    module, x = Optional(4, 2), torch.randn(3, 4)
+    with torch.no_grad():
+        assert (exact.convert(module, [x])(x) - module(x)).abs().max() < 1e-3
+
+
 # Operations in integers
 
 
 def on_steps(shape: tuple[int, ...], step: float, bound: float) -> torch.Tensor:
-    """Multiples of a step, many of them at the bound."""
+    """Multiples of a step, many of which are at the bound."""
     x = (torch.rand(shape, dtype=torch.float64) * bound / step).floor() * step
     x = torch.where(torch.rand(shape) < 0.5, bound, x)
     return torch.where(torch.rand(shape) < 0.5, x, -x)
@@ -372,7 +510,7 @@ def test_attention_is_that_of_integers(places: tuple[int, int], causal: bool) ->
     operation = language.Attention({"size": 4, "keys": 256, "causal": causal}, {"table": table})
     q_step, k_step, v_step, bound = 2.0**-18, 2.0**-18, 2.0**-20, 32.0
     q, k = on_steps((2, n, 4), q_step, bound), on_steps((2, m, 4), k_step, bound)
-    q[1] *= 16  # scores that are far from the largest are 0
+    q[1] *= 16  # weights of scores far below the largest are 0
     v = on_steps((2, m, 3), v_step, 16.0)
     grids = [
         Grid(torch.full((1, 1, 1), s).double(), torch.full((1, 1, 1), b).double())

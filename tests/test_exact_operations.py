@@ -1,4 +1,4 @@
-"""Exact operations compute what integers give, with weights and inputs at their bounds."""
+"""Exact operations give the results of integers, with weights and inputs at their bounds."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from torchac import exact
+from torchac import exact, testing
 from torchac.exact._grid import Grid, Unproved, lowest_bit, power_of_two, uniform
 from torchac.exact._operations import elementwise, pooling, rounding, shapes, tables
 from torchac.exact._operations.base import Operation
@@ -49,7 +49,7 @@ def of_sums(network: nn.Module) -> tuple[Operation, Operation]:
 
 
 def at_bounds(step: torch.Tensor, bound: float, shape: tuple[int, ...]) -> torch.Tensor:
-    """Values on their steps: at their bound, next to it, and between."""
+    """Multiples of a step: at the bound, next to it, and smaller."""
     most = torch.full(shape, bound, dtype=torch.float64)
     kinds = torch.randint(0, 4, shape)
     small = (torch.rand(shape, dtype=torch.float64) * bound / step).floor() * step
@@ -58,14 +58,14 @@ def at_bounds(step: torch.Tensor, bound: float, shape: tuple[int, ...]) -> torch
 
 
 def as_integers(x: torch.Tensor, step: float) -> Any:
-    """Whole numbers of steps, as Python has them."""
+    """Numbers of steps, as integers of Python."""
     whole = [int(Fraction(v) / Fraction(step)) for v in x.flatten().tolist()]
     assert [float(Fraction(w) * Fraction(step)) for w in whole] == x.flatten().tolist()
     return np.array(whole, object).reshape(x.shape)
 
 
 def in_integers(c: Correlation, x: torch.Tensor) -> torch.Tensor:
-    """What docs/exact.md defines, in whole numbers."""
+    """The definition of docs/exact.md, with integers."""
     a = c.attributes
     weights = [c.weight(i) for i in range(len(a["phases"]))]
     x_step = lowest_bit(x).min().item()
@@ -99,7 +99,7 @@ def in_integers(c: Correlation, x: torch.Tensor) -> torch.Tensor:
     return result
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same'")  # of an even kernel, by torch itself
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch warns of an even kernel
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_a_convolution_is_that_of_integers(name: str) -> None:
     torch.manual_seed(0)
@@ -115,12 +115,12 @@ def test_a_convolution_is_that_of_integers(name: str) -> None:
     bound = network._steps[0].operation.attributes["limit"]
     x = at_bounds(rounds.step, bound, (2, layer.in_channels, *sizes))
     assert sums(x).equal(in_integers(sums, x))
-    with torch.no_grad():  # and it is the convolution that it was
+    with torch.no_grad():  # the operation is still the same convolution
         assert (sums(x) - layer.double()(x)).abs().max() < 1e-3 * bound
 
 
 def test_the_largest_sums_that_are_proved_are_exact() -> None:
-    """Each output is the sum of the absolute values of all its terms."""
+    """Each output is the sum of the absolute values of its terms."""
     torch.manual_seed(0)
     layer = nn.Linear(4096, 8)
     network = exact.convert(layer, [torch.randn(4, 4096)])
@@ -250,7 +250,7 @@ def test_elements_are_one_operation_each() -> None:
 
 @given(st.data())
 def test_bounds_and_steps_hold(data: st.DataObject) -> None:
-    """Whatever is proved of an operation's output is so, for inputs at their bounds."""
+    """Everything proved about an operation's output holds for inputs at their bounds."""
     torch.manual_seed(data.draw(st.integers(0, 1000)))
     channels, k = 4, data.draw(st.integers(-8, 8))
     step = 2.0 ** torch.randint(-6, 6, (1, channels, 1, 1)).double()
@@ -299,7 +299,7 @@ def test_bounds_and_steps_hold(data: st.DataObject) -> None:
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_parts_of_convolutions_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large inputs are done in parts, of rows and of images; so are small ones here."""
+    """Large inputs are computed in parts of rows and images; here small ones are, too."""
     from torchac.exact._operations import correlation
 
     torch.manual_seed(0)
@@ -330,3 +330,124 @@ def test_powers_of_two() -> None:
         0.125,
         2.0**-300,
     ]
+
+
+def checkerboard(channels: int, outputs: int) -> nn.Module:
+    """A convolution of which every other weight is 0."""
+    layer = nn.Conv2d(channels, outputs, 5, padding=2)
+    i, j = torch.meshgrid(torch.arange(5), torch.arange(5), indexing="ij")
+    layer.weight.data *= ((i + j) % 2).to(torch.float32)
+    return layer
+
+
+def raster(channels: int, outputs: int) -> nn.Module:
+    """A convolution of what comes before."""
+    layer = nn.Conv2d(channels, outputs, 5, padding=2)
+    layer.weight.data[:, :, 2, 2:] = layer.weight.data[:, :, 3:] = 0
+    return layer
+
+
+FILTERED: dict[str, Callable[[], nn.Module]] = {
+    name: CONVOLUTIONS[name]
+    for name in (
+        "plain",
+        "dilation",
+        "same",
+        "transposed",
+        "transposed dilation",
+        "transposed 1 dimension",
+        "transposed 3 dimensions",
+    )
+} | {
+    "checkerboard": lambda: checkerboard(4, 5),
+    "raster": lambda: raster(4, 5),
+    "four": lambda: nn.Conv2d(3, 4, (4, 7), padding=3),
+    "five": lambda: nn.Conv1d(3, 140, 5, padding=1),
+    "taps far apart": lambda: nn.ConvTranspose1d(3, 4, 9, 2, 3, dilation=3),
+    "large bias": lambda: with_bias(nn.Conv2d(3, 4, 3), 1e3),
+}
+
+
+def with_bias(layer: nn.Module, size: float) -> nn.Module:
+    next(p for name, p in layer.named_parameters() if name == "bias").data *= size
+    return layer
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("name", FILTERED)
+def test_fewer_products_are_those_of_integers(
+    name: str, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Winograd's minimal filtering is exact up to the inputs that it says, and not used beyond."""
+    from torchac.exact._operations import correlation
+    from torchac.exact._operations.filtering import Filter
+
+    monkeypatch.setattr(correlation, "_FEWEST_CHANNELS", 1)
+    monkeypatch.setattr(correlation, "_FEWEST_PLACES", 1)
+    monkeypatch.setattr(correlation, "_BYTES_TO_KEEP", 1 << 20 if kept else 0)
+    used: list[Any] = []
+    apply = Filter.apply
+
+    def noted(*args: Any) -> torch.Tensor:
+        used.append(args)
+        return apply(*args)
+
+    monkeypatch.setattr(Filter, "apply", noted)
+    torch.manual_seed(0)
+    layer: Any = FILTERED[name]()
+    dims = layer.weight.ndim - 2
+    sizes = {1: (17,), 2: (7, 6), 3: (4, 5, 3)}[dims]
+    shape = (2, layer.in_channels, *sizes)
+    network = exact.convert(layer, [torch.randn(shape)])
+    sums, rounds = of_sums(network)
+    assert isinstance(sums, Correlation)
+    assert isinstance(rounds, rounding.Round)
+    used.clear()
+    limit = network._steps[0].operation.attributes["limit"]
+    _, most = sums._planned()
+    assert 0 < most.max() < limit
+    largest = (most.min() / rounds.step).floor() * rounds.step
+    weight = max(map(sums.weight, range(len(sums.attributes["phases"]))), key=torch.Tensor.numel)
+    for signs in (1.0, weight.sum((0, 1, 2)).sign().view(-1, *(1 for _ in sizes))):
+        x = at_bounds(rounds.step, largest.item(), shape).abs() * signs
+        assert sums(x).equal(in_integers(sums, x))
+        assert used
+    x = at_bounds(rounds.step, largest.item(), shape)
+    assert sums(x).equal(in_integers(sums, x))
+    used.clear()
+    x[0, -1].view(-1)[-1] = largest + rounds.step.item()
+    assert sums(x).equal(in_integers(sums, x))
+    assert not used
+    assert sums(x[:0]).shape[0] == 0
+
+
+def test_fewer_products_in_all_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where batches differ in whether they are quicker so, or in how large values are."""
+    from torchac.exact._operations import correlation
+    from torchac.exact._operations.filtering import Filter
+
+    torch.manual_seed(0)
+    layers = (nn.ConvTranspose2d(32, 40, 5, 2, 2, 1), nn.LeakyReLU(), raster(40, 36))
+    module = nn.Sequential(*layers, checkerboard(36, 32), nn.Conv2d(32, 33, 3)).eval()
+    x = torch.randn(8, 32, 5, 6)
+    network = exact.convert(module, [x])
+    x[2] *= 20  # in part of the headroom
+    x[3] *= 100  # and beyond it
+    with monkeypatch.context() as patch:
+        patch.setattr(correlation, "_FEWEST_PLACES", 1 << 30)
+        expected = network(x)
+    used: list[Any] = []
+    apply = Filter.apply
+
+    def noted(*args: Any) -> torch.Tensor:
+        used.append(args)
+        return apply(*args)
+
+    monkeypatch.setattr(Filter, "apply", noted)
+    assert all(y.equal(expected) for _, y in testing.ways(network, x))
+    with monkeypatch.context() as patch:
+        patch.setattr(correlation, "_FEWEST_PLACES", 1)
+        some = torch.cat([network(one) for one in x[:, None]])
+    assert some.equal(expected)
+    assert used

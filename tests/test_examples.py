@@ -1,4 +1,4 @@
-"""The examples run as a user runs them, and what they print is true."""
+"""The examples run as users run them, and their output is true."""
 
 import io
 import re
@@ -29,7 +29,7 @@ needs_ray = pytest.mark.skipif(
 
 
 def run(folder: Path, script: str, *arguments: str, error: str = "") -> str:
-    """Runs an example and returns what it prints; it has to end with the error, or without one."""
+    """Runs an example, which must end with this error or without one, and returns its output."""
     command = [sys.executable, str(EXAMPLES / script), *arguments]
     process = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
     assert (process.returncode == 0) == (not error), process.stderr
@@ -38,7 +38,7 @@ def run(folder: Path, script: str, *arguments: str, error: str = "") -> str:
 
 
 def sizes(output: str) -> dict[str, int]:
-    """Returns the bytes of each line of a table, whose rates have to fit to them."""
+    """Returns the bytes in each line of a table, and checks its rates against them."""
     lines = re.findall(r"^(\S.*?) {2,}([\d,]+) +(\d+\.\d{3})$", output, re.MULTILINE)
     table = {label: int(size.replace(",", "")) for label, size, _ in lines}
     rates = {label: float(rate) for label, _, rate in lines}
@@ -118,7 +118,7 @@ def test_lossless_image_explains_what_it_cannot_read(tmp_path: Path) -> None:
         ),
         pytest.param(
             (),
-            ["gzip", "bz2", "lzma", "lzma behind the training text"],
+            ["gzip", "bz2", "lzma", "lzma after the training text"],
             id="default",
             marks=pytest.mark.slow,
         ),

@@ -1,4 +1,4 @@
-"""Memory that ends, Ctrl-C, fork, threads that meet: a call that fails changes nothing."""
+"""A call that fails changes nothing: lack of memory, Ctrl-C, fork, threads that meet."""
 
 import _thread
 import copy
@@ -19,13 +19,13 @@ import torchac
 
 ROW = torch.tensor([0, -1, 0], dtype=torch.int16)  # the first of two symbols costs next to nothing
 CDF = torch.linspace(0, 1, 9)
-LONG = 500_000_000  # symbols, which take seconds
-SHORT = LONG // 5  # these take less than a second
+LONG = 500_000_000  # symbols that take seconds
+SHORT = LONG // 5  # symbols that take less than a second
 DECODED = LONG // 10
 
 
 def zeros(count: int) -> torch.Tensor:
-    """So many symbols that take no memory."""
+    """This many symbols, which take no memory."""
     return torch.zeros((), dtype=torch.int8).expand(count)
 
 
@@ -46,9 +46,9 @@ ZEROS = torchac.encode_int16_normalized_cdf(rows(DECODED), zeros(DECODED))
 
 
 def interrupted(call: Callable[[], object]) -> None:
-    """Ctrl-C while the call is under way ends it, long before it would end by itself.
+    """Ctrl-C during the call ends it, long before it would end by itself.
 
-    A shell has it ignored in what it runs in the background.
+    A shell makes programs in the background ignore it.
     """
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.05, _thread.interrupt_main)
@@ -82,7 +82,7 @@ needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no t
 
 @needs_timers
 def test_short_calls_can_be_interrupted() -> None:
-    """In tens of milliseconds nobody looks for signals until the end, where nothing counts yet."""
+    """Short calls check for signals only at their end, before they have any effect."""
     cdf, sym = CDF.expand(4_000_000, 9), (torch.arange(8)).repeat(500_000)
     encoder = begun()
     decoder = torchac.Decoder(torchac.encode_float_cdf(cdf, sym))
@@ -115,7 +115,7 @@ def test_batches_can_be_interrupted(threads: int) -> None:
 
 
 def test_categories_can_be_interrupted() -> None:
-    """Of so many, each value takes long, if it has numbers of its own: here they overlap."""
+    """With this many categories, a value with its own numbers takes long; here they overlap."""
     model = torchac.Categorical(logits=torch.zeros(251_935).unfold(0, 151_936, 1))
     interrupted(lambda: torchac.encode(model, zeros(100_000)))
     interrupted(lambda: torchac.Decoder(bytes(1_000_000)).decode(model))
@@ -124,7 +124,7 @@ def test_categories_can_be_interrupted() -> None:
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[Callable[[], object]], None]]:
-    """Has a function called by a signal handler soon."""
+    """Makes a signal handler call a function soon."""
 
     def set_alarm(handler: Callable[[], object]) -> None:
         signal.signal(signal.SIGALRM, lambda *_: handler())
@@ -161,11 +161,9 @@ def test_a_handler_that_returns_changes_nothing(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
-@pytest.mark.filterwarnings(
-    "ignore:This process:DeprecationWarning"
-)  # it has threads, and that is meant
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads, as intended
 def test_a_fork_meanwhile() -> None:
-    """What another thread was at raises in the child; the rest works."""
+    """In the child, an object that another thread was using raises; others work."""
     encoder, idle = begun(), begun()
     thread = threading.Thread(target=lambda: encoder.encode(rows(SHORT), zeros(SHORT)))
     thread.start()
@@ -187,7 +185,7 @@ def test_a_fork_meanwhile() -> None:
 
 
 def meet(barrier: threading.Barrier, method: Callable[..., object], *arguments: object) -> object:
-    """What the method returns, or that the encoder has finished."""
+    """The result of the method, or its error if the encoder has finished."""
     barrier.wait()
     try:
         return method(*arguments)
@@ -199,7 +197,7 @@ def meet(barrier: threading.Barrier, method: Callable[..., object], *arguments: 
 
 @pytest.mark.usefixtures("eager_switching")
 def test_finish_beside_encode_and_beside_itself() -> None:
-    """What encode() returned from is in the stream, and one finish() gives it."""
+    """The stream has the symbols of every encode() that returned; only one finish() returns it."""
     cdf, sym = CDF.expand(1000, 9), torch.arange(1000) % 8
     with ThreadPoolExecutor(4) as pool:
         for _ in range(300):
@@ -227,7 +225,7 @@ def test_who_waits_for_an_encoder_lets_other_threads_go_on(name: str) -> None:
     time.sleep(0.02)
     waiting = threading.Thread(target=calls[name])
     waiting.start()
-    time.sleep(0.02)  # takes until the end of `busy` if the one that waits has the GIL
+    time.sleep(0.02)  # takes until the end of `busy` if the waiting thread has the GIL
     assert busy.is_alive()
     assert waiting.is_alive()
     busy.join()

@@ -1,4 +1,4 @@
-"""Files: what is read is what was written, or it is said why not."""
+"""Reading a file gives what was written, or an error that says why not."""
 
 import copy
 import errno
@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import torchac
-from torchac import CorruptStreamError, _segments
+from torchac import CorruptStreamError, _file_format
 
 MODEL = torchac.Normal(0.0, 2.0)
 DATA = Path(__file__).parent / "data"
@@ -52,7 +52,7 @@ def values_of(*shape: int, seed: int = 0, scale: float = 2.0) -> torch.Tensor:
     return torch.as_tensor(values, dtype=torch.int32)
 
 
-# What is written is read
+# Files that are written and read
 
 
 @given(
@@ -169,7 +169,7 @@ def test_names_and_order() -> None:
             writer.write(MODEL, values_of(size), name=name)
     found = reader(file.getvalue())
     assert found.read(MODEL, name="z").shape == (3,)
-    with pytest.raises(ValueError, match="the file has 3 segments: all are read"):
+    with pytest.raises(ValueError, match="the file has 3 segments: all have been read"):
         found.read(MODEL)
     assert found.read(MODEL, name="a").shape == (1,)
     assert found.read(MODEL).shape == (2,)
@@ -234,7 +234,7 @@ def test_every_cut_is_noticed(data: bytes) -> None:
         read_all(data + b"\0", b"id")
 
 
-def test_segments_cannot_be_taken_out_or_swapped() -> None:
+def test_file_format_cannot_be_taken_out_or_swapped() -> None:
     data = written(values_of(5), values_of(5, seed=1))
     first, second = (s.bytes for s in reader(data).segments)
     at = len(written()) - 5
@@ -257,16 +257,16 @@ def test_damage_and_another_model_are_told_apart() -> None:
     found.read(MODEL)
     for scale in (1.9, 0.1, 80.0):
         with pytest.raises(
-            CorruptStreamError, match="segment 1 decodes to other values than were encoded: the mod"
+            CorruptStreamError, match="segment 1 decodes to values other than those encoded"
         ):
             found.read(torchac.Normal(0.0, scale))
-    assert found.read(MODEL).equal(y)  # it stayed where it was
+    assert found.read(MODEL).equal(y)  # its position did not change
 
 
 def sealed(*parts: bytes) -> bytes:
-    """A file of such segments, with CRCs that fit."""
+    """A file of such segments, with matching CRCs."""
     data, crc = b"", 0
-    for part in (_segments.head(b""), *parts, b"\0"):
+    for part in (_file_format.head(b""), *parts, b"\0"):
         crc = zlib.crc32(part, crc)
         data += part + crc.to_bytes(4, "little")
     return data
@@ -339,7 +339,7 @@ def test_names_that_are_there_twice() -> None:
 BAD_VALUES = {
     "bits after the last value": (b"\x0a\x03\x00\x01\xb0", "bits after the last value are not 0"),
     "values above 32 bits": (
-        b"\x0a\x01" + _segments.signed(2**31 - 1) + b"\x08\x01",
+        b"\x0a\x01" + _file_format.signed(2**31 - 1) + b"\x08\x01",
         r"there are values above 2\^31 - 1",
     ),
 }
@@ -347,7 +347,7 @@ BAD_VALUES = {
 
 @pytest.mark.parametrize("name", BAD_VALUES)
 def test_values_that_no_encoder_writes(name: str) -> None:
-    """These are damaged, and no matter of the model."""
+    """The error says that the file is damaged, not that the model differs."""
     part, message = BAD_VALUES[name]
     with pytest.raises(CorruptStreamError, match=f"^segment 0 is damaged: {message}$"):
         reader(sealed(part)).read(MODEL)
@@ -358,9 +358,9 @@ def test_values_that_no_encoder_writes(name: str) -> None:
 @pytest.mark.parametrize("last", [2**60, 2**61, 2**62 - 1, 2**41, 2**31])
 @pytest.mark.parametrize("kind", [1, 2, 3])
 def test_shapes_that_no_array_has(kind: int, last: int) -> None:
-    """They have no values, and so no memory."""
+    """These shapes have no values, and so take no memory."""
     rest = {1: b"\0", 2: b"\0\x07", 3: bytes(4)}[kind]
-    data = sealed(_segments.title(_segments.Kind(kind), None, (0, last)) + rest)
+    data = sealed(_file_format.title(_file_format.Kind(kind), None, (0, last)) + rest)
     arrays = torchac.Normal(np.zeros(()), np.ones(()))
     for model in (MODEL, arrays, torch.linspace(0, 1, 32769), np.linspace(0, 1, 5)):
         if last <= 2**40:
@@ -371,7 +371,7 @@ def test_shapes_that_no_array_has(kind: int, last: int) -> None:
 
 
 def test_few_bytes_cannot_ask_for_much_memory() -> None:
-    huge = sealed(_segments.title(_segments.Kind.CONSTANT, None, (1 << 40, 1 << 20)) + b"\0")
+    huge = sealed(_file_format.title(_file_format.Kind.CONSTANT, None, (1 << 40, 1 << 20)) + b"\0")
     with pytest.raises(CorruptStreamError, match="more values than 1073741824: if that is right"):
         reader(huge).read(MODEL)
     assert reader(huge).segments[0].shape == (1 << 40, 1 << 20)
@@ -405,7 +405,7 @@ def test_mutated_files(data: bytes, changes: list[tuple[int, bytes]]) -> None:
         max_size=3,
     )
 )
-def test_invented_segments_are_read_as_the_page_says(parts: list[bytes]) -> None:
+def test_invented_file_format_are_read_as_the_page_says(parts: list[bytes]) -> None:
     data = sealed(*parts)
 
     def decode(low: int, high: int, stream: bytes) -> Any:
@@ -430,15 +430,15 @@ MISTAKES: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     "no file to read": (TypeError, "file is of type int", lambda: torchac.Reader(3)),  # type: ignore[arg-type]
     "a file of text": (
         TypeError,
-        "file gives str: expected one that is opened for bytes",
+        "file.read returns str: expected a file in binary mode",
         lambda: torchac.Reader(io.StringIO("tac")),  # type: ignore[arg-type]
     ),
     "another file": (
         CorruptStreamError,
-        r"no file of torchac.Writer: it begins with b'\\x89PNG'",
+        r"this is not a torchac file: it begins with b'\\x89PNG'",
         lambda: reader(b"\x89PNG\r\n"),
     ),
-    "an empty file": (CorruptStreamError, "no file of torchac", lambda: reader(b"")),
+    "an empty file": (CorruptStreamError, "not a torchac file", lambda: reader(b"")),
     "a later version": (
         CorruptStreamError,
         "the file has version 2, this release of torchac reads 1",
@@ -468,7 +468,7 @@ MISTAKES: dict[str, tuple[type[Exception], str, Callable[[], object]]] = {
     ),
     "a name twice": (
         ValueError,
-        "a segment named 'y' is there already",
+        "the file already has a segment named 'y'",
         lambda: written(values_of(1), values_of(1), name="y"),
     ),
     "32 dimensions": (
@@ -560,6 +560,15 @@ def test_a_link_goes_on_leading_there(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == written()
 
 
+@pytest.mark.parametrize("opens", [torchac.Writer, torchac.Reader])
+def test_a_path_is_what_open_takes_for_one(tmp_path: Path, opens: Any) -> None:
+    with pytest.raises(FileNotFoundError, match="''"):
+        opens("")
+    with pytest.raises(IsADirectoryError, match=r"y.tac/"):
+        opens(f"{tmp_path}/y.tac/")
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_name_the_path(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere.*y.tac"):
         torchac.Writer(tmp_path / "nowhere" / "y.tac")
@@ -621,8 +630,8 @@ def test_a_file_that_says_nothing() -> None:
         (0, OSError, r"the file took 0 of 10 bytes"),
         (11, OSError, r"the file took 11 of 10 bytes"),
         (-1, OSError, r"the file took -1 of 10 bytes"),
-        (True, TypeError, "file.write gives bool: expected how many bytes it took, or None"),
-        ("10", TypeError, "file.write gives str"),
+        (True, TypeError, "file.write returns bool: expected the number of bytes, or None"),
+        ("10", TypeError, "file.write returns str"),
     ],
 )
 def test_a_file_that_says_nonsense(taken: Any, error: type[Exception], message: str) -> None:
@@ -641,13 +650,13 @@ def test_a_pipe_that_does_not_wait() -> None:
             torchac.Reader(source)
         writer = torchac.Writer(file)
         with pytest.raises(BlockingIOError, match="the file is non-blocking, and takes no bytes"):
-            writer.write(MODEL, values_of(5_000_000, scale=1e9))  # more than pipes hold
+            writer.write(MODEL, values_of(5_000_000, scale=1e9))  # more bytes than pipes hold
         with pytest.raises(RuntimeError, match="writing to the file failed before"):
             writer.close()
 
 
 def test_a_socket() -> None:
-    """It takes and gives a part at a time."""
+    """A socket takes and gives a part at a time."""
     one, other = socket.socketpair()
     values = values_of(1_500_000, scale=1e9)
     found: list[torch.Tensor] = []
@@ -671,7 +680,7 @@ def test_a_file_that_gives_a_part_at_a_time(kind: type) -> None:
     assert torchac.Reader(file).read(MODEL).equal(values_of(50))
 
 
-# Paths to what is no regular file
+# Paths to files that are not regular
 
 
 def write_to(path: Path) -> None:
@@ -699,7 +708,7 @@ def test_a_pipe_at_a_path(tmp_path: Path) -> None:
 
 @needs_posix
 def test_a_device_at_a_path(tmp_path: Path) -> None:
-    """A terminal, through a link."""
+    """The device is a terminal, reached through a link."""
     import tty
 
     controller, device = os.openpty()
@@ -718,7 +727,7 @@ def test_a_device_at_a_path(tmp_path: Path) -> None:
 @needs_posix
 @pytest.mark.parametrize("name", ["/dev/fd", "/proc/self/fd"])
 def test_open_files_by_name(tmp_path: Path, name: str) -> None:
-    """Pipes as well as regular files are written to, and stay what they are."""
+    """Both pipes and regular files are written to, and stay what they are."""
     if not Path(name).exists():
         pytest.skip("this system has no such folder")
     read, write = os.pipe()
@@ -735,7 +744,7 @@ def test_open_files_by_name(tmp_path: Path, name: str) -> None:
 
 @needs_posix
 def test_a_socket_at_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # as paths of sockets are short
+    monkeypatch.chdir(tmp_path)  # paths of sockets must be short
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         with pytest.raises(OSError, match=r"it is a socket: .*'.*socket'"):
@@ -763,7 +772,7 @@ def test_a_file_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         modes = {other.stat().st_mode & 0o777 for other in tmp_path.iterdir()}
         assert modes == {mode}  # while it is written, too
     assert path.stat().st_mode & 0o777 == mode
-    assert not made[0] & ~mode  # nobody could open it before
+    assert not made[0] & ~mode  # nobody else could open it before
 
 
 @needs_posix
@@ -775,7 +784,7 @@ def test_a_new_file_has_the_mode_of_others(tmp_path: Path) -> None:
 
 @needs_posix
 def test_another_group_may_do_what_all_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the group cannot be kept."""
+    """If the group cannot be kept, the new one gets the permissions of all others."""
     path = tmp_path / "file"
     path.touch()
     path.chmod(0o664)
@@ -796,7 +805,7 @@ def test_another_group_may_do_what_all_may(tmp_path: Path, monkeypatch: pytest.M
 
 
 def refused(path: Path, error: type[OSError], message: str) -> None:
-    """It is said at once, with the way out, and nothing has changed."""
+    """Opening raises this error at once, and the file has not changed."""
     path.write_bytes(b"old")
     with pytest.raises(error, match=message) as raised:
         torchac.Writer(path)
@@ -809,7 +818,7 @@ def test_a_file_that_open_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     real = os.open
 
     def denied(path: Any, flags: int, *mode: int) -> int:
-        """As for users, where the file is read-only."""
+        """Fails as for normal users if the file is read-only."""
         if flags == os.O_WRONLY:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return real(path, flags, *mode)
@@ -844,7 +853,7 @@ def test_the_file_of_another_in_a_sticky_folder(
 ) -> None:
     tmp_path.chmod(0o1777)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    refused(tmp_path / "file", PermissionError, "only owners replace files" + ADVICE)
+    refused(tmp_path / "file", PermissionError, "only owners can replace files" + ADVICE)
 
 
 def test_a_folder_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -878,7 +887,7 @@ def test_a_rename_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_files_and_folders_are_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int | None
 ) -> None:
-    """The file before it gets its name, the folder after that; where the system can do it."""
+    """The file is synced before it gets its name, the folder after that, if the system can."""
     path = tmp_path / "file"
     steps: list[tuple[str, bool]] = []
 
@@ -906,7 +915,7 @@ FOUR = [values_of(9), values_of(3) + 1000, torch.zeros(9), values_of(20, 30)]
 
 
 def places(data: bytes) -> list[int]:
-    """Where the segments begin and end."""
+    """The places where the segments begin and end."""
     sizes = [segment.bytes for segment in reader(data, recover=True).segments]
     return [sum(sizes[:i]) + len(written()) - 5 for i in range(len(sizes) + 1)]
 
@@ -927,7 +936,7 @@ def test_what_precedes_the_first_damage_is_recovered() -> None:
             count = sum(i >= end for end in begins[1:])
             assert list(found.segments) == list(whole.segments)[:count]
             assert all(found.read(MODEL).equal(tensor.int()) for tensor in FOUR[:count])
-            with pytest.raises(ValueError, match="all are read"):
+            with pytest.raises(ValueError, match="all have been read"):
                 found.read(MODEL)
             with pytest.raises(CorruptStreamError) as raised:
                 reader(damaged)
@@ -937,7 +946,7 @@ def test_what_precedes_the_first_damage_is_recovered() -> None:
     assert (len(longer.segments), longer.damage) == (4, "3 bytes are after the end of the file")
 
 
-def test_names_behind_the_damage_are_not_found() -> None:
+def test_names_after_the_damage_are_not_found() -> None:
     data = sealed(*(b"\x05\x01" + name + b"\x02" for name in (b"a", b"b")))
     found = reader(data[:21] + b"x" + data[22:], recover=True)
     assert found.damage == "segment 1 is damaged"
@@ -952,7 +961,7 @@ def test_each_segment_is_checked_when_it_is_read() -> None:
     for i in range(begins[0], begins[-1]):
         damaged = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
         own = sum(i >= end for end in begins[1:])
-        before = [own + 1] if i >= begins[own + 1] - 4 else []  # it goes on from that CRC
+        before = [own + 1] if i >= begins[own + 1] - 4 else []  # its CRC continues from that one
         try:
             found = reader(damaged, verify="read")
         except CorruptStreamError:
@@ -965,12 +974,12 @@ def test_each_segment_is_checked_when_it_is_read() -> None:
                     CorruptStreamError, match=f"segment {number} is damaged, or the"
                 ):
                     found.read(MODEL)
-            elif begins[own] + 4 <= i:  # its size and those behind are as they were
+            elif begins[own] + 4 <= i:  # its size and the later ones are unchanged
                 assert found.read(MODEL).equal(tensor.int())
 
 
 def test_what_is_not_noticed_by_checks_when_reading() -> None:
-    """A segment in place of another one that followed the same CRC: by the next one only."""
+    """A segment that replaces another after the same CRC is noticed only by the next one."""
     first, second = written(*FOUR[:2]), written(FOUR[3], FOUR[1])
     a, b = places(first), places(second)
     data = first[: a[0]] + second[b[0] : b[1]] + first[a[1] :]
@@ -982,7 +991,7 @@ def test_what_is_not_noticed_by_checks_when_reading() -> None:
         found.read(MODEL)
 
 
-def test_segments_taken_out_or_swapped_are_noticed_when_they_are_read() -> None:
+def test_file_format_taken_out_or_swapped_are_noticed_when_they_are_read() -> None:
     data = written(*FOUR)
     at = places(data)
     each = [data[at[i] : at[i + 1]] for i in range(4)]
@@ -1002,7 +1011,7 @@ def test_segments_taken_out_or_swapped_are_noticed_when_they_are_read() -> None:
 
 @pytest.fixture
 def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small files are mapped as large ones are."""
+    """Maps small files like large ones."""
     monkeypatch.setattr("torchac._storage._LEAST_TO_MAP", 1)
 
 
@@ -1011,7 +1020,7 @@ def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mapped_files(tmp_path: Path, verify: Any) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
-    with pytest.raises(CorruptStreamError, match="no file of torchac"):
+    with pytest.raises(CorruptStreamError, match="not a torchac file"):
         torchac.Reader(path)
     path.write_bytes(written(*FOUR))
     with torchac.Reader(path, verify=verify) as found:
@@ -1027,12 +1036,12 @@ def test_mapped_files(tmp_path: Path, verify: Any) -> None:
 @needs_posix
 @pytest.mark.usefixtures("mapped")
 def test_a_mapped_file_that_is_cut(tmp_path: Path) -> None:
-    """Bytes that are no longer there end a process that reads them."""
+    """The system ends a process that reads bytes which are no longer there."""
     path = tmp_path / "file"
     path.write_bytes(written(values_of(50_000), values_of(3)))
     found = torchac.Reader(path)
     os.truncate(path, 100)
-    with pytest.raises(CorruptStreamError, match="segment 0 is damaged: the file was cut since"):
+    with pytest.raises(CorruptStreamError, match="segment 0 is damaged: the file was cut after"):
         found.read(MODEL)
 
 
@@ -1040,7 +1049,7 @@ def test_many_names() -> None:
     names = [f"name {i}" for i in range(3000)]
     data = sealed(
         *(
-            _segments.title(_segments.Kind.CONSTANT, name, ()) + _segments.signed(i)
+            _file_format.title(_file_format.Kind.CONSTANT, name, ()) + _file_format.signed(i)
             for i, name in enumerate(names)
         )
     )
@@ -1051,7 +1060,7 @@ def test_many_names() -> None:
         found.read(MODEL, name="name 3000")
 
 
-def test_segments_are_a_sequence() -> None:
+def test_file_format_are_a_sequence() -> None:
     found = reader(written(*FOUR[:3], name=None), max_values=100)
     first, *_, last = found.segments
     assert found.segments == [first, found.segments[1], found.segments[-1]]
@@ -1086,7 +1095,7 @@ def test_a_segment_is_a_value() -> None:
     ids=["copy", "deepcopy", "pickle"],
 )
 def test_readers_can_be_copied(tmp_path: Path, where: str, copied: Callable[[Any], Any]) -> None:
-    """They go on where the other one is, and do not move it."""
+    """Copies start at the position of the original, and do not move it."""
     data = written(*FOUR, model_id=b"id")
     path = tmp_path / "file"
     path.write_bytes(data[:-3])
@@ -1113,7 +1122,7 @@ def test_a_pickled_reader_knows_its_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir("/")
     assert pickle.loads(kept).read(MODEL).equal(FOUR[0])
     (tmp_path / "file").write_bytes(written(FOUR[0] + 1, *FOUR[1:]))
-    with pytest.raises(ValueError, match="is another one than when its Reader was pickled"):
+    with pytest.raises(ValueError, match="is not the one whose Reader was pickled"):
         pickle.loads(kept)
 
 
@@ -1164,7 +1173,7 @@ def test_values_are_coded_unless_their_width_takes_fewer_bytes() -> None:
 )
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_bytes_depend_on_the_values_alone(dtype: str, scale: float) -> None:
-    """Coded or of a fixed width, in any dtype and layout."""
+    """This holds for coded and fixed-width values, in any dtype and layout."""
     values = values_of(300, 301, scale=scale).clamp(0, 1 if dtype == "bool" else 100)
     typed: Any = values.to(getattr(torch, dtype))
     expected = written(values)
@@ -1226,7 +1235,7 @@ def test_a_fork_cannot_touch_the_file(tmp_path: Path) -> None:
 
 @needs_fork
 def test_a_fork_in_the_middle_of_a_write(tmp_path: Path) -> None:
-    """By what runs then, such as a signal handler."""
+    """A signal handler, for example, may fork at that moment."""
     code = """
 import os, sys, torch, torchac
 forks = 0
@@ -1251,9 +1260,9 @@ writer.close()
 
 
 @needs_fork
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads, as meant
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads
 def test_a_reader_that_was_at_work_when_the_process_forked() -> None:
-    """It raises in the child, and another one works there."""
+    """It raises in the child, where another one works."""
     busy, idle = reader(written(values_of(9))), reader(written(values_of(9)))
     entered, over = threading.Event(), threading.Event()
 
@@ -1283,10 +1292,10 @@ def test_a_signal_handler_cannot_read_while_read_is_at_work() -> None:
     found = reader(written(values_of(3), values_of(4)))
 
     class Interrupting(torchac.Normal):
-        def _for_values(self, *arguments: Any) -> Any:
+        def broadcast_to(self, *arguments: Any) -> Any:
             with pytest.raises(RuntimeError, match="at work in the call that the signal handler"):
                 found.read(MODEL)
-            return super()._for_values(*arguments)
+            return super().broadcast_to(*arguments)
 
     assert found.read(Interrupting(0.0, 2.0)).equal(values_of(3))
     assert found.read(MODEL).equal(values_of(4))
@@ -1349,7 +1358,7 @@ def test_the_command_goes_on_after_a_bad_file(tmp_path: Path) -> None:
     result = run(str(tmp_path / "bad"), str(tmp_path / "good"), str(tmp_path / "none"))
     assert result.returncode == 1
     assert "good: 15 bytes" in result.stdout
-    assert "bad: this is no file of torchac.Writer" in result.stderr
+    assert "bad: this is not a torchac file" in result.stderr
     assert "No such file" in result.stderr
 
 
@@ -1375,13 +1384,13 @@ def test_the_command_recovers(tmp_path: Path) -> None:
     result = run("--recover", str(bad), str(out))
     kept = places(written(*FOUR))[3] + len(b"id")
     assert result.stderr == (
-        f"{out}: 3 segments of {bad}; left out are the last {size - kept} of its {size} bytes: "
+        f"{out}: 3 segments of {bad}, without the last {size - kept} of its {size} bytes: "
         "the file ends within segment 3: it is not complete, or damaged there\n"
     )
     assert result.returncode == 0
     assert out.read_bytes() == written(*FOUR[:3], model_id=b"id")
     again = run("--recover", str(good), str(out))
-    assert again.stderr == f"{out}: it is there already: expected a new name\n"
+    assert again.stderr == f"{out}: the file exists already: expected a new name\n"
     assert (again.returncode, again.stdout) == (1, "")
     out.unlink()
     result = run("--recover", str(good), str(out))

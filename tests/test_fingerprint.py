@@ -1,4 +1,4 @@
-"""Fingerprints of all that a state_dict holds; `test_files.py` has those of files."""
+"""Fingerprints of everything that a state_dict holds; `test_files.py` has those of files."""
 
 import copy
 import hashlib
@@ -18,14 +18,14 @@ from test_hostile import HOSTILE, check_error, outcome
 
 import torchac
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch calls much of this new, or old
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns that many of these are new or old
 
 LOOP: list[Any] = []
 LOOP.append(LOOP)
 
 
 def distinct(values: list[Any]) -> bool:
-    """Whether all have fingerprints of their own, which copies have, too."""
+    """Whether all fingerprints differ; copies must have the same ones."""
     each = [torchac.fingerprint({"a": value}) for value in values]
     assert each == [torchac.fingerprint({"a": copy.deepcopy(value)}) for value in values]
     return len(set(each)) == len(values)
@@ -37,7 +37,7 @@ QUANTIZED = {dtype for dtype in DTYPES if str(dtype).startswith(("torch.qint", "
 
 @pytest.mark.parametrize("dtype", sorted(DTYPES - QUANTIZED, key=str), ids=str)
 def test_fingerprint_of_every_dtype(dtype: torch.dtype) -> None:
-    """Each bit and the shape count; strides do not."""
+    """Each bit and the shape matter; strides do not."""
     size = torch.empty(0, dtype=dtype).element_size()
     memory = torch.zeros(3, 12 * size, dtype=torch.uint8)
     memory[1, 5 * size], memory[2, -1] = 1, 0x80
@@ -178,7 +178,7 @@ def test_fingerprints_of_objects_stay_as_they_are() -> None:
 
 
 def test_fingerprint_does_not_depend_on_the_process() -> None:
-    """As addresses do, and the order of sets."""
+    """Addresses and the order of sets depend on the process."""
     code = "import torchac; print(torchac.fingerprint({'a': {'x', 'y', 'z', None, (1, 2)}}).hex())"
     environments = [{**os.environ, "PYTHONHASHSEED": str(seed)} for seed in range(1, 4)]
     outputs = {
@@ -189,7 +189,7 @@ def test_fingerprint_does_not_depend_on_the_process() -> None:
 
 
 class WithState(torch.nn.Module):
-    """As torch lets modules keep what they like."""
+    """A module with extra state, which torch allows to be anything."""
 
     def __init__(self, state: Any) -> None:
         super().__init__()
@@ -255,7 +255,7 @@ def test_fingerprint_of_wrapped_networks() -> None:
     ],
 )
 def test_prefixes(names: list[str], same: list[str]) -> None:
-    """What begins with `module.` in part is another network, whose names are as they are."""
+    """If only some names begin with `module.`, all names are kept as they are."""
 
     def of(names: list[str]) -> bytes:
         lines = [

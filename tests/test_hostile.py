@@ -1,4 +1,4 @@
-"""Any arguments for any function: an exception that says what is wrong, or a proper result."""
+"""Any arguments of any function give a clear exception or a proper result."""
 
 import contextlib
 import copy
@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import torchac
-from torchac import _core, _rows, _tensors, _values, errors
+from torchac import _coding, _core
+from torchac.models._from_argument import to_model
 
 CDF = torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.0, 0.1, 0.9, 1.0], [0.0, 0.0, 0.0, 1.0]])
 SYM = torch.tensor([0, 1, 2])
@@ -29,7 +30,7 @@ STREAMS = torchac.encode_batch(CDF, SYM)
 
 
 class Call(NamedTuple):
-    """A public function, arguments that it takes, and what its results are like."""
+    """A public function, arguments that it accepts, and a check of its results."""
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
@@ -108,7 +109,7 @@ def check_numbers(numbers: Any, x: Any, **arguments: Any) -> None:
 
 
 def encode_step(**arguments: Any) -> bytes:
-    """A failed step leaves nothing behind."""
+    """A failed step leaves no trace."""
     encoder = torchac.Encoder()
     encoder.encode(CDF, SYM)
     fork = copy.copy(encoder)
@@ -131,7 +132,7 @@ def decode_step(byte_stream: Any, **arguments: Any) -> Any:
 
 
 def encode_in_lockstep(batch_size: Any, **arguments: Any) -> list[bytes]:
-    """As `encode_step`, in all streams."""
+    """Like `encode_step`, in all streams."""
     encoder = torchac.BatchEncoder(batch_size)
     fork = copy.copy(encoder)
     try:
@@ -147,7 +148,7 @@ def decode_in_lockstep(byte_streams: Any, **arguments: Any) -> Any:
 
 
 def write_file(file: Any = None, model_id: Any = b"", **arguments: Any) -> bytes:
-    """A failed call leaves nothing behind."""
+    """A failed call leaves no trace."""
     target = io.BytesIO()
     with torchac.Writer(file or target, model_id=model_id) as writer:
         before = target.getvalue()
@@ -392,12 +393,12 @@ def objects() -> Iterator[tuple[str, Any]]:
 
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # torch warns of what is new or old in it
+    warnings.simplefilter("ignore")  # torch warns of its new and old features
     HOSTILE = dict([*tensors(), *objects()])
 
 
 def outcome(function: Callable[..., Any], **arguments: Any) -> Any:
-    """The result, or what was raised, which is to be of two kinds."""
+    """The result, or the exception, which must be of one of two types."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -408,7 +409,7 @@ def outcome(function: Callable[..., Any], **arguments: Any) -> Any:
 
 
 def check_error(error: Exception) -> None:
-    """It is meant for users: in words for them."""
+    """The error must be written for users."""
     assert type(error) in (TypeError, ValueError, torchac.CorruptStreamError)
     assert len(str(error)) > 10
     assert "incompatible function arguments" not in str(error)
@@ -460,7 +461,7 @@ def test_rows_longer_than_memory(name: str) -> None:
 
 
 def test_arguments_that_share_memory() -> None:
-    """Nothing that is read is written to, so copies give the same."""
+    """Arguments are never written to, so copies give the same result."""
     memory = np.arange(200, dtype=np.int16)
     cdf, sym = memory.reshape(20, 10), memory[:9]
     shared = torchac.encode_int16_normalized_cdf(cdf, sym, index=sym)
@@ -482,14 +483,14 @@ def test_a_stream_keeps_its_size_while_it_is_decoded() -> None:
 
 @contextlib.contextmanager
 def changing(target: npt.NDArray[Any], *others: npt.NDArray[Any]) -> Iterator[None]:
-    """Another thread writes to an array: what it had, that backwards, other contents, and mixes."""
+    """Another thread writes to an array: its contents, reversed ones, others, and mixtures."""
     contents = [target.copy(), target[::-1], *others]
     for other in contents[1:]:
         mixed = target.copy()
         mixed[..., ::7] = other[..., ::7]
         contents.append(mixed)
-    # Each item is one of the contents as a whole: NumPy copies them to one place, one after the
-    # other, and if they are 500 or more, without the GIL.
+    # Each item is one whole set of contents: NumPy copies them to the same place, one after the
+    # other, and releases the GIL if they have 500 elements or more.
     item = np.dtype((np.void, target.nbytes))
     shape = (max(500, 2**22 // target.nbytes) // len(contents) + 1, len(contents))
     source = np.broadcast_to(np.stack(contents).reshape(-1).view(item), shape)
@@ -515,7 +516,7 @@ CHANGES += [("cdf", True), ("sym", True), ("stream", True), ("index", True)]
 
 @pytest.mark.parametrize(("changed", "shared"), CHANGES)
 def test_arguments_that_change_while_they_are_coded(changed: str, shared: bool) -> None:
-    """Another thread writes to one of them: nobody knows the result, but it is one."""
+    """Another thread writes to one of them: the result is undefined, but valid."""
     rng = np.random.default_rng(1)
     count, tables, symbols = 5000, 20, 16
     index = rng.integers(0, tables, count)
@@ -538,7 +539,7 @@ def test_arguments_that_change_while_they_are_coded(changed: str, shared: bool) 
 
 
 class Changed(NamedTuple):
-    """A model of arrays, the arrays, and numbers that these may have, and may not."""
+    """A model of arrays, the arrays, and valid and invalid numbers for them."""
 
     model: Callable[..., Any]
     arrays: dict[str, npt.NDArray[Any]]
@@ -556,7 +557,7 @@ NUMBERS: dict[str, tuple[list[float], list[float]]] = {
 
 
 def changed_models() -> Iterator[tuple[str, Changed]]:
-    """Models of each kind, of elements that values share, and with one for each value."""
+    """Models of each kind, with elements that values share, and with one for each value."""
     rng = np.random.default_rng(2)
 
     def floats(*shape: int) -> npt.NDArray[np.float32]:
@@ -602,7 +603,7 @@ CHANGED = dict(changed_models())
 
 
 def calls(model: Any, values: Any, index: Any) -> Iterator[Callable[[], Any]]:
-    """All that can be done with a model, as 4 items."""
+    """Everything that can be done with a model, as 4 items."""
     its: dict[str, Any] = {} if index is None else {"index": index}
     stream = torchac.encode(model, values, **its)
     streams = torchac.encode_batch(model, values, **its)
@@ -627,7 +628,7 @@ CHANGED_ARGUMENTS = [
 
 @pytest.mark.parametrize(("name", "changed"), CHANGED_ARGUMENTS)
 def test_models_that_change_while_they_are_coded_with(name: str, changed: str) -> None:
-    """The same with all arguments of all models."""
+    """As above, with all arguments of all models."""
     case = CHANGED[name]
     rng = np.random.default_rng(3)
     arrays = {name: array.copy() for name, array in case.arrays.items()}
@@ -657,28 +658,28 @@ def test_models_that_change_while_they_are_coded_with(name: str, changed: str) -
 def test_an_index_may_be_another_one_when_what_was_wrong_is_looked_at() -> None:
     model = torchac.Categorical(probs=np.array([[1.0, 2.0], [1.0, -1.0]]))
     index = np.array([1])
-    report = _core.Encoder().encode_values(model._view(index), _tensors.numbers(np.array([0])))
+    item = model.fit(np.array([0]), index)
+    report = _coding.try_encode(_core.Encoder(), item)
     assert report is not None
     for other in (7, -7):
         index[0] = other
         with pytest.raises(ValueError, match=r"were changed while they were coded$"):
-            raise _values.explain(report, model, index, np.array([0]))
+            raise _coding.explain(report, item)
 
 
 def test_rows_may_grow_while_they_are_made() -> None:
     model = torchac.Normal(0.0, 1.0)
     first, symbols, shifts = np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.uint8)
-    report = _core.tabulate(model._view(), first, symbols, shifts, np.zeros((1, 3), np.int16))
+    report = _core.tabulate(model.to_core(), first, symbols, shifts, np.zeros((1, 3), np.int16))
     with pytest.raises(ValueError, match=r"^the model was changed while it was tabulated$"):
         model._check(report)
 
 
 def test_what_was_wrong_may_be_right_when_it_is_looked_at() -> None:
     cdf, index = np.zeros((2, 3), np.int16), np.array([1])
-    rows = _rows.int16_rows(cdf, index)
-    sym = np.array([0])
-    report = _core.Encoder().encode(rows.view(), sym, check=False, clamp=False)
+    item = to_model(cdf).fit(np.array([0]), index)
+    report = _coding.try_encode(_core.Encoder(), item)
     assert report is not None
     index[0] = 7
     with pytest.raises(ValueError, match=r"were changed while they were coded$"):
-        raise errors.explain(report, rows, sym)
+        raise _coding.explain(report, item)

@@ -1,4 +1,4 @@
-"""Coding in pieces: the stream of one call."""
+"""Coding in pieces gives the stream of one call."""
 
 import copy
 import io
@@ -117,7 +117,7 @@ def saved_and_loaded(coder: Any) -> Any:
 
 
 class Counting(torchac.Encoder):
-    """Has an attribute of its own."""
+    """An encoder with its own attribute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ def test_what_is_no_pickle() -> None:
 
 
 def test_a_failed_call_encodes_nothing() -> None:
-    """Not even a carry that it caused into bytes before is left."""
+    """It does not even leave a carry into earlier bytes."""
     middle = torch.tensor([0, 21845, -21845, 0], dtype=torch.int16)
     encoder = torchac.Encoder()
     encoder.encode(middle.expand(500, 4), torch.ones(500, dtype=torch.int16))
@@ -193,7 +193,7 @@ def test_decoder_of_no_bytes() -> None:
 
 @pytest.mark.parametrize("carries", [0, 2])
 def test_a_carry_of_a_call_that_fails_is_undone(carries: int) -> None:
-    """What is encoded before stays around the middle of the range, so that a carry can go far."""
+    """The first symbols keep the range around its middle, so that a carry can go far."""
     cdf = torch.tensor([0, 32767, 32769, 0]).to(torch.int16)
     for count in range(40):
         encoder = torchac.Encoder()

@@ -6,7 +6,7 @@ import torchac
 
 
 def test_more_than_2_to_the_31_values() -> None:
-    """An expanded CDF has no size of its own; one row in the middle differs from the others."""
+    """An expanded CDF takes no memory; one row in the middle differs from the others."""
     lp = 32769
     rows = 2**31 // lp + 2
     cdf = torch.linspace(0, 1, lp).expand(rows, lp)
@@ -16,7 +16,7 @@ def test_more_than_2_to_the_31_values() -> None:
 
 
 def test_offsets_beyond_2_to_the_31_bytes() -> None:
-    """Rows that lie 64 KB apart, over 4 GB of address space that is not touched in between."""
+    """Rows lie 64 KB apart, over 4 GB of address space that is otherwise not touched."""
     apart = 1 << 16
     rows = (1 << 32) // apart + 8
     cdf = torch.empty(rows, apart, dtype=torch.uint8).view(torch.float32)[:, :5]

@@ -1,4 +1,4 @@
-"""Memory that coding takes beside its inputs and outputs."""
+"""Memory that coding takes besides its inputs and outputs."""
 
 import subprocess
 import sys
@@ -161,7 +161,7 @@ def test_nothing_is_copied_of_what_a_million_values_share(name: str) -> None:
 
 
 def kilobytes(setup: str, call: str, result: int, warm: str | None = None) -> int:
-    """What the call takes at its peak, beside a result of so many bytes a symbol."""
+    """The peak memory of the call, besides its result, of `result` bytes a symbol."""
     code = CODE.format(setup=setup, call=call, result=result, warm=warm or call)
     run = [sys.executable, "-c", code]
     return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)

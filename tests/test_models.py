@@ -11,7 +11,6 @@ import reference_models as reference
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_devices import DEVICES
 
 import torchac
 
@@ -34,7 +33,7 @@ bounds = st.sampled_from([(None, None), (0, 255), (-5, None), (None, 3), (7, 7),
 
 @st.composite
 def elements(draw: st.DrawFn) -> list[reference.Element]:
-    """Models of values that go together: of the same components and bounds."""
+    """Models of values that form one model: with the same kinds of components and bounds."""
     mixture = draw(st.booleans())
     kinds = draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=6 if mixture else 1))
     low, high = draw(bounds)
@@ -72,7 +71,7 @@ def model_of(elements: list[reference.Element]) -> torchac.models.Model:
 
 @st.composite
 def values_of(draw: st.DrawFn, elements: list[reference.Element]) -> list[int]:
-    """A value for each: near its loc, or anywhere within the bounds."""
+    """A value for each model: near its loc, or anywhere within the bounds."""
     result = []
     for e in elements:
         part = draw(st.sampled_from(e.components))
@@ -113,10 +112,10 @@ def component(kind: str, loc: float, scale: float, weight: float = 1.0) -> refer
 @pytest.mark.parametrize(
     "element",
     [
-        # The least scale, which only a loc close to a half shows.
+        # The least scale matters only if a loc is close to a half.
         reference.Element([component("Normal", 0.5 - 3 * 2.0**-20, 0.0)]),
         reference.Element([component("Laplace", 0.5 + 3 * 2.0**-20, 2.0**-21)]),
-        # A component reaches 2^20 at most, so that the window ends below 2048 here.
+        # A component reaches at most 2^20, so that the window ends below 2048 here.
         reference.Element(
             [component("Normal", 0, 1, 3), component("Logistic", 3e6, 1e6, 1)], mixture=True
         ),
@@ -134,7 +133,7 @@ def test_limits_of_the_definition(element: reference.Element) -> None:
 
 @pytest.mark.parametrize("value", [2**31 - 1, 2**31 - 2, 0, -(2**31)])
 def test_the_longest_escape(value: int) -> None:
-    """32 zeros: from one end of all integers to the other."""
+    """The escape has 32 zeros, from one end of all integers to the other."""
     for low in (-(2**31), 2**31 - 1):
         model = torchac.Tables(torch.tensor([0.0, 1.0]), low=low)
         stream = torchac.encode(model, value)
@@ -144,7 +143,7 @@ def test_the_longest_escape(value: int) -> None:
 
 @st.composite
 def rows_of_tables(draw: st.DrawFn) -> list[reference.Row]:
-    """Rows that go together, with all that tables may have."""
+    """Rows that form one model, with everything that tables may have."""
     low, high = draw(
         st.sampled_from([(reference.INT32_MIN, reference.INT32_MAX), (-5, 1 << 30), (0, 255)])
     )
@@ -199,83 +198,10 @@ def golden_model(case: dict[str, Any]) -> torchac.models.Model:
 
 @pytest.mark.parametrize("case", GOLDEN, ids=[case["name"] for case in GOLDEN])
 def test_golden_streams(case: dict[str, Any]) -> None:
-    """Streams of the first release, which every later one writes and reads."""
+    """Every release writes and reads these streams of the first release."""
     model, stream = golden_model(case), bytes.fromhex(case["stream"])
     assert torchac.encode(model, np.array(case["values"])) == stream
     assert torchac.decode(model, stream).tolist() == case["values"]
-
-
-MODELS: dict[str, torchac.models.Model] = {
-    "Normal": torchac.Normal(torch.linspace(-4, 4, 3000), torch.linspace(0, 40, 3000)),
-    "Laplace": torchac.Laplace(torch.linspace(-4, 4, 3000), torch.linspace(0, 40, 3000)),
-    "Logistic": torchac.Logistic(torch.linspace(-4, 4, 3000), torch.linspace(0, 40, 3000)),
-    "mixture of five": torchac.Mixture(
-        torch.linspace(0, 1, 15000).view(3000, 5),
-        torchac.Logistic(torch.linspace(-9, 200, 15000).view(3000, 5), torch.tensor(3.0), low=0),
-    ),
-    "tables": torchac.Tables(torch.linspace(0, 1, 9).expand(3000, 9), low=-2),
-}
-
-
-NUMBERS = torch.arange(3000)
-
-
-def some_values(model: torchac.models.Model) -> torch.Tensor:
-    random = torch.Generator().manual_seed(1)
-    values = torch.randn(model.shape, generator=random) * 20
-    values[::100] *= 1000
-    return values.round().int().clamp(*model.bounds)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_however_it_is_coded_the_bytes_are_the_same(name: str) -> None:
-    model = MODELS[name]
-    values = some_values(model)
-    stream = torchac.encode(model, values)
-    assert torchac.decode(model, stream).equal(values)
-
-    encoder, decoder = torchac.Encoder(), torchac.Decoder(stream)
-    pieces = [1, 700, 11, 2288]
-    for part, numbers in zip(
-        torch.split(values, pieces), torch.split(NUMBERS, pieces), strict=True
-    ):
-        encoder.encode(model, part, index=numbers)
-    assert encoder.finish() == stream
-    for part, numbers in zip(
-        torch.split(values, pieces[::-1]), torch.split(NUMBERS, pieces[::-1]), strict=True
-    ):
-        assert decoder.decode(model, index=numbers).equal(part)
-
-    order = torch.randperm(3000, generator=torch.Generator().manual_seed(2)).view(30, 100)
-    each = [torchac.encode(model, values[i], index=i) for i in order]
-    for threads in (1, 2):
-        how: dict[str, Any] = {"index": order, "num_threads": threads}
-        assert torchac.encode_batch(model, values[order], **how) == each
-        assert torchac.decode_batch(model, each, **how).equal(values[order])
-    lists: dict[str, Any] = {"index": list(order)}
-    assert torchac.encode_batch(model, list(values[order]), **lists) == each
-    assert torch.stack(torchac.decode_batch(model, each, **lists)).equal(values[order])
-
-
-@pytest.mark.parametrize("kind", KINDS.values())
-def test_dtypes_hold_the_same_numbers(kind: Any) -> None:
-    loc = torch.tensor([-3.0, 0.5, 100.0, 0.0])
-    scale = torch.tensor([0.0, 0.125, 3.0, 96.0])
-    values = torch.tensor([-3, 1, 99, 127])
-    stream = torchac.encode(kind(loc, scale), values)
-    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-        model = kind(loc.to(dtype), scale.to(dtype))
-        assert torchac.encode(model, values) == stream
-        assert torchac.decode(model, stream).tolist() == values.tolist()
-    types = [torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16]
-    for dtype in [*types, torch.float32, torch.float64]:
-        assert torchac.encode(kind(loc, scale), values.to(dtype)) == stream
-    for value in (-(2**31), 2**31 - 1):
-        expected = torchac.encode(kind(0.0, 1.0), value)
-        assert torchac.encode(kind(0.0, 1.0), float(value)) == expected
-    arrays = kind(loc.numpy(), scale.numpy())
-    assert torchac.encode(arrays, values.numpy()) == stream
-    assert isinstance(torchac.decode(arrays, stream), np.ndarray)
 
 
 @given(
@@ -294,28 +220,6 @@ def test_integers_are_rounded_to_float64(
         tables = torchac.Mixture(weights_, torchac.Normal(loc_, scale_)).tabulate()
         assert (int(tables.low), int(tables.shift)) == (row.first, row.shift)
         assert [*(np.asarray(tables.cdf).astype(np.uint16)[:-1]), 65536] == row.cdf
-
-
-def test_layouts_do_not_matter() -> None:
-    loc, scale = torch.randn(6, 8, generator=torch.Generator().manual_seed(3)), torch.rand(8, 6) + 1
-    values = torch.arange(48).view(6, 8) - 24
-    expected = torchac.encode(torchac.Normal(loc, scale.T.contiguous()), values)
-    assert torchac.encode(torchac.Normal(loc, scale.T), values.T.contiguous().T) == expected
-
-
-def test_models_broadcast_to_values() -> None:
-    channels = torchac.Normal(torch.tensor([[0.0], [50.0]]), torch.tensor([[1.0], [300.0]]))
-    values = torch.tensor([[0, 1, -1], [50, 51, -700]]).repeat(1, 1, 200).view(2, 600)
-    stream = torchac.encode(channels, values)
-    own = torchac.Normal(channels.loc.repeat(1, 600), channels.scale.repeat(1, 600))
-    assert torchac.encode(own, values) == stream
-    assert torchac.decode(channels.expand(2, 600), stream).equal(values.int())
-    assert torchac.encode(torchac.Normal(0.0, 1.0), 3) == torchac.encode(
-        torchac.Normal(0.0, 1.0).expand(1), torch.tensor([3])
-    )
-    cdf = torch.tensor([0.0, 0.5, 1.0])
-    stream = torchac.encode(cdf, torch.tensor([[0, 1], [1, 1]]))
-    assert torchac.decode(cdf.expand(2, 2, 3), stream).tolist() == [[0, 1], [1, 1]]
 
 
 def test_shared_elements_make_lookup_tables() -> None:
@@ -351,7 +255,7 @@ def test_distributions_of_torch() -> None:
 
 
 def test_tables_with_lengths() -> None:
-    """Each row is the one that it would be alone; what lies outside is escaped."""
+    """Each row is the same as alone; values outside are escaped."""
     rows = torch.tensor([[0.0, 0.5, 1.0, 7.0], [0.0, 0.1, 0.2, 1.0]])
     model = torchac.Tables(rows, low=torch.tensor([10, -1]), lengths=torch.tensor([2, 3]))
     assert model.cdf[0, :3].tolist() == torchac.quantize_cdf(rows[0, :3]).tolist()
@@ -369,14 +273,14 @@ def test_tables_with_lengths() -> None:
 @pytest.mark.parametrize("kind", ["Normal", "Laplace", "Logistic"])
 @pytest.mark.parametrize("scale", [0.05, 0.3, 1, 4, 15.9, 16, 31.9, 100, 3000, 60000])
 def test_the_rate_is_close_to_ideal(kind: str, scale: float) -> None:
-    """At most 0.001 bit and 0.03 % more than the entropy of the true distribution."""
+    """The cost exceeds the entropy of the true distribution by at most 0.001 bit and 0.03 %."""
     for loc in (0.0, 0.21, 0.5, -0.37):
         bits, entropy = rate(kind, loc, scale)
         assert bits - entropy <= 0.001 + 0.0003 * entropy
 
 
 def rate(kind: str, loc: float, scale: float) -> tuple[float, float]:
-    """Bits a value takes on average, and the entropy: exactly, over all integers that matter."""
+    """The mean bits a value, and the entropy, exactly: over all integers that matter."""
     reach = math.ceil((9 if kind == "Normal" else 40) * scale) + 3
     values = torch.arange(-reach, reach + 1)
     lower = (values - 0.5 - loc).double() / scale
@@ -412,33 +316,8 @@ def test_a_mixture_is_close_to_ideal() -> None:
     assert ((p * bits).sum(0) - entropy).mean() <= 0.001 + 0.001 * entropy.mean()
 
 
-@given(st.data(), elements(), st.binary(max_size=60))
-def test_any_bytes_are_decoded_or_refused(
-    data: st.DataObject, elements: list[reference.Element], stream: bytes
-) -> None:
-    model = model_of(elements)
-    decoder = torchac.Decoder(stream)
-    for each in (model, model.tabulate()):
-        try:
-            values = decoder.decode(each)
-        except torchac.CorruptStreamError:
-            return
-        low, high = model.bounds
-        assert ((values >= low) & (values <= high)).all()
-
-
-def test_a_stream_is_decoded_whole() -> None:
-    model = torchac.Normal(torch.zeros(100), 3.0)
-    values = torch.arange(100) - 50
-    stream = torchac.encode(model, values)
-    with pytest.raises(torchac.CorruptStreamError, match=r"has \d+ bytes and its values take \d+"):
-        torchac.decode(model, stream + b"\0")
-    with pytest.raises(torchac.CorruptStreamError, match="ends before its values do"):
-        torchac.decode(model, stream[:-3])
-
-
 def test_an_escape_is_bounded() -> None:
-    """Zeros without end, where an escape has 32 at most."""
+    """The zeros do not end, but an escape has at most 32."""
     encoder = torchac.Encoder()
     model = torchac.Normal(0.0, 1.0)
     first, zero = model.tabulate().cdf, torch.tensor([0.0, 0.5, 1.0])
@@ -448,19 +327,27 @@ def test_an_escape_is_bounded() -> None:
         torchac.Decoder(encoder.finish()).decode(model)
 
 
-def test_flushing_subnormals_changes_nothing() -> None:
-    loc = torch.tensor([1e-310, 0.0, -1e-40], dtype=torch.float64)
-    parts = [
-        torchac.Normal(loc, torch.tensor(1e-310, dtype=torch.float64)),
-        torchac.Laplace(0.0, 1.0),
-    ]
-    model = torchac.Mixture(torch.tensor([1.0, 1e-310], dtype=torch.float64), parts)
-    values = torch.tensor([0, 1, -1])
-    stream = torchac.encode(model, values)
+def test_flushing_subnormals_takes_none_of_them_for_zero() -> None:
+    zero, one, tiny = torch.tensor([[0.0], [1.0], [1e-40]])
+    minus = -tiny
+    two = torch.cat([minus, one])
+    normal = torchac.Normal(zero, one)
+    stream = torchac.encode(normal, zero)
     try:
         torch.set_flush_denormal(True)
-        assert torchac.encode(model, values) == stream
-        assert torchac.decode(model, stream).equal(values.int())
+        negative = torchac.Normal(zero, minus)
+        for call in (
+            lambda: torchac.encode(negative, zero),
+            lambda: torchac.decode(negative, stream),
+            lambda: torchac.estimate_bits(negative, zero),
+            lambda: negative.tabulate(),
+            lambda: torchac.encode(normal, tiny),
+            lambda: torchac.encode(torchac.Categorical(probs=two), one[0]),
+            lambda: torchac.encode(torchac.Bernoulli(probs=minus), one),
+            lambda: torchac.encode(torchac.Mixture(two[None], [normal] * 2), zero),
+        ):
+            with pytest.raises(ValueError, match=r"expected .*numbers"):
+                call()
     finally:
         torch.set_flush_denormal(False)
 
@@ -468,10 +355,8 @@ def test_flushing_subnormals_changes_nothing() -> None:
 NAN = torch.tensor([1.0, math.nan])
 ONE = torchac.Normal(torch.zeros(2), 1.0)
 BAD = {
-    "loc NaN": (lambda: torchac.Normal(NAN, 1.0), r"^loc is nan at index \(1,\): expected finite"),
     "loc infinite": (lambda: torchac.Laplace(math.inf, 1.0), r"^loc is inf at index \(\): "),
     "scale NaN": (lambda: torchac.Normal(0.0, NAN), r"^scale is nan at index \(1,\): expected "),
-    "scale negative": (lambda: torchac.Logistic(0.0, -2.0), r"^scale is -2.0 at index \(\): "),
     "scale infinite": (lambda: torchac.Normal(0.0, math.inf), r"^scale is inf at index \(\): "),
     "scale too large": (
         lambda: torchac.Normal(0.0, 2.0**25),
@@ -487,42 +372,14 @@ BAD = {
         lambda: torchac.Mixture(torch.zeros(2), ONE),
         r"^weights are all 0 at index \(\): expected one above 0$",
     ),
-    "weight negative": (
-        lambda: torchac.Mixture(torch.tensor([1.0, -1.0]), ONE),
-        r"^weights is -1.0 at index \(1,\): expected finite numbers that are not negative$",
-    ),
     "weights NaN": (lambda: torchac.Mixture(NAN, ONE), r"^weights is nan at index \(1,\): "),
     "number of components": (
         lambda: torchac.Mixture(torch.ones(3), [ONE, ONE]),
-        "^components are 2: expected 3, as many as weights$",
+        "^there are 2 components: expected 3, one a weight$",
     ),
     "bounds of components": (
         lambda: torchac.Mixture(torch.ones(2), [ONE, torchac.Normal(0.0, 1.0, low=0)]),
         "^components have the bounds .*: expected the same$",
-    ),
-    "fraction": (
-        lambda: torchac.encode(ONE, torch.tensor([1.0, 0.5])),
-        r"^value 0.5 at index \(1,\): expected whole numbers from -2147483648 to 2147483647$",
-    ),
-    "beyond int32": (
-        lambda: torchac.encode(ONE, torch.tensor([0, 2**31])),
-        "^value 2147483648 at ",
-    ),
-    "outside the bounds": (
-        lambda: torchac.encode(torchac.Normal(0.0, 1.0, low=0, high=9), torch.tensor([3, -1])),
-        r"^value -1 at index \(1,\): expected whole numbers from 0 to 9$",
-    ),
-    "values that do not fit": (
-        lambda: torchac.encode(ONE, torch.zeros(3)),
-        r"^the model has shape \(2,\): expected one that broadcasts to \(3,\)$",
-    ),
-    "index beyond": (
-        lambda: torchac.encode(ONE, torch.zeros(3), index=torch.tensor([0, 1, 2])),
-        r"^index 2 at index \(2,\) is out of range: expected 0 to 1$",
-    ),
-    "index beyond tables": (
-        lambda: torchac.encode(ONE, torch.zeros(64), index=torch.full((64,), -1)),
-        r"^index -1 at index \(0,\) is out of range: expected 0 to 1$",
     ),
     "length beyond": (
         lambda: torchac.Tables(torch.tensor([0.0, 0.5, 1.0]), lengths=3),
@@ -558,7 +415,7 @@ INDEX = torch.tensor([[0, 1, 0], [2, 1, 2]])
 
 
 def test_a_message_names_the_shared_element() -> None:
-    """And not the value that met it, which is the one at (1, 0)."""
+    """The message does not name the value that uses it first, which is at (1, 0)."""
     probs, rows = torch.ones(3, 4), torch.tensor([0, 9, 20, 0], dtype=torch.int16).repeat(3, 1)
     probs[2, 1], rows[2, 1] = math.nan, 20
     each = [
@@ -587,34 +444,3 @@ def test_parameters_that_change_are_looked_at_again() -> None:
     with pytest.raises(ValueError, match=r"^scale is nan at index \(1,\): expected numbers from 0"):
         encoder.encode(model, torch.zeros(3))
     assert encoder.finish() == torchac.Encoder().finish()
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_parameters_on_another_device(device: str) -> None:
-    """They travel, and results are where they came from."""
-    loc, scale = torch.linspace(-4, 4, 3000), torch.linspace(0, 40, 3000)
-    values, index = some_values(MODELS["Normal"]), torch.arange(3000) % 50
-    there = torchac.Normal(loc.to(device), scale.to(device))
-    stream = torchac.encode(MODELS["Normal"], values)
-    assert torchac.encode(there, values.to(device)) == stream
-    decoded = torchac.decode(there, stream)
-    assert decoded.device == there.loc.device
-    assert decoded.cpu().equal(values)
-    assert torchac.estimate_bits(there, values.to(device)).device == decoded.device
-    tables = there.tabulate()
-    assert tables.cdf.device == decoded.device
-    assert torchac.encode(tables, values.to(device)) == stream
-    shared = torchac.Normal(0.0, scale[:50].to(device))
-    stream = torchac.encode(torchac.Normal(0.0, scale[:50]), values, index=index)
-    assert torchac.encode(shared, values.to(device), index=index.to(device)) == stream
-    assert torchac.decode(shared, stream, index=index.to(device)).cpu().equal(values)
-    rows = torchac.Tables(torch.linspace(0, 1, 9, device=device).expand(7, 9))
-    stream = torchac.encode(rows, torch.arange(7, device=device))
-    assert torchac.decode(rows, stream).tolist() == list(range(7))
-    mixture = torchac.Mixture(
-        torch.rand(3000, 2, device=device), torchac.Laplace(loc.to(device)[:, None], 2.0)
-    )
-    stream = torchac.encode(mixture, values.to(device))
-    assert torchac.decode(mixture, stream).cpu().equal(values)
-    with pytest.raises(ValueError, match=r"^scale is -1.0 at index \(2,\): expected numbers"):
-        torchac.Normal(0.0, torch.tensor([1.0, 2.0, -1.0], device=device))

@@ -1,4 +1,4 @@
-"""NumPy arrays in, NumPy arrays out, and nothing copied."""
+"""NumPy arrays give NumPy arrays, without copies."""
 
 from typing import Any
 
@@ -130,7 +130,7 @@ def test_tensors_in_a_graph(dtype: torch.dtype) -> None:
 
 
 class Odd(np.ndarray):
-    """An array whose indexing and functions mean something else, as those of a matrix do."""
+    """An array with other indexing and functions, like a matrix."""
 
     def __getitem__(self, key: Any) -> Any:
         raise AssertionError("an element of a subclass was asked for")
@@ -143,7 +143,7 @@ class Odd(np.ndarray):
 
 
 def with_a_fault(array: np.ndarray) -> np.ndarray:
-    """The same with a last element that cannot be right."""
+    """The array with an invalid last element."""
     array = array.copy()
     array.flat[-1] = 99 if array.dtype.kind in "iu" else np.nan
     return array
@@ -152,7 +152,7 @@ def with_a_fault(array: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("indexed", [False, True])
 @pytest.mark.parametrize("name", CALLS)
 def test_subclasses_of_arrays_are_read_as_arrays(name: str, indexed: bool) -> None:
-    """In what is returned and in what is raised."""
+    """Results and errors are the same as for arrays."""
     call = CALLS[name]
     arguments = dict(call.arguments)
     if indexed and "index" in arguments:

@@ -1,4 +1,4 @@
-"""What is shipped: metadata, what the extension links, importing it, examples in docstrings."""
+"""The package: its metadata, linked libraries, import, and examples in docstrings."""
 
 import doctest
 import importlib
@@ -29,7 +29,7 @@ MODULES = [
 ROOT = Path(__file__).parent.parent
 METADATA = importlib.metadata.metadata("torchac").json
 URLS = dict(url.split(", ") for url in METADATA["project_url"])
-# What the package index shows, less code, in which brackets are no links.
+# The text on the package index, without code, where brackets are not links.
 DESCRIPTION = re.sub(r"```.*?```|`.*?`", "", str(METADATA["description"]), flags=re.DOTALL)
 LINKS = dict(re.findall(r"^\[(.+)\]: (\S+)$", DESCRIPTION, re.MULTILINE))
 
@@ -55,7 +55,7 @@ def test_numpy_is_one_that_the_newest_torch_knows(
 
 
 def test_links_of_the_description_work_away_from_the_repository() -> None:
-    """All of them are references, and all references lead to an address."""
+    """All links are references, and all references lead to an address."""
     assert "](" not in DESCRIPTION
     assert set(re.findall(r"\[([^]]+)\](?![\[:])", DESCRIPTION)) == set(LINKS)
     assert all(link.startswith("https://") for link in LINKS.values())
@@ -103,7 +103,7 @@ def test_the_extension_links_no_torch() -> None:
 
 
 def test_importing_starts_nothing_and_loads_little() -> None:
-    """No compiler, no subprocess, and no module beyond torch's, NumPy's and Python's own."""
+    """It uses no compiler, no subprocess, and only modules of torch, NumPy and Python."""
     code = (
         "import torch, numpy, sys, subprocess\n"
         "def refuse(*args, **kwargs): raise AssertionError('a process was started')\n"
@@ -133,7 +133,7 @@ def test_the_gil_is_released_while_coding() -> None:
 
     worker = threading.Thread(target=encode_until_stopped)
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1000)  # nobody is made to give up the GIL
+    sys.setswitchinterval(1000)  # no thread is forced to release the GIL
     try:
         worker.start()
         stop.set()

@@ -1,5 +1,7 @@
-"""Streams in one array: those of a batch, and those of the parts of one tensor."""
+"""Streams in one array: the streams of a batch, and those of the parts of one tensor."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import torchac
-from torchac import _core, _tensors
-from torchac._as_model import as_model
-from torchac._rows import check_cdf
+from torchac import _coding, _core
+from torchac.models._from_argument import to_model
 
 CDF = torch.linspace(0, 1, 12)
 BATCHES: dict[str, Any] = {
@@ -31,8 +32,7 @@ BATCHES: dict[str, Any] = {
 def values_of(batch: Any) -> Any:
     if isinstance(batch, list):
         return [values_of(one) for one in batch]
-    shape = batch.shape if as_model(batch) else batch.shape[:-1]
-    return torch.from_numpy(np.random.default_rng(0).integers(0, 11, shape))
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 11, to_model(batch).shape))
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -97,6 +97,14 @@ PARTS: dict[str, Any] = {
 }
 
 
+@contextmanager
+def streams_of(size: int) -> Iterator[None]:
+    """Tensors are cut into streams of that many values."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_core, "values_per_stream", lambda values: size)
+        yield
+
+
 @pytest.mark.parametrize("name", PARTS)
 @given(size=st.integers(1, 200), threads=st.sampled_from([1, 2, 5]))
 def test_parts_are_streams_of_their_own(name: str, size: int, threads: int) -> None:
@@ -104,59 +112,36 @@ def test_parts_are_streams_of_their_own(name: str, size: int, threads: int) -> N
     rng = np.random.default_rng(0)
     values = torch.from_numpy(rng.integers(0, 10, shape, np.int32))
     index = torch.from_numpy(rng.integers(0, 4, shape)) if "index" in name else None
-    model = as_model(PARTS[name])
+    model = to_model(PARTS[name])
     pieces = torch.split(values.flatten(), size)
-    indices = [None] * len(pieces) if index is None else torch.split(index.flatten(), size)
-    if model is None:
-        cdf = PARTS[name]
-        rows = check_cdf(cdf, True, index)
-        packed = _core.encode_parts(rows.view(), values.numpy(), size, threads)
-        parts = [cdf] * len(pieces) if index is not None else torch.split(cdf.flatten(0, -2), size)
-        expected = [
-            torchac.encode(part, piece, index=i)
-            for part, piece, i in zip(parts, pieces, indices, strict=True)
-        ]
-        decoded: Any = np.empty(shape, np.int16)
-        assert isinstance(packed, _core.Packed)
-        report = _core.decode_parts(rows.view(), packed, decoded, size, threads)
+    if index is None:
+        whole = model.expand(*shape)._map(lambda array: torch.as_tensor(array).flatten(0, 2))
+        parts = [whole.select(numbers) for numbers in torch.split(torch.arange(186), size)]
+        streams = [torchac.encode(*part) for part in zip(parts, pieces, strict=True)]
     else:
-        its, numbered = model._for_values(shape, index)
-        packed = _core.encode_value_parts(
-            its._view(numbered), _tensors.numbers(values), size, threads
-        )
-        flat = (
-            model
-            if index is not None
-            else model.expand(*shape)._map(lambda a: torch.as_tensor(a).flatten(0, 2))
-        )
-        elements = (
-            [None] * len(pieces) if index is not None else torch.split(torch.arange(186), size)
-        )
-        expected = [
-            torchac.encode(flat if e is None else flat._take(e), piece, index=i)
-            for e, piece, i in zip(elements, pieces, indices, strict=True)
+        indices = torch.split(index.flatten(), size)
+        streams = [
+            torchac.encode(model, piece, index=numbers)
+            for piece, numbers in zip(pieces, indices, strict=True)
         ]
-        decoded = np.empty(shape, np.int32)
-        assert isinstance(packed, _core.Packed)
-        report = _core.decode_value_parts(its._view(numbered), packed, decoded, size, threads)
-    assert report is None
-    assert packed.lengths.tolist() == [len(stream) for stream in expected]
-    assert packed.data.tobytes() == b"".join(expected)
+    with streams_of(size):
+        packed = _coding.encode_chunks(model.fit(values, index), threads)
+        room = _coding.to_decode(model, index, shape)
+        decoded = _coding.decode_chunks(room, packed, threads)
+    assert packed.lengths.tolist() == [len(stream) for stream in streams]
+    assert packed.data.tobytes() == b"".join(streams)
     assert equal(decoded, values)
 
 
-def test_reports_of_parts_are_on_the_whole() -> None:
+def test_messages_on_parts_are_on_the_whole() -> None:
     values = torch.zeros(3, 31)
     values[2, 5] = 0.5
-    view = torchac.Normal(0.0, 1.0).expand(3, 31)._view()
-    report = _core.encode_value_parts(view, _tensors.numbers(values), 10, 2)
-    assert isinstance(report, _core.Report)
-    assert (report.item, report.position) == (0, 67)
-    rows = check_cdf(CDF.expand(3, 31, 12), True, None)
-    report = _core.encode_parts(rows.view(), (values * 100).int().numpy(), 10, 2)
-    assert isinstance(report, _core.Report)
-    assert (report.item, report.position) == (0, 67)
-    empty = _core.Packed(np.zeros(0, np.uint8), np.zeros(10, np.int64))
-    missing = _core.decode_parts(rows.view(), empty, np.empty((3, 31), np.int16), 10, 1)
-    assert missing is not None
-    assert missing.problem is _core.Problem.TRUNCATED
+    rows = to_model(CDF.expand(3, 31, 12))
+    with streams_of(10):
+        with pytest.raises(ValueError, match=r"^value 0\.5 at index \(2, 5\)"):
+            _coding.encode_chunks(torchac.Normal(0.0, 1.0).fit(values, None), 2)
+        with pytest.raises(ValueError, match=r"^symbol 50 at index \(2, 5\)"):
+            _coding.encode_chunks(rows.fit(values * 100, None), 2)
+        empty = _core.Packed(np.zeros(0, np.uint8), np.zeros(10, np.int64))
+        with pytest.raises(torchac.CorruptStreamError, match="ends before its symbols do: 0 of 93"):
+            _coding.decode_chunks(_coding.to_decode(rows, None), empty, 1)

@@ -1,4 +1,4 @@
-"""The fast ways are taken where they can be, and all ways give the same bytes."""
+"""Fast paths are taken wherever possible, and all paths give the same bytes."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ import torchac
 from torchac import _core
 
 SYM = torch.arange(20_000) % 40
-ROW = torch.linspace(0, 1, 41)  # which is searched linearly
+ROW = torch.linspace(0, 1, 41)  # searched linearly
 TABLES, INDEX = ROW.expand(3, 41), SYM % 3
 needs_avx2 = pytest.mark.skipif(
     _core.cpu() == "baseline", reason="this processor, or its compiler, has no AVX2"
@@ -29,7 +29,7 @@ needs_simd = pytest.mark.skipif(
 
 @contextmanager
 def taken(*paths: str) -> Iterator[None]:
-    """These are taken meanwhile, and no others."""
+    """Checks that exactly these paths are taken."""
     before = _core.paths()
     yield
     after = _core.paths()
@@ -50,7 +50,7 @@ def test_few_symbols_need_no_tables() -> None:
 
 
 def test_trees_are_prepared_for_values_that_share_them() -> None:
-    """As soon as that pays, of what values have; not of elements that overlap, or of too many."""
+    """Trees are made as soon as they pay, but not of elements that overlap, or of too many."""
     logits = np.zeros(10**6, np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(logits, 300)
     for numbers, index, paths in (
@@ -76,7 +76,7 @@ def test_trees_are_prepared_for_values_that_share_them() -> None:
 
 
 def test_trees_of_a_model_that_is_broadcast() -> None:
-    """Where an array is expanded, whoever did it."""
+    """Trees are made of an expanded array, whoever expanded it."""
     for shape in ((1, 300), (4, 1, 300), (300,)):
         model = torchac.Categorical(logits=torch.zeros(shape))
         with taken("trees"):
@@ -119,7 +119,7 @@ def test_streams_with_tables_are_coded_by_simd() -> None:
 
 @pytest.mark.parametrize("threads", [None, 2])
 def test_threads_are_started(threads: int | None) -> None:
-    """By default as many as torch has."""
+    """The default is torch's number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     cdf, sym = ROW.expand(2, 10_000, 41), SYM.view(2, -1)
@@ -152,13 +152,16 @@ def test_a_batch_of_little_work_starts_no_threads() -> None:
     [("baseline", ""), ("avx2", "rows"), ("avx2", "pages"), ("avx512", "")],
 )
 def test_all_processors_give_the_same_bytes(cpu: str, prefetch: str) -> None:
-    """Without the instructions that the environment variable leaves out."""
+    """The environment variable disables some instructions."""
     here = Path(__file__).parent
     programs = [str(here / name) for name in ("test_reference.py", "test_tables.py")]
     programs += [
         f"{here / module}::test_{n}"
-        for module in ("test_models.py", "test_categorical.py")
-        for n in ("golden_streams", "however_it_is_coded_the_bytes_are_the_same")
+        for module, n in (
+            ("test_models.py", "golden_streams"),
+            ("test_categorical.py", "golden_streams"),
+            ("test_every_model.py", "however_it_is_coded_the_bytes_are_the_same"),
+        )
     ]
     order = ["baseline", "avx2", "avx512"]
     expected = min(cpu, _core.cpu(), key=order.index)

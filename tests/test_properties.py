@@ -1,4 +1,4 @@
-"""Any shape, any kind of row, any Lp: the bytes of the slow coder, and the symbols back."""
+"""Any shape, kind of row and Lp gives the bytes of the slow coder, and the symbols again."""
 
 from collections.abc import Callable
 
@@ -79,9 +79,9 @@ def test_rows_without_normalization(
 
 @given(st.integers(2, 9), SEEDS)
 def test_rows_that_no_one_should_use(lp: int, seed: int) -> None:
-    """Rows that wrap, decrease and leave [0, 1]: an interval is an interval, by the format.
+    """Rows that wrap, decrease and leave [0, 1] code by their intervals, as the format says.
 
-    A call with few rows refuses those that decrease; here are too many for that to be cheap.
+    Calls with few rows refuse those that decrease; here are too many for a cheap check.
     """
     rng = np.random.default_rng(seed)
     scale = 10.0 ** rng.integers(-2, 12)
@@ -124,7 +124,7 @@ def test_a_row_that_decreases_is_refused_when_encoding_and_when_decoding(
 
 
 def refused(call: Callable[[], object]) -> bool:
-    """Whether a row is refused because it decreases; not because of its first symbol."""
+    """Whether the call is refused because a row decreases, and not because of a symbol."""
     try:
         call()
     except ValueError as error:

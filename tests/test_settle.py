@@ -1,4 +1,4 @@
-"""Numbers and shifts are as a slow definition says, and drift within the tolerance changes none."""
+"""Numbers and shifts match a slow definition, and drift within the tolerance changes none."""
 
 import importlib
 import math
@@ -33,7 +33,7 @@ def blocks_of(size: int) -> list[range]:
 
 
 def slow_settle(x: list[float], step: float, tolerance: float) -> list[int]:
-    """The shifts."""
+    """Returns the shifts, by the slow definition."""
     shifts = []
     blocks = blocks_of(len(x))
     while blocks:
@@ -72,7 +72,7 @@ def slow_settled(x: list[float], shifts: list[int], step: float) -> list[int]:
 
 
 def ends(x: torch.Tensor, tolerance: float) -> list[torch.Tensor]:
-    """The least and the largest numbers of its dtype less than the tolerance away."""
+    """The least and the largest numbers of the dtype that are less than the tolerance away."""
     results = []
     for sign in (-1, 1):
         end = (x.double() + sign * tolerance).to(x.dtype)
@@ -93,7 +93,7 @@ def closer(x: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
 
 @st.composite
 def parameters(draw: st.DrawFn) -> tuple[torch.Tensor, float, float]:
-    """Values, some of them at borders, with a step and a tolerance."""
+    """Values, some of which are at borders, with a step and a tolerance."""
     dtype = draw(st.sampled_from(DTYPES))
     step = draw(st.sampled_from([1.0, 0.125, 0.1, 1 / 3, 7.3]))
     tolerance = step * draw(st.sampled_from([0.25, 0.2, 0.03, 1e-3, 1e-6]))
@@ -129,7 +129,7 @@ def test_several_blocks_some_of_them_halved() -> None:
 
 
 def test_parts_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large tensors are worked on in parts, to take less memory."""
+    """Large tensors are processed in parts, to take less memory."""
     x = torch.randn(3, 7000, generator=torch.Generator().manual_seed(2))
     numbers, shifts = torchac.settle(x, 0.5, 0.01)
     monkeypatch.setattr(importlib.import_module("torchac.settle"), "AT_A_TIME", BLOCK)
@@ -143,7 +143,7 @@ def test_parts_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_numbers_and_shifts_stay_what_they_are() -> None:
-    """Files hold the shifts: no release may read them differently."""
+    """Files hold the shifts, so no release may read them differently."""
     x = torch.tensor([0.7, -2.25, 0.25, 0.1, 1e6, -0.74, 1 / 3])
     numbers, shifts = torchac.settle(x, 0.5, 0.1)
     assert numbers.tolist() == [1, -5, 0, 0, 2000000, -1, 1]
@@ -172,7 +172,7 @@ def test_plain_rounding_where_no_value_is_near_a_border() -> None:
 
 @pytest.mark.parametrize("value", [0.5, 0.25, 1e-300, -5e-324, 0.0, 3.999])
 def test_one_value_always_settles(value: float) -> None:
-    """Wherever it is, with the largest tolerance there is."""
+    """It settles at any place, with the largest tolerance."""
     for place in torch.linspace(-1, 1, 65, dtype=torch.float64):
         x = torch.tensor([value]) + place
         numbers, shifts = torchac.settle(x, 1.0, 0.25)
@@ -258,7 +258,7 @@ def test_numbers_that_fit_no_int32(value: float) -> None:
     x = X.clone()
     x[0, 1] = value
     message = (
-        f"x is {value} at index (0, 1): expected a number from -1073741824.0 to 1073741823.5, for "
+        f"x is {value} at index (0, 1): expected a number from -1073741824.0 to 1073741823.5, as "
         "steps are counted in an int32; a larger step allows more"
     )
     refused(ValueError, message, torchac.settle, x, 0.5, 0.01)
@@ -275,7 +275,7 @@ def test_numbers_that_another_machine_cannot_have(value: float) -> None:
 
 
 def test_the_only_shift_that_is_left() -> None:
-    """255 is closer to 128, but no shift."""
+    """255 is closer to 128, but it is not a shift."""
     x = torch.tensor([-65.0, -191.0]) / 256  # one excludes 1 to 128, and the other 127 to 254
     numbers, shifts = torchac.settle(x, 1.0, 0.25)
     assert shifts.tolist() == [0]
@@ -354,7 +354,7 @@ def test_shifts_that_are_no_bytes(shift: int) -> None:
 def test_too_few_shifts() -> None:
     for count, shifts in enumerate(([], [255], [255] * 2)):
         message = (
-            f"shifts has {count} bytes, and 4 values need {count + 1} at least: "
+            f"shifts has {count} bytes, and 4 values need at least {count + 1}: "
             "expected those that settle gave for them"
         )
         bad = torch.tensor(shifts, dtype=torch.uint8)

@@ -1,21 +1,16 @@
-"""Values that share elements: the bytes are the same in all ways, and the cheapest way is taken."""
+"""Values that share elements give the same bytes in all ways, and the cheapest way is taken."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import torchac
-from torchac import _core, _parts, _tensors
+from torchac import _coding, _core
 
 ROWS, LUTS = {"shared rows"}, {"decode lookup table"}
 BOTH, NOTHING = ROWS | LUTS, set[str]()
@@ -23,119 +18,15 @@ BOTH, NOTHING = ROWS | LUTS, set[str]()
 
 @contextmanager
 def made(what: set[str]) -> Iterator[None]:
-    """This is made meanwhile of what values share, and nothing else."""
+    """Checks that exactly this is made of the elements that values share."""
     before = _core.paths()
     yield
     after = _core.paths()
     assert {path for path in BOTH if after[path] > before[path]} == what
 
 
-def normal(shape: tuple[int, ...], random: torch.Generator) -> Any:
-    """Means that all but the last dimensions share."""
-    loc = torch.randn(shape[-1:], generator=random) * 9
-    return torchac.Normal(loc, torch.rand(shape, generator=random) * 20, low=-60)
-
-
-def mixture(shape: tuple[int, ...], random: torch.Generator) -> Any:
-    weights = torch.rand(3, generator=random) + 0.1
-    parts = torchac.Logistic(torch.randn(*shape, 3, generator=random) * 9, 2.0)
-    return torchac.Mixture(weights, parts)
-
-
-def categories(count: int) -> Callable[[tuple[int, ...], torch.Generator], Any]:
-    def make(shape: tuple[int, ...], random: torch.Generator) -> Any:
-        return torchac.Categorical(logits=torch.randn(*shape, count, generator=random))
-
-    return make
-
-
-def bernoulli(shape: tuple[int, ...], random: torch.Generator) -> Any:
-    return torchac.Bernoulli(probs=torch.rand(shape, generator=random))
-
-
-def tables(shape: tuple[int, ...], random: torch.Generator) -> Any:
-    """Rows that all but the first dimension share, but for where they begin."""
-    rows = torch.rand(*shape[:1], *[1] * (len(shape) - 1), 9, generator=random).cumsum(-1)
-    cdf = torch.nn.functional.pad(rows / rows[..., -1:], (1, 0)).expand(*shape, 10)
-    return torchac.Tables(cdf, low=torch.randint(-5, 5, shape, generator=random))
-
-
-KINDS: dict[str, Callable[[tuple[int, ...], torch.Generator], Any]] = {
-    "normal": normal,
-    "mixture": mixture,
-    "three categories": categories(3),
-    "forty categories": categories(40),
-    "steps of categories": categories(300),
-    "bernoulli": bernoulli,
-    "tables": tables,
-}
-
-
-def as_numpy(model: Any) -> Any:
-    """The same model of arrays, broadcast by NumPy where tensors are expanded."""
-
-    def array(tensor: torch.Tensor) -> Any:
-        return np.broadcast_to(_tensors.once(tensor).numpy(), tuple(tensor.shape))
-
-    return model._map(array)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@given(data=st.data())
-def test_however_values_share_the_bytes_are_the_same(kind: str, data: st.DataObject) -> None:
-    sizes = data.draw(st.lists(st.integers(1, 4), max_size=3).map(tuple), "values")
-    sizes += (data.draw(st.sampled_from([1, 3, 700, 3000]), "last"),)
-    own = tuple(data.draw(st.sampled_from([1, size])) if size < 99 else 1 for size in sizes)
-    own = own[data.draw(st.integers(0, len(own) - 1)) :]
-    random = torch.Generator().manual_seed(data.draw(st.integers(0, 9)))
-    model = KINDS[kind](own, random)
-    expanded = model.expand(sizes)
-    copied = expanded._map(lambda array: array.clone(memory_format=torch.contiguous_format))
-    flat = model._map(lambda array: array.flatten(0, len(own) - 1))
-    index = torch.arange(math.prod(own)).view(own).expand(sizes)
-
-    low, high = max(model.bounds[0], -40), min(model.bounds[1], 40)
-    values = torch.randint(low, high + 1, sizes, dtype=torch.int32, generator=random)
-    stream = torchac.encode(copied, values)
-    ways = [(model, None), (expanded, None), (flat, index), (as_numpy(expanded), None)]
-    for its, numbers in ways:
-        its_values = values.numpy() if its is ways[-1][0] else values
-        assert torchac.encode(its, its_values, index=numbers) == stream
-        bits = torchac.estimate_bits(its, its_values, index=numbers)
-        assert torch.as_tensor(bits).equal(torchac.estimate_bits(copied, values))
-        if its is not model:
-            assert torch.as_tensor(torchac.decode(its, stream, index=numbers)).equal(values)
-
-    each = torchac.encode_batch(copied, values)
-    assert torchac.encode_batch(expanded, values) == each
-    assert torchac.encode_batch(unbound(expanded), list(values)) == each
-    assert torchac.decode_batch(expanded, each).equal(values)
-    assert torchac.decode_batch(flat, each, index=index).equal(values)
-    active = torch.rand(len(values), generator=random) < 0.6
-    encoders = [torchac.BatchEncoder(len(values)) for _ in range(2)]
-    for encoder, its in zip(encoders, (copied, expanded), strict=True):
-        encoder.encode(its, values)
-        encoder.encode(its, values, active=active)
-    streams = encoders[0].finish()
-    assert encoders[1].finish() == streams
-    decoder = torchac.BatchDecoder(streams)
-    assert decoder.decode(expanded).equal(values)
-    assert decoder.decode(expanded, active=active)[active].equal(values[active])
-
-    packed = _parts.encode(copied, values, None, 1)
-    assert bytes(_parts.encode(expanded, values, None, 1).data) == bytes(packed.data)
-    if kind != "steps of categories":
-        assert expanded.tabulate().cdf.equal(copied.tabulate().cdf)
-
-
-def unbound(model: Any) -> list[Any]:
-    """The model of each item."""
-    count = model.shape[0]
-    return [model._map(lambda array, k=k: array[k]) for k in range(count)]
-
-
 def test_items_have_rows_that_others_have_too() -> None:
-    """Rows that are expanded, while the integers that they are for are not."""
+    """The rows are expanded, but their least values are not."""
     rows = torch.rand(3, 1, 9, generator=torch.Generator().manual_seed(5)).cumsum(-1)
     cdf = torch.nn.functional.pad(rows / rows[..., -1:], (1, 0)).expand(3, 40, 10)
     low, values = torch.arange(120).view(3, 40) % 11, torch.arange(120).int().view(3, 40) % 19
@@ -145,21 +36,19 @@ def test_items_have_rows_that_others_have_too() -> None:
     assert torchac.decode_batch(model, streams).equal(values)
 
 
-def test_parts_share_what_the_whole_does() -> None:
+def test_parts_share_what_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """The index of an expanded model is skipped with the values."""
     means = torch.tensor([0.0, 40.0])[:, None].expand(2, 10_000)
     model, values = torchac.Normal(means, 3.0), (means + torch.arange(10_000) % 7).int()
-    view, numbers = model._view(), _tensors.numbers(values)
+    monkeypatch.setattr(_core, "values_per_stream", lambda values: 3000)
     with made(ROWS):
-        packed = _core.encode_value_parts(view, numbers, 3000, 1)
-    assert isinstance(packed, _core.Packed)
+        packed = _coding.encode_chunks(model.fit(values, None), 1)
     flat = torch.split(values.flatten(), 3000)
     its = torch.split(means.flatten(), 3000)
     parts = [torchac.encode(torchac.Normal(m, 3.0), v) for m, v in zip(its, flat, strict=True)]
     assert bytes(packed.data) == b"".join(parts)
-    decoded = np.empty((2, 10_000), np.int32)
     with made(BOTH):
-        assert _core.decode_value_parts(view, packed, decoded, 3000, 1) is None
+        decoded = _coding.decode_chunks(_coding.to_decode(model, None), packed, 1)
     assert torch.from_numpy(decoded).equal(values)
 
 
@@ -254,35 +143,6 @@ def test_bad_numbers_matter_only_to_values_that_have_them() -> None:
         torchac.encode(model, index * 0, index=index)
     with pytest.raises(ValueError, match=r"^logits is nan at index \(1, 3\): "):
         torchac.decode(model, stream, index=index)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_ways_to_say_a_shape(kind: str) -> None:
-    model = KINDS[kind]((2, 1), torch.Generator().manual_seed(0))
-    for one in (model, as_numpy(model)):
-        shapes: list[tuple[Any, ...]] = [
-            (3, 2, 5),
-            ((3, 2, 5),),
-            ([3, 2, 5],),
-            (torch.Size([3, 2, 5]),),
-            (np.int64(3), np.int8(-1), torch.tensor(5)),
-            (3, -1, 5),
-        ]
-        for shape in shapes:
-            its = one.expand(*shape)
-            assert its.shape == (3, 2, 5)
-            assert all(type(size) is int for size in its.shape)
-            values = torch.zeros(3, 2, 5, dtype=torch.int32)
-            stream = torchac.encode(its, values)
-            assert torch.as_tensor(torchac.decode(its, stream)).equal(values)
-    for wrong in ((2,), (3, 5), (-1, 2, 5), (2, -2)):
-        message = f"the model has shape (2, 1): expected one that broadcasts to {wrong}"
-        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-            model.expand(*wrong)
-    bad: Any
-    for bad in ((2.0, 3), ("ab",), (None,), ((2, 3), 4)):
-        with pytest.raises(TypeError, match=r"^the shape to expand to is .*: expected integers$"):
-            model.expand(*bad)
 
 
 NORMAL, PARTS = torchac.Normal(0.0, 2.0), torchac.Mixture(torch.ones(1), [torchac.Normal(0.0, 1.0)])

@@ -1,4 +1,4 @@
-"""Streams that go out and come in piece by piece, and marks in them."""
+"""Streams that are sent and received piece by piece, with marks in them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_copies_are_fed_by_themselves() -> None:
 
 
 def test_a_mark_is_read_when_all_of_it_is_there() -> None:
-    """Zeros in place of the bytes to come would be other marks, or the right one by chance."""
+    """Zeros instead of the bytes to come would give other marks, or the right one by chance."""
     for count in range(40):
         encoder = torchac.Encoder()
         encoder.encode(torchac.Normal(torch.zeros(count), 3.0), VALUES[0].repeat(2)[:count])
@@ -116,7 +116,7 @@ def test_a_mark_is_read_when_all_of_it_is_there() -> None:
             except torchac.CorruptStreamError:
                 continue
             if not found.equal(VALUES[0].repeat(2)[:count]):
-                continue  # others, that need fewer bits
+                continue  # other values, which need fewer bits
             with pytest.raises(torchac.CorruptStreamError, match=r"^the stream ends before mark 1"):
                 decoder.mark()
             decoder.feed(stream[size:])
@@ -134,7 +134,7 @@ MARKED = (
 
 @pytest.mark.parametrize("case", MARKED, ids=[name for name, *_ in MARKED])
 def test_marks_are_two_symbols_of_uniform_rows(case: tuple[str, Any, torch.Tensor]) -> None:
-    """Of the checksum that docs/format.md defines, however values are cut into calls."""
+    """They hold the checksum that docs/format.md defines, however values are divided into calls."""
     _, model, values = case
     encoder, legal = torchac.Encoder(), torchac.Encoder()
     uniform = torch.arange(257) / 256
@@ -178,7 +178,7 @@ def test_a_model_that_differs_is_noticed_at_the_first_mark() -> None:
     for _ in range(3):
         decoder.decode(MODEL)
         decoder.mark()
-    shifted = torchac.Normal(torch.ones(20), 3.0)  # other values, but no byte to notice it by
+    shifted = torchac.Normal(torch.ones(20), 3.0)  # other values, but no byte reveals it
     assert decoder.decode(shifted).equal(VALUES[3] + 1)
     before = decoder.num_bits_consumed
     message = "^the values between mark 3 and mark 4 differ from those encoded: the model differs"

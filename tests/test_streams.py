@@ -1,4 +1,4 @@
-"""Streams in whatever memory they come."""
+"""Streams in any kind of memory."""
 
 import array
 import mmap
@@ -29,7 +29,7 @@ def in_a_map(stream: bytes) -> mmap.mmap:
 
 
 def with_gaps(values: Any) -> Any:
-    """The same values, every second one of twice as many."""
+    """The same values, as every second element of an array of twice the size."""
     return values.repeat(2)[::2]
 
 
@@ -86,7 +86,7 @@ def test_memory_is_read_in_place(kind: str) -> None:
 
 
 def test_every_zero_byte_that_numpy_drops() -> None:
-    """The range lies around the middle for long: the stream ends in as many zero bits."""
+    """The range stays around its middle for long, so the stream ends in that many zero bits."""
     middle = torch.tensor([0.0, 0.25, 0.75, 1.0])
     end = torch.tensor([0.0, 0.3, 0.9, 1.0])
     for count in range(0, 4000, 97):

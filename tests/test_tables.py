@@ -1,4 +1,4 @@
-"""Shared tables: the bytes of gathered rows, and no gathered rows."""
+"""Shared tables give the bytes of gathered rows, without gathering them."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_tables_that_decrease_are_refused() -> None:
 
 @pytest.mark.parametrize("count", [2, 1000])
 def test_a_symbol_without_an_interval_is_named(count: int) -> None:
-    """Whether tables are prepared, for many symbols, or not."""
+    """The symbol is named for few symbols, and for many, which prepare the tables."""
     cdf = torch.tensor([[0, 9, 99, 0], [0, 20000, 20000, 0]], dtype=torch.int16)
     sym = torch.zeros(count, dtype=torch.int64)
     sym[-1] = 1
@@ -90,7 +90,7 @@ def test_a_symbol_without_an_interval_is_named(count: int) -> None:
 
 
 def test_tables_of_a_batch_that_share_memory_but_not_the_alphabet() -> None:
-    """What is good as a table of three symbols is none of four."""
+    """A valid table of three symbols may be invalid as a table of four."""
     cdf = torch.tensor([[0, 9, 99, 1, 0]], dtype=torch.int16).repeat(3, 1)
     sym = index = torch.zeros(20, dtype=torch.int64)
     tables, items = [cdf[:, :4], cdf], [sym, sym]
@@ -174,7 +174,7 @@ def test_faults_of_tables_are_named() -> None:
 
 
 def test_many_symbols_in_one_bucket_of_a_lookup_table() -> None:
-    """Each third one has one part of 65536, so that its quantile is a border, and others none."""
+    """Each third symbol has 1 of 65536, so that its quantile is a border; the others have 0."""
     row = torch.zeros(302)
     row[1:-1] = torch.arange(5000, 5100).repeat_interleave(3)
     sym = torch.arange(3, 303, 3, dtype=torch.int16).repeat(40)

@@ -1,4 +1,4 @@
-"""Tables of distributions of torch: rows of what their cdf says, whatever their support."""
+"""Tables of torch's distributions have the rows of their cdf, whatever their support."""
 
 import math
 import re
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import torchac
+from torchac.models._distributions import REACH
 
 D: Any = torch.distributions
 NAN = math.nan
@@ -17,7 +18,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 
 
 def integers(tables: torchac.Tables) -> torch.Tensor:
-    """The rows in parts of 65536."""
+    """The rows in units of 1/65536."""
     return torch.as_tensor(tables.cdf).cpu().int() % 65536
 
 
@@ -28,7 +29,7 @@ def check(tables: torchac.Tables, inner: Any, low: int, high: int) -> None:
     rows[..., -1] = 1
     exact = torchac.quantize_cdf(rows).int() % 65536
     difference = (integers(tables) - exact).abs()
-    assert difference.max() <= 1  # of 65536, as a cdf in float32 rounds in another way
+    assert difference.max() <= 1  # of 65536, because a cdf in float32 rounds differently
     assert tables.bounds == (low, high)
     each = torch.arange(low, high + 1).expand(*tables.shape, -1).movedim(-1, 0)
     stream = torchac.encode(tables, each)
@@ -70,7 +71,7 @@ def test_transformed_distribution() -> None:
 
 
 def after(*values: float) -> list[float]:
-    """Of a distribution of positive numbers: between -1 and 0 there is nothing below."""
+    """Values of the cdf of positive numbers, which is 0 between -1 and 0."""
     return [0.0, *values]
 
 
@@ -175,20 +176,20 @@ OWN = (
     "compute the probability of each integer, for torchac.Categorical(probs=...), or the cdf "
     "between them, for torchac.Tables(cdf, low=low)"
 )
-ONE_BY_ONE = "code the numbers one by one, each with a model of its own, given those before it"
+ONE_BY_ONE = "code the numbers one by one, each with its own model, given those before it"
 TABULATE = "torchac.tabulate({}, low, high) makes a model of it"
 TWO, THREE = torch.ones(2), torch.ones(3)
 
 
 class Truncated(D.Normal):  # type: ignore[misc]
-    """A subclass that is not what its base is."""
+    """A subclass that is another distribution than its base class."""
 
     def cdf(self, value: torch.Tensor) -> torch.Tensor:
         whole: torch.Tensor = super().cdf(value)
         return 2 * whole - 1
 
 
-# A distribution of each class, and what the error of `encode` advises; None if it encodes.
+# A distribution of each class, and the advice in the error of `encode`; None if it encodes.
 EVERY: dict[str, tuple[Any, str | None]] = {
     "Bernoulli": (D.Bernoulli(TWO / 2), None),
     "Beta": (D.Beta(1.0, 2.0), OWN),
@@ -294,7 +295,7 @@ def test_every_class_of_torch_is_there() -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_advice_is_true(name: str) -> None:
-    """Each distribution encodes, or the message names what does."""
+    """Each distribution encodes, or the message names one that does."""
     distribution, advice = EVERY[name]
     if advice is None:
         values = torch.zeros(distribution.batch_shape)
@@ -378,22 +379,20 @@ def test_counts(name: str, low: int, high: int) -> None:
 
 
 def test_counts_in_a_batch() -> None:
-    """Each has its own end, where its sums reach 1."""
+    """Each distribution has its own end, where its sums reach 1."""
     counts, p = torch.tensor([[3.0], [9.0]]), torch.tensor([0.0, 0.25, 1.0])
     each = [[binomial(int(n), q) for q in p.tolist()] for [n] in counts.tolist()]
     inner = [[[sum(map(b, range(k + 1))) for k in range(-2, 11)] for b in row] for row in each]
     check(torchac.tabulate(D.Binomial(counts, p), -2, 11), inner, -2, 11)
 
 
-@pytest.mark.parametrize("far", [torchac._distributions.REACH, torchac._distributions.REACH + 9])
+@pytest.mark.parametrize("far", [REACH, REACH + 9])
 def test_counts_far_from_the_least(far: int) -> None:
-    """Further out than a million the probability of what is below is not known."""
+    """Beyond a million, the probability of lower values is unknown."""
     tables = torchac.tabulate(D.Geometric(torch.tensor(1e-6, dtype=torch.float64)), far, far + 3)
     bits = torchac.estimate_bits(tables.expand(4), torch.arange(far, far + 4))
     below = 1 - (1 - 1e-6) ** (far + 1)
-    expected = (
-        [below, 1e-6, 1e-6, 1 - below] if far == torchac._distributions.REACH else [1 / 4] * 4
-    )
+    expected = [below, 1e-6, 1e-6, 1 - below] if far == REACH else [1 / 4] * 4
     assert torch.exp2(-bits).tolist() == pytest.approx(expected, abs=1e-4)
 
 
@@ -406,7 +405,7 @@ def test_counts_whose_sum_is_not_exact(count: int, high: int) -> None:
 
 
 class Even(torch.distributions.Distribution):
-    """Of even numbers, from the least integer to the largest."""
+    """A distribution of even numbers, from the least integer to the largest."""
 
     arg_constraints: Any = {}  # noqa: RUF012
 
@@ -431,7 +430,7 @@ def test_a_support_with_gaps_and_no_ends() -> None:
 
 
 class Rounded(Custom):
-    """Of integers, with a cdf that refuses all else."""
+    """A distribution of integers, with a cdf that refuses all other numbers."""
 
     support = torch.distributions.constraints.nonnegative_integer
 
@@ -491,14 +490,14 @@ def test_counts_that_are_none(distribution: Any, message: str) -> None:
 
 
 def test_no_probability_in_the_range() -> None:
-    far = torchac._distributions.REACH + 9
+    far = REACH + 9
     message = rf"^the largest log_prob of Poisson from {far} to {far} is -inf at index \(1,\)"
     with pytest.raises(ValueError, match=message):
         torchac.tabulate(D.Poisson(TENSOR([float(far), 0.0])), far, far)
 
 
 class Shifted(D.MixtureSameFamily):  # type: ignore[misc]
-    """A mixture that says itself what it is."""
+    """A mixture that defines its own distribution."""
 
     def cdf(self, x: torch.Tensor) -> torch.Tensor:
         moved: torch.Tensor = super().cdf(x - 2)

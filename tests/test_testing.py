@@ -1,4 +1,4 @@
-"""Noise stays below its tolerance, and what differs between two runs is measured."""
+"""Noise stays below its tolerance, and the differences between two runs are measured."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def test_noise_is_uniform_below_the_tolerance(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_noise_is_below_the_tolerance_once_it_is_rounded(dtype: torch.dtype) -> None:
-    """Next to 1, the dtype has numbers that are the tolerance away, or a little less."""
+    """Next to 1, the dtype has numbers at the tolerance, or a little closer."""
     x = torch.ones(1000, dtype=dtype)
     for tolerance in (torch.finfo(dtype).eps, 1.01 * torch.finfo(dtype).eps):
         there = torchac.testing.perturb(x, tolerance)

@@ -1,4 +1,4 @@
-"""Many Python threads at once: the bytes of one, and none waits for another."""
+"""Many Python threads at once give the bytes of one, and none waits for another."""
 
 import sys
 import threading
@@ -22,7 +22,7 @@ WORKERS = 8
 
 @pytest.fixture
 def no_switching() -> Iterator[None]:
-    """No thread is made to give up the GIL."""
+    """No thread is forced to release the GIL."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1000)
     yield
@@ -53,7 +53,7 @@ def test_threads_write_and_read_the_bytes_of_one(kind: str) -> None:
 
 @pytest.mark.usefixtures("eager_switching")
 def test_threads_may_share_an_encoder_and_a_decoder() -> None:
-    """Pieces come in any order, but each as a whole."""
+    """Pieces are coded in any order, but each as a whole."""
     cdf = tables(np.random.default_rng(2), "float32", 1, 65).expand(20_000, 65)
     pieces = torch.randint(64, (WORKERS, 20_000))  # long enough to overlap
     encoder = torchac.Encoder()
@@ -69,7 +69,7 @@ def test_threads_may_share_an_encoder_and_a_decoder() -> None:
 @pytest.mark.usefixtures("eager_switching")
 @pytest.mark.parametrize("device", DEVICES)
 def test_threads_may_share_an_encoder_where_cdfs_are_on_another_device(device: str) -> None:
-    """Only bounds of intervals come to the host; marks check the symbols all the same.
+    """Only bounds of intervals come to the host; marks still check the symbols.
 
     `bash tools/sanitize.sh gil` sees whether that counts references without the GIL.
     """
@@ -102,16 +102,16 @@ def core_call(name: str, sym: NDArray) -> Callable[[], object]:
     """Returns a call into the compiled module, and nothing else, that codes zeros in an array."""
     row = np.linspace(0, 1, 257, dtype=np.float32)
     cdf, batch = (
-        _core.Cdf(np.broadcast_to(row, (*shape, 257)), _core.RowType.FLOAT32, True, None)
+        _core.Model.of_cdf(np.broadcast_to(row, (*shape, 257)), True, None, False, False)
         for shape in (sym.shape, (1, *sym.shape))
     )
-    (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, False, False, 1))
+    (stream,) = cast(list[bytes], _core.encode_items([cdf], [sym], False, 1))
     return {
-        "Encoder": lambda: _core.Encoder().encode(cdf, sym, False, False),
+        "Encoder": lambda: _core.Encoder().encode(cdf, sym),
         "Decoder": lambda: _core.Decoder([stream]).decode(cdf, sym),
-        "encode_items": lambda: _core.encode_items([cdf], [sym], False, False, False, 1),
+        "encode_items": lambda: _core.encode_items([cdf], [sym], False, 1),
         "decode_items": lambda: _core.decode_items([cdf], [stream], [sym], 1),
-        "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, False, False, 1),
+        "encode_batch": lambda: _core.encode_batch(batch, sym[np.newaxis], False, 1),
         "decode_batch": lambda: _core.decode_batch(batch, [stream], sym[np.newaxis], 1),
     }[name]
 
@@ -137,7 +137,7 @@ def test_the_gil_is_released(name: str) -> None:
 @pytest.mark.usefixtures("no_switching")
 @pytest.mark.parametrize("name", NAMES)
 def test_calls_overlap(name: str) -> None:
-    """A whole call fits in while another thread is in the middle of decoding."""
+    """A whole call fits in while another thread is decoding."""
     sym = np.zeros(500_000, np.int16)
     decode_all, most, overlap = core_call("Decoder", sym), 50, threading.Event()
     call = core_call(name, np.zeros(1, np.int16))
@@ -156,7 +156,7 @@ def test_calls_overlap(name: str) -> None:
     worker = threading.Thread(target=decode_until_overlap)
     worker.start()
     while worker.is_alive() and not overlap.is_set():
-        time.sleep(0)  # lets go of the GIL, in case that calls do not
+        time.sleep(0)  # releases the GIL, in case calls do not
         before = in_the_middle()
         call()
         if before and in_the_middle() == before:

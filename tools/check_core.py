@@ -2,8 +2,8 @@
 
 Usage: python tools/check_core.py
 
-Checks the torchac that this Python would import: each stream is decoded and encoded again, with its
-CDF as it was given and as 16-bit integers.
+Checks the torchac that this Python would import. It decodes each stream and encodes it again, with
+its CDF as it was given and as 16-bit integers.
 """
 
 import importlib.machinery
@@ -32,13 +32,13 @@ def load_core() -> ModuleType:
 
 
 def check(equal: bool, what: str) -> None:
-    """Ends the program unless two things were equal."""
+    """Ends the program unless two results are equal."""
     if not equal:
         sys.exit(f"{what} differs from the reference")
 
 
 def main() -> None:
-    """Checks all streams, and tells how many and with what."""
+    """Checks all streams, and prints how many, and the module and the NumPy that were used."""
     core = load_core()
     vectors = np.load(VECTORS)
     cases = json.loads(vectors["index"].tobytes())
@@ -51,13 +51,13 @@ def main() -> None:
             shape = (*sym.shape, values.shape[-1])
             rows = np.broadcast_to(values.reshape(-1, values.shape[-1]), shape)
             normalize = rows.dtype != np.int16 and case["needs_normalization"]
-            cdf = core.Cdf(rows, getattr(core.RowType, rows.dtype.name.upper()), normalize, None)
+            cdf = core.Model.of_cdf(rows, normalize, None, False, False)
             decoded = np.full_like(sym, -1)
-            core.Decoder(stream).decode(cdf, decoded)
+            core.Decoder([stream]).decode(cdf, decoded)
             check(np.array_equal(decoded, sym), f"{name}, decoded with its {part},")
             encoder = core.Encoder()
-            encoder.encode(cdf, sym, False, False)
-            check(encoder.finish() == stream, f"{name}, encoded with its {part},")
+            encoder.encode(cdf, sym)
+            check(encoder.finish() == [stream], f"{name}, encoded with its {part},")
     print(f"{core.__file__}: {len(cases)} streams, both ways, NumPy {np.__version__}")
 
 

@@ -1,16 +1,16 @@
-"""Checks that what is compiled for an instruction set stays in that one's namespace.
+"""Checks that code compiled for an instruction set stays in the namespace of that set.
 
 Usage: python tools/check_targets.py LIBRARY  (x86-64; needs objdump)
 
-A function outside of it that has such instructions could be the one copy that a linker keeps for
-all processors.
+If a function outside it has such instructions, a linker could keep it as the only copy, for all
+processors.
 """
 
 import re
 import subprocess
 import sys
 
-# Also in names that objdump does not demangle, those of generic lambdas.
+# The second form is for names that objdump does not demangle, those of generic lambdas.
 TARGET = re.compile(r"torchac::avx(2|512)::|7torchac(4avx2|6avx512)")
 # AVX and later begin with v; the others are those of BMI, BMI2 and LZCNT.
 INSTRUCTION = re.compile(

@@ -1,8 +1,8 @@
 """Reads mutated and invented files: python tools/fuzz_files.py [--runs 1000000] [--seed 0].
 
-Half of them have CRCs that fit, so that what is behind these is reached. A file gives what was
-written, or CorruptStreamError, also where segments are checked one by one; what precedes damage is
-recovered as it was. Any other exception, or a crash, is a finding.
+Half of them have matching CRCs, so that the code after these checks is reached. A file must give
+what was written, or CorruptStreamError, even if segments are checked one by one, and all segments
+before the damage must be recovered as they were. Any other exception, or a crash, is a finding.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 import torchac
-from torchac import _segments
+from torchac import _file_format
 
 MODEL = torchac.Normal(0.0, 2.0)
 MAX_VALUES = 5000
@@ -33,24 +33,24 @@ def segments(random: Random) -> list[bytes]:
             name = random.choice([None, None, f"name {random.random()}"])
             writer.write(MODEL, values, name=name)
     data = file.getvalue()
-    parts, at = [], len(_segments.head(b"")) + _segments.CRC_BYTES
+    parts, at = [], len(_file_format.head(b"")) + _file_format.CRC_BYTES
     for segment in torchac.Reader(io.BytesIO(data)).segments:
-        parts.append(data[at : at + segment.bytes - _segments.CRC_BYTES])
+        parts.append(data[at : at + segment.bytes - _file_format.CRC_BYTES])
         at += segment.bytes
     return parts
 
 
 def sealed(parts: list[bytes]) -> bytes:
-    """A file of these segments, with CRCs that fit."""
-    data, crc = _segments.seal([_segments.head(b"")], 0)
+    """A file of these segments, with matching CRCs."""
+    data, crc = _file_format.seal([_file_format.head(b"")], 0)
     for part in (*parts, b"\0"):
-        more, crc = _segments.seal([part], crc)
+        more, crc = _file_format.seal([part], crc)
         data += more
     return data
 
 
 def mutated(data: bytes, random: Random) -> bytes:
-    """Some bytes changed, put in, or taken out."""
+    """The data with some bytes changed, inserted or removed."""
     result = bytearray(data)
     for _ in range(random.randint(1, 3)):
         at = random.randint(0, len(result))
@@ -69,12 +69,12 @@ def read(data: bytes, **options: Any) -> list[torch.Tensor]:
 
 
 def equal(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
-    """Whether all tensors are equal, up to the shorter end."""
+    """Whether all tensors are equal, up to the end of the shorter list."""
     return all(a.equal(b) for a, b in zip(some, others, strict=False))
 
 
 def one(random: Random, known: list[list[bytes]]) -> str:
-    """Makes a file, reads it, and says how that ended."""
+    """Makes a file, reads it, and returns how that ended."""
     parts = random.choice(known)
     if random.random() < 0.5:
         expected, data = read(sealed(parts)), mutated(sealed(parts), random)
@@ -105,7 +105,7 @@ def one(random: Random, known: list[list[bytes]]) -> str:
 
 
 def main() -> None:
-    """Reads so many, and counts how that ended."""
+    """Reads this many files, and counts how that ended."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)

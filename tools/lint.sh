@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All linters and checks of settings. Needs torchac, its examples' requirements and
+# Runs all linters and checks of settings. Needs torchac, its examples' requirements and
 # `pip install --group test --group lint`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +10,7 @@ mypy
 python -m mypy.stubtest torchac._core --allowlist tests/stubtest-allowlist.txt
 git ls-files -z '*.hpp' '*.cpp' | xargs -0 clang-format --dry-run -Werror
 python tools/check_includes.py
+python tools/check_imports.py
 validate-pyproject pyproject.toml
 check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml

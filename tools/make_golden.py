@@ -1,4 +1,4 @@
-"""Makes the golden streams of models, models.json and categories.json, by the slow definitions."""
+"""Makes the golden streams of models, models.json and categories.json, with the slow coders."""
 
 import json
 import math
@@ -48,13 +48,13 @@ def case(name: str, kinds: list[str], bounds: tuple[int, int], seed: int) -> dic
 
 
 def number(random: Random, logits: bool) -> float:
-    """Likely or not, and sometimes impossible."""
+    """A logit or a probability; one in ten is impossible."""
     logit = -math.inf if random.random() < 0.1 else random.gauss(0, random.choice([1, 1, 20]))
     return logit if logits else math.exp(logit)
 
 
 def categories(count: int, logits: bool) -> dict[str, object]:
-    """Values that have their numbers in any unit: those of many categories are repeated."""
+    """Values with numbers in any unit; those of many categories are repeated."""
     random = Random(2 * count + logits)
     rows, values = [], []
     for _ in range(2 if count > 64 else 6):
@@ -78,7 +78,7 @@ def categories(count: int, logits: bool) -> dict[str, object]:
 
 
 def bernoulli(logits: bool) -> dict[str, object]:
-    """Forty values, some of them certain."""
+    """Forty values, some of which are certain."""
     random = Random(logits)
     numbers = [
         random.gauss(0, 5) if logits else random.choice([0.0, 1.0, 2.0**-40, random.random()])
@@ -97,8 +97,9 @@ def bernoulli(logits: bool) -> dict[str, object]:
 
 
 def write(name: str, cases: list[dict[str, object]]) -> None:
-    """One value a line."""
-    (TESTS / "data" / name).write_text(json.dumps(cases, indent=0) + "\n")
+    """One case a line."""
+    lines = ",\n".join(map(json.dumps, cases))
+    (TESTS / "data" / name).write_text(f"[\n{lines}\n]\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Makes the golden exact networks of tests/data/exact and their outputs, for networks without one.
+"""Makes golden exact networks in tests/data/exact, and their outputs, for networks without one.
 
-Those that are there stay for ever: each release must compute the same numbers from the same file.
+Existing ones never change: each release must compute the same numbers from the same file.
 """
 
 import json

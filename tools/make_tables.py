@@ -1,4 +1,4 @@
-"""Makes cpp/include/torchac/models/standard_tables.hpp: the tables of docs/format.md."""
+"""Makes cpp/include/torchac/models/family_tables.hpp: the tables of docs/format.md."""
 
 import subprocess
 from collections.abc import Callable
@@ -23,17 +23,17 @@ def normal(z: Decimal) -> Decimal:
 
 
 def laplace(z: Decimal) -> Decimal:
-    """The same of the Laplace distribution."""
+    """The same for the Laplace distribution."""
     return (1 - (-z).exp()) / 2
 
 
 def logistic(z: Decimal) -> Decimal:
-    """The same of the logistic distribution."""
+    """The same for the logistic distribution."""
     return 1 / (1 + (-z).exp()) - Decimal(1) / 2
 
 
 def halves(probability: Callable[[Decimal], Decimal]) -> list[int]:
-    """What the table has above its middle, from z = 0 to the limit."""
+    """The upper half of the table, from z = 0 to the limit."""
     points = [probability(Decimal(i) / STEP) if i else Decimal(0) for i in range(STEP * LIMIT + 1)]
     return [int((p * 2**BITS).to_integral_value()) for p in points]
 
@@ -44,8 +44,8 @@ def array(name: str, values: list[int]) -> str:
 
 
 if __name__ == "__main__":
-    text = f"""// What the standard distributions have between 0 and z, in units of 2^-{BITS}, for
-// z in steps of 1/{STEP}. Made by tools/make_tables.py.
+    text = f"""// Probabilities of standard distributions between 0 and z, in units of 2^-{BITS},
+// for z in steps of 1/{STEP}. Made by tools/make_tables.py.
 #pragma once
 
 #include <array>
@@ -60,6 +60,6 @@ using HalfTable = std::array<std::uint32_t, {STEP * LIMIT + 1}>;
 {array("kLogisticHalf", halves(logistic))}
 }}  // namespace torchac
 """
-    header = Path(__file__).parent.parent / "cpp/include/torchac/models/standard_tables.hpp"
+    header = Path(__file__).parent.parent / "cpp/include/torchac/models/family_tables.hpp"
     header.write_text(text)
     subprocess.run(["clang-format", "-i", header], check=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds sdist and wheel of the last commit twice, in two folders, and leaves them in dist/: with the
-# same bytes both times, and with metadata and contents as they should be.
+# Builds sdist and wheel of the last commit twice, in two folders, and leaves them in dist/. Checks
+# that the bytes are the same both times, and that metadata and contents are right.
 # Needs `pip install --group lint`.
 set -euo pipefail
 cd "$(dirname "$0")/.."

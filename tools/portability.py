@@ -1,17 +1,18 @@
-"""Builds torchac for other Pythons and other machines, with one compiler, and runs what it can.
+"""Builds torchac for other Pythons and machines with one compiler, and runs what it can.
 
 Usage: python tools/portability.py [WORD ...]
 
-Words choose rows of the table that is printed in the end, as in `windows s390x` or `CPython`.
+Words select rows of the final table, as in `windows s390x` or `CPython`.
 
-- Wheels for each CPython that is found: for the oldest glibc that the compiler knows, tagged by
-  auditwheel, and checked by tools/check_core.py; the one for this Python also by pytest if there is
-  a torch.
-- The C++ tests for other machines, run by an emulator. They hold the reference streams.
+- It builds wheels for each CPython that it finds, for the oldest glibc that the compiler supports.
+  auditwheel tags them, and tools/check_core.py checks them. pytest checks the wheel for this Python
+  too, if torch is installed.
+- It builds the C++ tests for other machines, and an emulator runs them. They code the reference
+  streams.
 
 Needs Debian or Ubuntu on x86_64, `pip install --group portability` and, for the C++ tests,
 `apt install doctest-dev qemu-user wine`. The first run also builds a C++ library for each machine,
-which takes minutes; all is kept for the next.
+which takes minutes; later runs use the same ones.
 """
 
 import os
@@ -34,6 +35,7 @@ TESTS_WITH_TORCH = [
     "test_reference.py",
     "test_models.py",
     "test_categorical.py",
+    "test_every_model.py",
     "test_drop_in.py",
     "test_batch.py",
     "test_threads.py",
@@ -41,12 +43,12 @@ TESTS_WITH_TORCH = [
 
 
 class MissingError(Exception):
-    """Something cannot be done here; says what that takes."""
+    """A task cannot be done here; the message says what it needs."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the compiler calls a machine, and what runs its programs."""
+    """The name that the compiler has for a machine, and the program that runs its programs."""
 
     target: str
     emulator: str = ""
@@ -64,14 +66,14 @@ MACHINES = {
 
 @dataclass(frozen=True)
 class Done:
-    """What was built, and what was checked with it."""
+    """What was built, and how it was checked."""
 
     built: str
     checks: str
 
 
 def run(*command: str | Path, env: Mapping[str, str] = {}, cwd: Path = ROOT) -> str:
-    """Runs a command; returns what it prints."""
+    """Runs a command, and returns its output."""
     process = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -99,12 +101,12 @@ def compiler() -> list[str]:
 
 
 def tools_path() -> str:
-    """Returns where to look for programs: first beside this Python, which may not be active."""
+    """Returns the search path for programs: first beside this Python, which may not be active."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def interpreter(version: str) -> Path:
-    """Finds a CPython, also one that pyenv has installed."""
+    """Finds a CPython, including one that pyenv has installed."""
     pyenv = sorted(Path.home().glob(".pyenv/versions/*/bin"))
     folders = os.pathsep.join([*map(str, pyenv), os.environ.get("PATH", "")])
     found = shutil.which(f"python{version}", path=folders)
@@ -114,7 +116,7 @@ def interpreter(version: str) -> Path:
 
 
 def check_wheel(version: str) -> Done:
-    """Builds the wheel for a CPython, and runs what needs no torch, or all if there is one."""
+    """Builds the wheel for a CPython, and runs all tests, or without torch those that need none."""
     python = interpreter(version)
     folder = BUILD / f"python{version}"
     for old in ("built", "wheel", "site"):
@@ -146,13 +148,13 @@ def check_wheel(version: str) -> Done:
 
 @cache
 def test_files() -> tuple[Path, Path]:
-    """Returns a folder with the header that the tests need, and the reference streams."""
+    """Returns a folder with the header and the reference streams that the tests need."""
     doctest = Path("/usr/include/doctest/doctest.h")
     if not doctest.exists():
         raise MissingError("apt install doctest-dev")
     headers = BUILD / "include"
     (headers / "doctest").mkdir(parents=True, exist_ok=True)
-    # By itself: what lies beside it is for this machine.
+    # Copied alone, because the files beside it are for this machine.
     shutil.copy(doctest, headers / "doctest")
     vectors = BUILD / "vectors.bin"
     run(sys.executable, "cpp/tests/export_vectors.py", vectors)
@@ -184,7 +186,7 @@ def check_machine(machine: Machine) -> Done:
 
 
 def impossible(why: str) -> Done:
-    """Tells why something is never built here."""
+    """Says why something is never built here."""
     raise MissingError(why)
 
 
@@ -212,7 +214,7 @@ def attempt(name: str, task: Callable[[], Done]) -> tuple[str, str, str, str]:
 
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Prints rows below each other, the first as heading."""
+    """Prints rows as a table, the first one as its heading."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for i, row in enumerate(rows):
         print("| " + " | ".join(map(str.ljust, row, widths)) + " |")
@@ -221,7 +223,7 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def main() -> None:
-    """Does all tasks, or those that the command line names."""
+    """Does all tasks, or those named on the command line."""
     words = [word.lower() for word in sys.argv[1:]]
     names = [n for n in TASKS if not words or any(word in n.lower() for word in words)]
     if not names:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs Python tests with the module compiled for a sanitizer: `asan`, for AddressSanitizer and UBSan,
-# or `tsan`, for ThreadSanitizer; or so that it throws where it counts references without the GIL:
-# `gil`. Further arguments go to pytest.
+# Runs Python tests with the module compiled for AddressSanitizer and UBSan (`asan`) or for
+# ThreadSanitizer (`tsan`), or so that it throws if it counts references without the GIL (`gil`).
+# Further arguments go to pytest.
 # Needs Linux, GCC, and `pip install torch --group test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,10 +13,10 @@ limited_memory=(--deselect tests/test_failures.py::test_memory_that_ends_while_e
 case "${1:-}" in
   asan)
     runtimes=(libasan.so libubsan.so)
-    export ASAN_OPTIONS=detect_leaks=0  # Python and torch keep what they have to their end
+    export ASAN_OPTIONS=detect_leaks=0  # Python and torch keep memory until they end
     export UBSAN_OPTIONS=print_stacktrace=1
-    export PYTHONMALLOC=malloc  # each object by itself, so that what lies beyond it is seen
-    # All but those that measure memory, ask for gigabytes, or do not test the module.
+    export PYTHONMALLOC=malloc  # allocates each object separately, so that accesses beyond it are found
+    # All tests except those that measure memory, need gigabytes, or do not test the module.
     tests=(tests)
     for name in documentation examples large memory package; do
       tests+=("--ignore=tests/test_$name.py")
@@ -25,7 +25,7 @@ case "${1:-}" in
     ;;
   tsan)
     runtimes=(libtsan.so)
-    # Python, NumPy and torch are not compiled for it: their locks are seen, their accesses are not.
+    # Python, NumPy and torch are not compiled for it: it sees their locks, but not their accesses.
     export TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1"
     tests=(tests/test_{threads,batch,incremental,hostile,failures}.py "${limited_memory[@]}")
     # ThreadSanitizer allows no threads after a fork.

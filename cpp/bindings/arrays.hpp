@@ -1,18 +1,19 @@
-// Arrays as Python passes them, and as the core reads them. What is checked here is only what
-// memory safety rests on.
+// Converts arrays of Python for the core. Checks only what memory safety needs.
 #pragma once
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/dtype.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 
@@ -24,11 +25,11 @@ inline void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
-// An array, or one item of a batch, which the array has along its first dimension. Python's own
-// slices take longer than it takes to code a few symbols.
+// An array, or one item of a batch along its first dimension. Python's own slices take longer than
+// coding a few symbols.
 class ArraySlice {
  public:
-  // NOLINTNEXTLINE(misc-explicit-constructor): an array is all of itself
+  // NOLINTNEXTLINE(misc-explicit-constructor): an array is a slice of itself
   ArraySlice(py::array array) : array_(std::move(array)) {}
   ArraySlice(const py::array& batch, py::ssize_t item)
       : array_(batch), offset_(item * batch.strides(0)), skipped_(1) {}
@@ -42,10 +43,10 @@ class ArraySlice {
     return static_cast<std::byte*>(array_.mutable_data()) + offset_;
   }
 
-  // All, but for so many at the end.
-  [[nodiscard]] std::vector<Dimension> dimensions(py::ssize_t but = 0) const {
+  // All dimensions, except the last `except` ones.
+  [[nodiscard]] std::vector<Dimension> dimensions(py::ssize_t except = 0) const {
     std::vector<Dimension> result;
-    for (py::ssize_t i = skipped_; i < array_.ndim() - but; ++i)
+    for (py::ssize_t i = skipped_; i < array_.ndim() - except; ++i)
       result.push_back({array_.shape(i), array_.strides(i)});
     return result;
   }
@@ -74,73 +75,36 @@ inline bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimens
   return std::ranges::equal(a, b, {}, &Dimension::size, &Dimension::size);
 }
 
-inline IntegerType integer_type(const py::dtype& dtype) {
+// NumPy has no bfloat16: Python passes such numbers with the dtype V2.
+inline DType dtype_of(const py::dtype& dtype) {
+  using Known = std::tuple<char, py::ssize_t, DType>;  // kind, size
+  static constexpr std::array kKnown{
+      Known('f', 4, DType::kFloat32), Known('f', 8, DType::kFloat64),
+      Known('f', 2, DType::kFloat16), Known('V', 2, DType::kBFloat16),
+      Known('i', 2, DType::kInt16),   Known('i', 4, DType::kInt32),
+      Known('i', 8, DType::kInt64),   Known('i', 1, DType::kInt8),
+      Known('u', 1, DType::kUint8),   Known('u', 2, DType::kUint16),
+      Known('u', 4, DType::kUint32),  Known('u', 8, DType::kUint64)};
   require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
-          "integers must have the machine's byte order");
-  require(dtype.kind() == 'i' || dtype.kind() == 'u', "integers expected");
-  const bool is_signed = dtype.kind() == 'i';
-  switch (dtype.itemsize()) {
-    case 1:
-      return is_signed ? IntegerType::kInt8 : IntegerType::kUint8;
-    case 2:
-      return is_signed ? IntegerType::kInt16 : IntegerType::kUint16;
-    case 4:
-      return is_signed ? IntegerType::kInt32 : IntegerType::kUint32;
-    default:
-      return is_signed ? IntegerType::kInt64 : IntegerType::kUint64;
-  }
+          "numbers must have the machine's byte order");
+  for (const auto& [kind, size, type] : kKnown)
+    if (dtype.kind() == kind && dtype.itemsize() == size) return type;
+  throw std::invalid_argument("integers, or floats of 16, 32 or 64 bits, expected");
 }
 
-inline Integers integers(const ArraySlice& slice, bool clamp) {
-  return {integer_type(slice.array().dtype()), StridedWalk(slice.first(), slice.dimensions()),
-          clamp};
+inline Numbers numbers(const ArraySlice& slice) {
+  return {dtype_of(slice.array().dtype()), StridedWalk(slice.first(), slice.dimensions())};
+}
+
+inline Numbers integers(const ArraySlice& slice) {
+  Numbers result = numbers(slice);
+  require(!is_float(result.type), "integers expected");
+  return result;
 }
 
 using Symbols = py::array_t<std::int16_t, py::array::c_style>;
 using Int32s = py::array_t<std::int32_t, py::array::c_style>;
 using Uint32s = py::array_t<std::uint32_t, py::array::c_style>;
 using Uint8s = py::array_t<std::uint8_t, py::array::c_style>;
-
-// Numbers as Python passes them.
-class NumberArray {
- public:
-  // NumPy has no bfloat16: such numbers come as the integers of the same bits.
-  NumberArray(const py::array& array, bool bfloat16)
-      : slice_(array), type_(bfloat16 ? NumberType::kBFloat16 : type_of(array.dtype())) {
-    require(!bfloat16 || array.itemsize() == 2, "numbers of 16 bits expected");
-  }
-  NumberArray(const NumberArray& batch, py::ssize_t item)
-      : slice_(batch.slice_.array(), item), type_(batch.type_) {}
-
-  [[nodiscard]] std::vector<Dimension> shape() const { return slice_.dimensions(); }
-  [[nodiscard]] py::ssize_t items() const {
-    require(slice_.array().ndim() >= 1, "a batch expected");
-    return slice_.array().shape(0);
-  }
-  [[nodiscard]] const std::byte* first() const { return slice_.first(); }
-  [[nodiscard]] NumberType type() const { return type_; }
-  [[nodiscard]] Numbers numbers() const {
-    return {type_, StridedWalk(slice_.first(), slice_.dimensions())};
-  }
-
- private:
-  static NumberType type_of(const py::dtype& dtype) {
-    require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
-            "numbers must have the machine's byte order");
-    if (dtype.kind() != 'f') return static_cast<NumberType>(integer_type(dtype));
-    switch (dtype.itemsize()) {
-      case 2:
-        return NumberType::kFloat16;
-      case 4:
-        return NumberType::kFloat32;
-      default:
-        require(dtype.itemsize() == 8, "floats of 16, 32 or 64 bits expected");
-        return NumberType::kFloat64;
-    }
-  }
-
-  ArraySlice slice_;
-  NumberType type_;
-};
 
 }  // namespace torchac::python

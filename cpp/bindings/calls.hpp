@@ -1,4 +1,4 @@
-// What calls need beside the core: signals, locks, bytes.
+// The parts of calls outside the core: signals, locks, bytes.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -18,8 +18,8 @@
 
 namespace torchac::python {
 
-// NOLINTBEGIN(misc-include-cleaner): pybind11 includes Python.h, and wants to be the one
-// The stream as it would end now, which leaves it as it is.
+// NOLINTBEGIN(misc-include-cleaner): pybind11 must be the one to include Python.h
+// The stream as if it ended now. The stream itself does not change.
 inline py::bytes to_bytes(EncodedStream& stream) {
   auto bytes = py::reinterpret_steal<py::bytes>(
       PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(stream.size())));
@@ -28,12 +28,12 @@ inline py::bytes to_bytes(EncodedStream& stream) {
   return bytes;
 }
 
-// Runs the handlers of signals that came. What they raise ends the call.
+// Runs the handlers of pending signals. An exception of a handler ends the call.
 inline void run_signal_handlers() {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
-// The same from code that has no GIL.
+// Runs them from code without the GIL.
 inline void poll_signals() {
   const py::gil_scoped_acquire acquire;
   run_signal_handlers();
@@ -41,7 +41,7 @@ inline void poll_signals() {
 
 // NOLINTEND(misc-include-cleaner)
 
-// Takes an object's lock. Waits without the GIL, which whoever has the lock may need.
+// Takes an object's lock. Waits without the GIL, which the owner of the lock may need.
 inline void take(ObjectLock& lock) {
   while (true) {
     switch (lock.try_lock()) {
@@ -64,7 +64,7 @@ inline void take(ObjectLock& lock) {
   }
 }
 
-// Holds an object's lock while it lives.
+// Holds an object's lock during its lifetime.
 class Exclusive {
  public:
   explicit Exclusive(ObjectLock& lock) : lock_(lock) { take(lock_); }

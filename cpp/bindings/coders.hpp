@@ -1,5 +1,5 @@
-// Encoders and decoders that Python holds, of one stream or several that are coded in lockstep.
-// Threads may share them. A call that fails, for whatever reason, changes nothing.
+// Encoders and decoders for Python, of one stream or several that are coded in lockstep. Threads
+// may share them. A call that fails, for any reason, changes nothing.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -18,7 +18,6 @@
 
 #include "arrays.hpp"
 #include "calls.hpp"
-#include "jobs.hpp"
 #include "models.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
@@ -41,35 +40,42 @@ inline Marks marks_from(const SavedMarks& saved) {
   return {std::get<0>(saved), {std::get<1>(saved), std::get<2>(saved)}};
 }
 
-// Symbols that were coded with a CDF of so many: as they are, where another array was coded.
-using Noted = std::optional<std::tuple<py::array, std::uint32_t>>;
+// The symbols that marks check if others are coded in their place, and the size of their alphabet.
+using PyOriginal = std::optional<std::tuple<py::array, std::uint32_t>>;
 
-inline std::optional<NotedSymbols> noted_symbols(const Noted& noted, std::int64_t count,
-                                                 bool clamp) {
-  if (!noted) return std::nullopt;
-  const auto& [symbols, alphabet] = *noted;
+inline std::optional<OriginalSymbols> original_symbols(const PyOriginal& original,
+                                                       std::int64_t count) {
+  if (!original) return std::nullopt;
+  const auto& [symbols, alphabet] = *original;
   require(symbols.size() == count && alphabet >= 1, "as many symbols as were coded expected");
-  return NotedSymbols{integers(symbols, clamp), alphabet - 1};
+  return OriginalSymbols{integers(symbols), alphabet - 1};
 }
 
-// Runs a call of the core without the GIL, and keeps what it did if nothing was wrong. `run` must
-// not touch Python's objects.
+// Runs a call of the core without the GIL, and keeps its result if it succeeds. `run` must not
+// touch Python's objects.
 template <class Call, class Run>
-std::optional<Report> attempt(Call& call, const Run& run) {
+std::optional<Report> transact(Call& call, const Run& run) {
   Report report;
   {
     const py::gil_scoped_release release;
     ThreadTeam alone(1, Poll(poll_signals));
     report = run(alone);
   }
-  run_signal_handlers();  // else Python raises what they raise after this has returned
+  run_signal_handlers();  // otherwise Python would raise their exceptions after the call was kept
   if (report.ok()) call.keep();
   return unless_ok(report);
 }
 
+template <class Stream, class Ask>
+std::vector<std::uint64_t> of_each(const std::vector<Stream>& streams, const Ask& ask) {
+  std::vector<std::uint64_t> result;
+  for (const Stream& stream : streams) result.push_back(ask(stream));
+  return result;
+}
+
 class PyEncoder {
  public:
-  PyEncoder(std::size_t streams, bool marked) : core_(streams, marked) {}
+  PyEncoder(std::size_t streams, bool with_checksums) : core_(streams, with_checksums) {}
   PyEncoder(LockstepEncoder core, bool finished) : core_(std::move(core)), finished_(finished) {}
   PyEncoder(const PyEncoder& other) : core_(0, false) {
     const Exclusive lock(other.lock_);
@@ -77,26 +83,16 @@ class PyEncoder {
     finished_ = other.finished_;
   }
 
-  // Encodes all of the symbols, or none and tells why.
-  std::optional<Report> encode(const Cdf& cdf, const py::array& symbols, bool check, bool clamp,
-                               const Noted& noted, const Chosen& chosen) {
-    const EncodeJob job = encode_job(cdf, symbols, clamp, nullptr);
-    const auto its_noted = noted_symbols(noted, job.count, clamp);
+  // Encodes all values; or none, and returns why.
+  std::optional<Report> encode(const Model& model, const py::array& values,
+                               const PyOriginal& original, const Chosen& chosen) {
+    EncodeJob job = encode_job(model, values);
+    const auto symbols = original_symbols(original, job.count);
     const Exclusive lock(lock_);
     require_unfinished();
     EncodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) {
-      return call.encode(job, how_to_check(check), its_noted, alone);
-    });
-  }
-
-  std::optional<Report> encode_values(const ValueModel& model, const NumberArray& values,
-                                      const Chosen& chosen) {
-    const EncodeValuesJob job = encode_values_job(model, values, nullptr);
-    const Exclusive lock(lock_);
-    require_unfinished();
-    EncodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.encode(job, alone); });
+    return transact(call,
+                    [&](ThreadTeam& alone) { return call.encode(std::move(job), symbols, alone); });
   }
 
   void mark(const Chosen& chosen) {
@@ -105,7 +101,7 @@ class PyEncoder {
     core_.mark(chosen);
   }
 
-  // What no later symbol changes, of the only stream.
+  // Takes out the bytes of the only stream that no later symbol can change.
   py::bytes drain() {
     const Exclusive lock(lock_);
     require_unfinished();
@@ -118,16 +114,14 @@ class PyEncoder {
     require_unfinished();
     std::vector<py::bytes> result;
     for (EncodedStream& stream : core_.streams()) result.push_back(to_bytes(stream));
-    run_signal_handlers();  // as in attempt
+    run_signal_handlers();  // as in transact
     finished_ = true;
     return result;
   }
 
   std::vector<std::uint64_t> num_bits() const {
     const Exclusive lock(lock_);
-    std::vector<std::uint64_t> result;
-    for (const EncodedStream& stream : core_.streams()) result.push_back(stream.num_bits());
-    return result;
+    return of_each(core_.streams(), [](const auto& stream) { return stream.num_bits(); });
   }
 
   using SavedStream = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t,
@@ -170,8 +164,8 @@ class PyEncoder {
   bool finished_ = false;
 };
 
-// Keeps the buffers that it reads from. They are given up with the GIL, as all calls that may do so
-// have it.
+// Keeps the buffers that it reads from. They are released with the GIL, which all calls that may
+// release them hold.
 class PyDecoder {
  public:
   PyDecoder(const std::vector<py::buffer>& streams, bool marked)
@@ -182,43 +176,37 @@ class PyDecoder {
     core_ = other.core_;
   }
 
-  // Decodes all of the symbols, or leaves the decoders where they are and tells why.
-  std::optional<Report> decode(const Cdf& cdf, const Symbols& symbols, const Chosen& chosen) {
-    const DecodeJob job = decode_job(cdf, symbols, nullptr);
+  // Decodes all values; or leaves the decoders where they are, and returns why.
+  std::optional<Report> decode(const Model& model, const py::array& values, const Chosen& chosen) {
+    DecodeJob job = decode_job(model, values);
     const Exclusive lock(lock_);
     DecodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.decode(job, Check::kFew, alone); });
+    return transact(call, [&](ThreadTeam& alone) { return call.decode(std::move(job), alone); });
   }
 
-  std::optional<Report> decode_values(const ValueModel& model, const Int32s& values,
-                                      const Chosen& chosen) {
-    const DecodeValuesJob job = decode_values_job(model, values, nullptr);
-    const Exclusive lock(lock_);
-    DecodeCall call(core_, chosen);
-    return attempt(call, [&](ThreadTeam& alone) { return call.decode(job, alone); });
-  }
-
-  // Reads a mark of each. Its position in what it reports is the number of marks before it.
+  // Reads a mark of each chosen stream. The position in its report is the number of marks before.
   std::optional<Report> mark(const Chosen& chosen) {
     const Exclusive lock(lock_);
     return unless_ok(core_.mark(chosen));
   }
 
-  // More bytes of the only stream. Those that were decoded are given up.
+  // Adds bytes to the only stream, and drops decoded ones.
   void feed(const py::buffer& data) {
     const py::buffer_info more = data.request();
     const Exclusive lock(lock_);
     core_.feed(0, to_span(more));
   }
 
-  // Bits of the shortest streams that hold what was decoded so far.
+  // The lengths in bits of the shortest streams of the values decoded so far.
   std::vector<std::uint64_t> num_bits() const {
-    return of_each([](const auto& stream) { return stream.num_bits(); });
+    const Exclusive lock(lock_);
+    return of_each(core_.streams(), [](const auto& stream) { return stream.num_bits(); });
   }
 
-  // Bytes of the streams.
+  // The sizes of the streams in bytes.
   std::vector<std::uint64_t> sizes() const {
-    return of_each([](const auto& stream) { return stream.source.size(); });
+    const Exclusive lock(lock_);
+    return of_each(core_.streams(), [](const auto& stream) { return stream.source.size(); });
   }
 
   using SavedStream = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
@@ -259,14 +247,6 @@ class PyDecoder {
     std::vector<LockstepDecoder::Stream> streams;
     for (const py::buffer& buffer : buffers) streams.emplace_back(fed_bytes(buffer));
     return streams;
-  }
-
-  template <class Ask>
-  std::vector<std::uint64_t> of_each(const Ask& ask) const {
-    const Exclusive lock(lock_);
-    std::vector<std::uint64_t> result;
-    for (const LockstepDecoder::Stream& stream : core_.streams()) result.push_back(ask(stream));
-    return result;
   }
 
   mutable ObjectLock lock_;

@@ -1,4 +1,4 @@
-// Models as Python passes them: CDFs, parameters, rows with windows, numbers of categories.
+// Models for Python, and the jobs of values with them.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -6,124 +6,208 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "arrays.hpp"
+#include "torchac/arrays/dtype.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
+#include "torchac/arrays/symbol_sink.hpp"
 #include "torchac/coder/interval.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/shared_dimensions.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/cdf_layout.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 
 namespace torchac::python {
 
-inline py::ssize_t item_size(RowType type) {
-  switch (type) {
-    case RowType::kFloat32:
-      return 4;
-    case RowType::kFloat64:
-      return 8;
-    default:
-      return 2;
+// Each kind of model as arrays: the dimensions of its values, the core's model, with an index if
+// there is one, and the model of item i of a batch.
+
+// Rows of a CDF.
+struct CdfArrays {
+  ArraySlice rows;
+  CdfLayout layout;
+  Check check;
+  bool clamp;
+
+  [[nodiscard]] std::vector<Dimension> dimensions() const { return rows.dimensions(1); }
+  [[nodiscard]] AnyModel model(const std::optional<Numbers>& index) const {
+    const py::array& array = rows.array();
+    return CdfRows{layout,
+                   index ? Rows({rows.first(), array.strides(0), array.shape(0)}, *index)
+                         : Rows(StridedWalk(rows.first(), dimensions())),
+                   check, clamp};
   }
-}
+  void take(py::ssize_t i) { rows = ArraySlice(rows.array(), i); }
+};
 
-// A CDF as Python passes it: an array of rows, how to read them, and an index if they are shared.
-class Cdf {
- public:
-  Cdf(const py::array& rows, RowType type, bool normalize, const std::optional<py::array>& index)
-      : rows_(rows), index_(index), type_(type), normalize_(normalize) {
-    require(rows.ndim() >= 1 && symbols() >= kMinSymbols && symbols() <= kMaxSymbols,
-            "Lp out of range");
-    require(rows.itemsize() == item_size(type), "wrong row type");
-    require(!index || rows.ndim() == 2, "shared rows must have two dimensions");
+// Parameters of the components of a distribution.
+struct ParameterArrays {
+  struct Part {
+    const Family* family;
+    std::array<std::optional<ArraySlice>, kParameterNames.size()> arrays;
+  };
+
+  std::vector<Part> components;
+  Bounds bounds;
+
+  [[nodiscard]] std::vector<Dimension> dimensions() const {
+    return components.front().arrays[0]->dimensions();
   }
-
-  [[nodiscard]] std::int64_t symbols() const { return array().shape(array().ndim() - 1) - 1; }
-
-  // The shape of the symbols.
-  [[nodiscard]] std::vector<Dimension> shape() const {
-    return index_ ? index_->dimensions() : rows_.dimensions(1);
-  }
-
-  [[nodiscard]] CdfLayout layout() const {
-    return {type_, normalize_, static_cast<std::uint32_t>(symbols()),
-            array().strides(array().ndim() - 1)};
-  }
-
-  [[nodiscard]] Rows rows() const {
-    if (!index_) return Rows(StridedWalk(rows_.first(), shape()));
-    return {{rows_.first(), array().strides(0), array().shape(0)}, integers(*index_, false)};
-  }
-
-  // Those of the items, if it is that of a batch.
-  [[nodiscard]] std::vector<Cdf> items() const {
-    require(!shape().empty(), "a batch expected");
-    std::vector<Cdf> result;
-    for (const ArraySlice& slice : python::items(index_ ? index_->array() : array())) {
-      result.push_back(*this);
-      (index_ ? *result.back().index_ : result.back().rows_) = slice;
+  // The core's model, with the numbers `numbers(array)` of each array.
+  template <class NumbersOf>
+  [[nodiscard]] Parameters parameters(const NumbersOf& numbers) const {
+    Parameters result{{}, bounds};
+    for (const Part& part : components) {
+      Component& component = result.components.emplace_back(Component{part.family, {}});
+      for (std::size_t k = 0; k < part.arrays.size(); ++k)
+        if (part.arrays[k]) component.arrays[k] = numbers(*part.arrays[k]);
     }
     return result;
   }
-
- private:
-  [[nodiscard]] const py::array& array() const { return rows_.array(); }
-
-  ArraySlice rows_;
-  std::optional<ArraySlice> index_;
-  RowType type_;
-  bool normalize_;
+  [[nodiscard]] AnyModel model(const std::optional<Numbers>& index) const {
+    Parameters result = parameters([](const ArraySlice& array) { return numbers(array); });
+    result.index = index;
+    return result;
+  }
+  template <class Use>
+  void each(const Use& use) {
+    for (Part& part : components) {
+      for (std::optional<ArraySlice>& array : part.arrays)
+        if (array) use(*array);
+    }
+  }
+  void take(py::ssize_t i) {
+    each([&](ArraySlice& array) { array = ArraySlice(array.array(), i); });
+  }
 };
 
-// A model of values as Python passes it: parameters, rows with windows, or numbers of categories.
-class ValueModel {
+// Stored rows with windows.
+struct TableArrays {
+  Symbols rows;
+  Int32s first;
+  Int32s symbols;
+  Uint8s shifts;
+  std::optional<Uint32s> places;
+  Bounds bounds;
+  std::vector<Dimension> shape;  // of the values
+  py::ssize_t skipped = 0;       // in rows
+  py::ssize_t count = 0;
+
+  [[nodiscard]] const std::vector<Dimension>& dimensions() const { return shape; }
+  [[nodiscard]] AnyModel model(const std::optional<Numbers>& index) const {
+    TableRowsView view{reinterpret_cast<const std::byte*>(rows.data()),
+                       rows.strides(0),
+                       first.size(),
+                       rows.shape(1) - 1,
+                       first.data(),
+                       symbols.data(),
+                       shifts.data(),
+                       bounds,
+                       places ? places->data() : nullptr};
+    view.skip(skipped);
+    view.count = count;
+    return TableRows{view, index};
+  }
+  void take(py::ssize_t i) {
+    shape.erase(shape.begin());
+    count = size(shape);
+    skipped = i * count;
+  }
+};
+
+// Numbers of categories, along the last dimension, except for Bernoulli distributions.
+struct CategoryArrays {
+  CategoryNumbers kind;
+  ArraySlice array;
+
+  [[nodiscard]] bool bernoulli() const { return kind >= CategoryNumbers::kBernoulliProbabilities; }
+  [[nodiscard]] std::vector<Dimension> dimensions() const {
+    return array.dimensions(bernoulli() ? 0 : 1);
+  }
+  [[nodiscard]] CategoryLayout layout() const {
+    const DType type = dtype_of(array.array().dtype());
+    if (bernoulli()) return {kind, type, 1, 0};
+    const Dimension last = array.dimensions().back();
+    return {kind, type, static_cast<std::uint32_t>(last.size), last.stride};
+  }
+  [[nodiscard]] Categories categories(const std::vector<Dimension>& dimensions) const {
+    return {layout(), Rows(StridedWalk(array.first(), dimensions))};
+  }
+  [[nodiscard]] AnyModel model(const std::optional<Numbers>& index) const {
+    const auto rows = dimensions();
+    if (!index) return categories(rows);
+    return Categories{layout(), Rows({array.first(), rows[0].stride, rows[0].size}, *index)};
+  }
+  void take(py::ssize_t i) { array = ArraySlice(array.array(), i); }
+};
+
+// A model for Python.
+class Model {
  public:
-  static ValueModel of_parameters(const std::vector<Kind>& kinds,
-                                  const std::vector<NumberArray>& locs,
-                                  const std::vector<NumberArray>& scales,
-                                  const std::vector<NumberArray>& weights, std::int32_t low,
-                                  std::int32_t high, const std::optional<py::array>& index) {
-    const std::size_t count = kinds.size();
-    require(count >= 1 && locs.size() == count && scales.size() == count &&
-                (weights.empty() ? count == 1 : weights.size() == count),
-            "as many of each parameter as kinds expected");
+  // The rows are floats or 16-bit integers.
+  static Model of_cdf(const py::array& rows, bool normalize, const std::optional<py::array>& index,
+                      bool check, bool clamp) {
+    const py::ssize_t symbols = rows.ndim() >= 1 ? rows.shape(rows.ndim() - 1) - 1 : 0;
+    require(symbols >= kMinSymbols && symbols <= kMaxSymbols, "Lp out of range");
+    DType type = dtype_of(rows.dtype());
+    if (type == DType::kUint16) type = DType::kInt16;
+    require(is_float(type) || type == DType::kInt16, "wrong row type");
+    require(!index || rows.ndim() == 2, "shared rows must have two dimensions");
+    const CdfLayout layout{type, normalize, static_cast<std::uint32_t>(symbols),
+                           rows.strides(rows.ndim() - 1)};
+    return Model(CdfArrays{rows, layout, check ? Check::kAll : Check::kCheap, clamp}, index);
+  }
+
+  // A component is the name of a family, and arrays by the names of parameters.
+  static Model of_parameters(const std::vector<std::pair<std::string_view, py::dict>>& components,
+                             std::int32_t low, std::int32_t high,
+                             const std::optional<py::array>& index) {
+    require(!components.empty(), "components expected");
     require(low <= high, "low <= high expected");
-    ValueModel model;
-    model.bounds_ = {low, high};
-    model.kinds_ = kinds;
-    for (const auto* arrays : {&locs, &scales, &weights})
-      model.arrays_.insert(model.arrays_.end(), arrays->begin(), arrays->end());
-    for (const NumberArray& array : model.arrays_)
-      require(same_shape(array.shape(), locs[0].shape()), "shapes do not match");
-    if (index) model.index_ = ArraySlice(*index);
-    require(!index || locs[0].shape().size() == 1, "shared parameters must have one dimension");
-    std::vector<std::vector<Dimension>> arrays;
-    for (const NumberArray& array : model.arrays_) arrays.push_back(array.shape());
-    model.share(arrays, [&](const auto& elements) -> Elements {
-      return model.parameters([&](std::size_t k) {
-        return Numbers{model.arrays_[k].type(), StridedWalk(model.arrays_[k].first(), elements[k])};
+    ParameterArrays made{{}, {low, high}};
+    for (const auto& [name, arrays] : components) {
+      const Family* const family = find_family(name);
+      require(family != nullptr, "the name of a family expected");
+      made.components.push_back({family, named_arrays(arrays, components.size() > 1)});
+    }
+    const auto shape = made.dimensions();
+    std::vector<std::vector<Dimension>> dimensions;
+    made.each([&](const ArraySlice& array) {
+      dimensions.push_back(array.dimensions());
+      require(same_shape(dimensions.back(), shape), "shapes do not match");
+    });
+    require(!index || shape.size() == 1, "shared parameters must have one dimension");
+    Model model(made, index);
+    model.share(dimensions, [&](const auto& elements) -> Elements {
+      auto next = elements.begin();
+      return made.parameters([&](const ArraySlice& array) {
+        return Numbers{dtype_of(array.array().dtype()), StridedWalk(array.first(), *next++)};
       });
     });
     return model;
   }
 
-  static ValueModel of_rows(const Symbols& rows, const Int32s& first, const Int32s& symbols,
-                            const Uint8s& shifts, std::int32_t low, std::int32_t high,
-                            const std::optional<py::array>& index,
-                            const std::vector<py::ssize_t>& shape,
-                            const std::optional<Uint32s>& places) {
+  static Model of_tables(const Symbols& rows, const Int32s& first, const Int32s& symbols,
+                         const Uint8s& shifts, std::int32_t low, std::int32_t high,
+                         const std::optional<py::array>& index,
+                         const std::vector<py::ssize_t>& shape,
+                         const std::optional<Uint32s>& places) {
     require(rows.ndim() == 2 && rows.shape(1) >= 2 && rows.shape(1) <= kMaxSymbols + 1,
             "rows in two dimensions expected");
     const py::ssize_t count = places ? places->size() : rows.shape(0);
@@ -135,188 +219,118 @@ class ValueModel {
                 count <= UINT32_MAX,
             "one window for each row expected");
     require(low <= high, "low <= high expected");
-    ValueModel model;
-    model.bounds_ = {low, high};
-    model.rows_ = Stored{rows, first, symbols, shifts, places};
-    if (index) model.index_ = ArraySlice(*index);
-    model.count_ = count;
-    for (const py::ssize_t size : shape) model.shape_.push_back({size, 0});
-    require(index || size(model.shape_) == count, "shapes do not match");
+    TableArrays made{rows, first, symbols, shifts, places, {low, high}, {}, 0, count};
+    for (const py::ssize_t size : shape) made.shape.push_back({size, 0});
+    require(index || size(made.shape) == count, "shapes do not match");
+    return Model(std::move(made), index);
+  }
+
+  // The numbers are along the last dimension; a Bernoulli distribution has one for each value.
+  static Model of_categories(CategoryNumbers kind, const py::array& numbers,
+                             const std::optional<py::array>& index) {
+    const CategoryArrays made{kind, numbers};
+    require(made.bernoulli() || (numbers.ndim() >= 1 && numbers.shape(numbers.ndim() - 1) >= 1 &&
+                                 numbers.shape(numbers.ndim() - 1) <= kMaxCategories),
+            "a dimension of 1 to 2^20 categories expected");
+    require(is_float(made.layout().type), "floats expected");
+    const auto dimensions = made.dimensions();
+    require(!index || dimensions.size() == 1, "shared rows must have two dimensions");
+    Model model(made, index);
+    model.share({dimensions},
+                [&](const auto& elements) -> Elements { return made.categories(elements[0]); });
     return model;
   }
 
-  // Numbers along the last dimension, or one for each value of Bernoulli distributions.
-  static ValueModel of_categories(CategoryKind kind, const NumberArray& numbers,
-                                  const std::optional<py::array>& index) {
-    ValueModel model;
-    model.numbers_ = CategoryNumbers{kind, numbers};
-    if (index) model.index_ = ArraySlice(*index);
-    const CategoryLayout layout = model.layout();
-    require(layout.type >= NumberType::kFloat16, "floats expected");
-    require(layout.count >= 1 && layout.count <= kMaxCategories, "1 to 2^20 categories expected");
-    require(!index || model.numbers_->dimensions().size() == 1,
-            "shared rows must have two dimensions");
-    model.share({model.numbers_->dimensions()}, [&](const auto& elements) -> Elements {
-      return Categories{layout, Rows(StridedWalk(model.numbers_->array.first(), elements[0]))};
-    });
-    return model;
-  }
+  [[nodiscard]] bool is_cdf() const { return std::holds_alternative<CdfArrays>(arrays_); }
 
   // The shape of the values.
   [[nodiscard]] std::vector<Dimension> shape() const {
     if (index_) return index_->dimensions();
-    if (numbers_) return numbers_->dimensions();
-    return rows_ ? shape_ : arrays_.front().shape();
+    return std::visit([](const auto& arrays) { return std::vector(arrays.dimensions()); }, arrays_);
   }
 
-  [[nodiscard]] AnyModel model() const {
-    if (numbers_) return Categories{layout(), category_rows()};
-    if (!rows_) {
-      Parameters result = parameters([&](std::size_t k) { return arrays_[k].numbers(); });
-      if (index_) result.index = integers(*index_, false);
-      return result;
-    }
-    const auto* first_row = reinterpret_cast<const std::byte*>(rows_->rows.data());
-    WindowRowsView view{first_row,
-                        rows_->rows.strides(0),
-                        rows_->first.size(),
-                        rows_->rows.shape(1) - 1,
-                        rows_->first.data(),
-                        rows_->symbols.data(),
-                        rows_->shifts.data(),
-                        bounds_,
-                        rows_->places ? rows_->places->data() : nullptr};
-    view.skip(first_);
-    view.count = count_;
-    WindowRows result{view, std::nullopt};
-    if (index_) result.index = integers(*index_, false);
+  // A job of values with these dimensions: the model, and the elements that they share.
+  [[nodiscard]] Job job(const std::vector<Dimension>& values) const {
+    const auto own = shape();
+    require(same_shape(own, values), "shapes do not match");
+    std::optional<Numbers> index;
+    if (index_) index = integers(*index_);
+    Job result{std::visit([&](const auto& arrays) { return arrays.model(index); }, arrays_),
+               size(own), shared_};
+    if (result.shared) result.shared->index = index;
     return result;
   }
 
-  // What the values share, but for stored rows, whose index says it.
-  [[nodiscard]] std::optional<SharedElements> shared() const {
-    std::optional<SharedElements> result = shared_;
-    if (result && index_) result->index = integers(*index_, false);
-    return result;
-  }
-
-  // Those of the items, if it is that of a batch.
-  [[nodiscard]] std::vector<ValueModel> items() const {
-    require(!shape().empty(), "a batch expected");
-    const std::int64_t count = shape().front().size;
-    std::vector<ValueModel> result(static_cast<std::size_t>(count), *this);
-    for (py::ssize_t i = 0; i < count; ++i) {
-      ValueModel& item = result[static_cast<std::size_t>(i)];
-      if (!index_) {
-        for (NumberArray& array : item.arrays_) array = NumberArray(array, i);
-      }
-      if (numbers_ && !index_) item.numbers_->array = NumberArray(numbers_->array, i);
-      if (shared_ && !index_) {
-        item.shared_->first += i * shared_->steps.front().stride;
-        item.shared_->steps.erase(item.shared_->steps.begin());
-      }
-      if (index_) {
-        item.index_ = ArraySlice(index_->array(), i);
-      } else if (rows_) {
-        item.shape_.erase(item.shape_.begin());
-        item.count_ = size(item.shape_);
-        item.first_ = i * item.count_;
-      }
-    }
+  // The models of the items of a batch.
+  [[nodiscard]] std::vector<Model> items() const {
+    const auto batch = shape();
+    require(!batch.empty(), "a batch expected");
+    std::vector<Model> result(static_cast<std::size_t>(batch.front().size), *this);
+    for (std::size_t k = 0; k < result.size(); ++k) result[k].take(static_cast<py::ssize_t>(k));
     return result;
   }
 
  private:
-  // The numbers of categories, along the last dimension unless they are of Bernoulli distributions.
-  struct CategoryNumbers {
-    CategoryKind kind;
-    NumberArray array;
+  using Arrays = std::variant<CdfArrays, ParameterArrays, TableArrays, CategoryArrays>;
 
-    [[nodiscard]] bool bernoulli() const { return kind >= CategoryKind::kBernoulliProbabilities; }
-    [[nodiscard]] std::vector<Dimension> dimensions() const {
-      auto result = array.shape();
-      if (!bernoulli()) {
-        require(!result.empty(), "a dimension of categories expected");
-        result.pop_back();
-      }
-      return result;
-    }
-  };
+  Model(Arrays arrays, const std::optional<py::array>& index) : arrays_(std::move(arrays)) {
+    if (index) index_ = ArraySlice(*index);
+  }
 
-  // Parameters of which `numbers(k)` are those of array k.
-  template <class NumbersOf>
-  [[nodiscard]] Parameters parameters(const NumbersOf& numbers) const {
-    Parameters result{{}, bounds_};
-    const std::size_t count = kinds_.size();
-    for (std::size_t k = 0; k < count; ++k) {
-      Component component{kinds_[k], numbers(k), numbers(count + k), {}};
-      if (arrays_.size() > 2 * count) component.weight = numbers(2 * count + k);
-      result.components.push_back(std::move(component));
+  static std::array<std::optional<ArraySlice>, kParameterNames.size()> named_arrays(
+      const py::dict& arrays, bool mixture) {
+    std::array<std::optional<ArraySlice>, kParameterNames.size()> result;
+    for (const auto& [name, array] : arrays) {
+      const auto* const found = std::ranges::find(kParameterNames, name.cast<std::string_view>());
+      require(found != kParameterNames.end(), "the name of a parameter expected");
+      result[static_cast<std::size_t>(found - kParameterNames.begin())] = array.cast<py::array>();
     }
+    const bool all = std::all_of(result.begin(), result.end() - 1, [](auto& a) { return !!a; });
+    require(all && (result.back() || !mixture), "an array for each parameter expected");
     return result;
   }
 
-  // Notes what values share if there is an index, or else if arrays of these dimensions are all
-  // expanded along one. `elements_of(dimensions)` are the elements, with the dimensions of each
-  // array as they were before.
+  void take(py::ssize_t i) {
+    if (index_) {
+      index_ = ArraySlice(index_->array(), i);
+      return;
+    }
+    std::visit([&](auto& arrays) { arrays.take(i); }, arrays_);
+    if (!shared_) return;
+    shared_->first += i * shared_->steps.front().stride;
+    shared_->steps.erase(shared_->steps.begin());
+  }
+
+  // Finds the elements that values share in arrays with these dimensions. `elements_of(dimensions)`
+  // makes them from the dimensions of each array before it was expanded.
   template <class ElementsOf>
   void share(std::vector<std::vector<Dimension>> arrays, const ElementsOf& elements_of) {
-    const std::vector<Dimension> whole = arrays.front();
-    std::vector<Dimension> steps = whole;
-    std::int64_t count = 1;
-    for (std::size_t d = whole.size(); d-- > 0;) {
-      const bool expanded = !index_ && whole[d].size > 1 &&
-                            std::ranges::all_of(arrays, [&](const std::vector<Dimension>& array) {
-                              return array[d].stride == 0;
-                            });
-      steps[d].stride = expanded ? 0 : count;
-      if (expanded) {
-        for (std::vector<Dimension>& array : arrays) array[d].size = 1;
-      } else {
-        count *= whole[d].size;
-      }
-    }
-    const bool expanded = count < size(whole);
-    if ((index_ || expanded) && count > 0 && count < UINT32_MAX)
-      shared_ = SharedElements{std::make_shared<const Elements>(elements_of(arrays)), count,
-                               std::nullopt, std::move(steps)};
+    auto found = shared_dimensions(std::move(arrays), index_.has_value());
+    if (found)
+      shared_ = SharedElements{std::make_shared<const Elements>(elements_of(found->arrays)),
+                               found->count, std::nullopt, std::move(found->steps)};
   }
 
-  [[nodiscard]] CategoryLayout layout() const {
-    const Numbers numbers = numbers_->array.numbers();
-    if (numbers_->bernoulli()) return {numbers_->kind, numbers.type, 1, 0};
-    const auto shape = numbers_->array.shape();
-    require(!shape.empty(), "a dimension of categories expected");
-    require(shape.back().size <= kMaxCategories, "1 to 2^20 categories expected");
-    return {numbers_->kind, numbers.type, static_cast<std::uint32_t>(shape.back().size),
-            shape.back().stride};
-  }
-
-  [[nodiscard]] Rows category_rows() const {
-    const auto* first = numbers_->array.first();
-    const auto dimensions = numbers_->dimensions();
-    if (!index_) return Rows(StridedWalk(first, dimensions));
-    return {{first, dimensions[0].stride, dimensions[0].size}, integers(*index_, false)};
-  }
-
-  struct Stored {
-    Symbols rows;
-    Int32s first;
-    Int32s symbols;
-    Uint8s shifts;
-    std::optional<Uint32s> places;
-  };
-
-  Bounds bounds_;
-  std::vector<Kind> kinds_;
-  std::vector<NumberArray> arrays_;  // locs, scales, and weights of a mixture
-  std::optional<CategoryNumbers> numbers_;
-  std::optional<Stored> rows_;
+  Arrays arrays_;
   std::optional<ArraySlice> index_;
-  std::optional<SharedElements> shared_;
-  py::ssize_t first_ = 0;  // of the rows, and how many
-  py::ssize_t count_ = 0;
-  std::vector<Dimension> shape_;
+  std::optional<SharedElements> shared_;  // not for stored rows, which have an index
 };
+
+inline EncodeJob encode_job(const Model& model, const ArraySlice& values) {
+  return {model.job(values.dimensions()), model.is_cdf() ? integers(values) : numbers(values),
+          nullptr};
+}
+
+// With a CDF, values are decoded as int16, else as int32.
+inline DecodeJob decode_job(const Model& model, ArraySlice values) {
+  const bool fits = model.is_cdf() ? py::isinstance<Symbols>(values.array())
+                                   : py::isinstance<Int32s>(values.array());
+  if (!fits) throw py::type_error("values of another type expected");
+  Job job = model.job(values.dimensions());
+  std::byte* const first = values.mutable_first();
+  if (model.is_cdf())
+    return {std::move(job), SymbolSink(reinterpret_cast<std::int16_t*>(first)), nullptr};
+  return {std::move(job), SymbolSink(reinterpret_cast<std::int32_t*>(first)), nullptr};
+}
 
 }  // namespace torchac::python

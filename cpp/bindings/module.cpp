@@ -1,5 +1,5 @@
-// The Python module: hands NumPy views to the core, with the GIL released. The Python package has
-// checked what it passes, and says what is wrong in its users' words.
+// The Python module: passes NumPy views to the core, with the GIL released. The Python package
+// checks arguments, and explains faults in its users' words.
 #include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -24,55 +24,39 @@
 #include "arrays.hpp"
 #include "calls.hpp"
 #include "coders.hpp"
-#include "files.hpp"
-#include "jobs.hpp"
 #include "models.hpp"
 #include "packed.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/arrays/symbol_sink.hpp"
+#include "torchac/coder/bit_costs.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/core.hpp"
+#include "torchac/engine/fast_paths.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
+#include "torchac/files/segment_index.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/cdf_layout.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 #include "torchac/support/cpu_features.hpp"
 #include "torchac/support/object_lock.hpp"
-#include "torchac/support/paths.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::python {
 namespace {
 
-template <class Job>
-std::int64_t nanoseconds_of(const std::vector<Job>& jobs) {
-  std::int64_t all = 0;
-  for (const Job& job : jobs) all += nanoseconds(job);
-  return all;
-}
-
-// The streams, packed or not, or a report on why there are none.
+// The streams, packed or not, or a report of why there are none.
 using StreamsOrReport = std::variant<std::vector<py::bytes>, Packed, Report>;
 
-StreamsOrReport to_python(std::span<EncodedStream> streams, bool packed) {
-  if (packed) return Packed(streams);
-  std::vector<py::bytes> result;
-  for (EncodedStream& stream : streams) result.push_back(to_bytes(stream));
-  return result;
-}
-
-// Encodes to so many streams, in that time on one thread, by `run(streams, team)`.
+// Encodes to `count` streams by `run(streams, team)`, which takes `nanoseconds` on one thread.
 template <class Run>
 StreamsOrReport encode_streams(std::size_t count, std::int64_t nanoseconds, bool packed,
                                std::size_t threads, const Run& run) {
@@ -85,163 +69,115 @@ StreamsOrReport encode_streams(std::size_t count, std::int64_t nanoseconds, bool
     report = run(streams, team);
   }
   if (!report.ok()) return report;
-  return to_python(streams, packed);
+  if (packed) return Packed(streams);
+  std::vector<py::bytes> result;
+  for (EncodedStream& stream : streams) result.push_back(to_bytes(stream));
+  return result;
 }
 
-// Encodes jobs, whose streams are still missing, by `run(jobs, team)`.
-template <class Job, class Run>
-StreamsOrReport encode_each(std::vector<Job> jobs, bool packed, std::size_t threads,
-                            const Run& run) {
-  return encode_streams(jobs.size(), nanoseconds_of(jobs), packed, threads,
+template <class Values>
+StreamsOrReport encode_items(const std::vector<Model>& models, const std::vector<Values>& values,
+                             bool packed, std::size_t threads) {
+  require(models.size() == values.size(), "one model for each item expected");
+  std::vector<EncodeJob> jobs;
+  std::int64_t time = 0;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    jobs.push_back(encode_job(models[i], values[i]));
+    time += nanoseconds(jobs.back());
+  }
+  return encode_streams(jobs.size(), time, packed, threads,
                         [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
                           for (std::size_t i = 0; i < jobs.size(); ++i)
                             jobs[i].streams = &streams[i];
-                          return run(jobs, team);
+                          return torchac::encode(jobs, team);
                         });
 }
 
-StreamsOrReport encode_items(const std::vector<Cdf>& cdfs, const std::vector<ArraySlice>& symbols,
-                             bool check, bool clamp, bool packed, std::size_t threads) {
-  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
-  std::vector<EncodeJob> jobs;
-  for (std::size_t i = 0; i < cdfs.size(); ++i)
-    jobs.push_back(encode_job(cdfs[i], symbols[i], clamp, nullptr));
-  return encode_each(std::move(jobs), packed, threads, [&](const auto& all, ThreadTeam& team) {
-    return torchac::encode(all, how_to_check(check), team);
-  });
-}
-
-StreamsOrReport encode_value_items(const std::vector<ValueModel>& models,
-                                   const std::vector<NumberArray>& values, bool packed,
-                                   std::size_t threads) {
-  require(models.size() == values.size(), "one model for each item expected");
-  std::vector<EncodeValuesJob> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i)
-    jobs.push_back(encode_values_job(models[i], values[i], nullptr));
-  return encode_each(std::move(jobs), packed, threads, [](const auto& all, ThreadTeam& team) {
-    return torchac::encode(std::span<const EncodeValuesJob>(all), team);
-  });
-}
-
-// Encoded streams, as Python passes them.
+// Encoded streams from Python, and their decoders, which read from the buffers `held`.
 using PyStreams = std::variant<std::vector<py::buffer>, Packed>;
 
-class StreamsToDecode {
- public:
-  explicit StreamsToDecode(const PyStreams& streams) {
-    if (const auto* packed = std::get_if<Packed>(&streams)) {
-      decoders_ = packed->decoders();
-      return;
-    }
-    for (const py::buffer& stream : std::get<std::vector<py::buffer>>(streams)) {
-      buffers_.push_back(stream.request());
-      decoders_.emplace_back(to_span(buffers_.back()));
-    }
+std::vector<Decoder> decoders_of(const PyStreams& streams, std::vector<py::buffer_info>& held) {
+  if (const auto* packed = std::get_if<Packed>(&streams)) return packed->decoders();
+  std::vector<Decoder> result;
+  for (const py::buffer& stream : std::get<std::vector<py::buffer>>(streams)) {
+    held.push_back(stream.request());
+    result.emplace_back(to_span(held.back()));
   }
-
-  [[nodiscard]] std::vector<Decoder>& decoders() { return decoders_; }
-
- private:
-  std::vector<py::buffer_info> buffers_;  // held while they are read
-  std::vector<Decoder> decoders_;
-};
-
-// Decodes jobs, whose streams are still missing, by `run(jobs, team)`.
-template <class Job, class Run>
-std::optional<Report> decode_each(std::vector<Job> jobs, const PyStreams& streams,
-                                  std::size_t threads, const Run& run) {
-  ThreadTeam team(useful_threads(nanoseconds_of(jobs), threads), Poll(poll_signals));
-  StreamsToDecode all(streams);
-  require(jobs.size() == all.decoders().size(), "one stream for each item expected");
-  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &all.decoders()[i];
-  const py::gil_scoped_release release;
-  return unless_ok(run(jobs, team));
+  return result;
 }
 
-std::optional<Report> decode_items(const std::vector<Cdf>& cdfs, const PyStreams& streams,
-                                   const std::vector<ArraySlice>& symbols, std::size_t threads) {
-  require(cdfs.size() == symbols.size(), "one CDF for each item expected");
-  std::vector<DecodeJob> jobs;
-  for (std::size_t i = 0; i < cdfs.size(); ++i)
-    jobs.push_back(decode_job(cdfs[i], symbols[i], nullptr));
-  return decode_each(std::move(jobs), streams, threads, [](const auto& all, ThreadTeam& team) {
-    return torchac::decode(all, Check::kFew, team);
-  });
-}
-
-std::optional<Report> decode_value_items(const std::vector<ValueModel>& models,
-                                         const PyStreams& streams,
-                                         const std::vector<ArraySlice>& values,
-                                         std::size_t threads) {
+template <class Values>
+std::optional<Report> decode_items(const std::vector<Model>& models, const PyStreams& streams,
+                                   const std::vector<Values>& values, std::size_t threads) {
   require(models.size() == values.size(), "one model for each item expected");
-  std::vector<DecodeValuesJob> jobs;
-  for (std::size_t i = 0; i < models.size(); ++i)
-    jobs.push_back(decode_values_job(models[i], values[i], nullptr));
-  return decode_each(std::move(jobs), streams, threads, [](const auto& all, ThreadTeam& team) {
-    return torchac::decode(std::span<const DecodeValuesJob>(all), team);
-  });
+  std::vector<DecodeJob> jobs;
+  std::int64_t time = 0;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    jobs.push_back(decode_job(models[i], values[i]));
+    time += nanoseconds(jobs.back());
+  }
+  ThreadTeam team(useful_threads(time, threads), Poll(poll_signals));
+  std::vector<py::buffer_info> held;
+  std::vector<Decoder> decoders = decoders_of(streams, held);
+  require(jobs.size() == decoders.size(), "one stream for each item expected");
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].streams = &decoders[i];
+  const py::gil_scoped_release release;
+  return unless_ok(torchac::decode(jobs, team));
 }
 
-// How many parts of `size` symbols a job has.
-std::size_t parts_of(std::int64_t count, std::int64_t size) {
-  require(size >= 1, "parts of one symbol or more expected");
+// The number of chunks of `size` values in a job.
+std::size_t chunks_of(std::int64_t count, std::int64_t size) {
+  require(size >= 1, "chunks of one value or more expected");
   return static_cast<std::size_t>((count + size - 1) / size);
 }
 
-template <class Job>
-StreamsOrReport encode_in_parts(const Job& job, std::int64_t size, std::size_t threads) {
-  return encode_streams(parts_of(job.count, size), nanoseconds(job), true, threads,
+StreamsOrReport encode_chunks(const Model& model, const py::array& values, std::int64_t size,
+                              std::size_t threads) {
+  const EncodeJob job = encode_job(model, values);
+  return encode_streams(chunks_of(job.count, size), nanoseconds(job), true, threads,
                         [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
-                          return torchac::encode_parts(job, size, streams, team);
+                          return torchac::encode_chunks(job, size, streams, team);
                         });
 }
 
-template <class Job>
-std::optional<Report> decode_in_parts(const Job& job, const Packed& streams, std::int64_t size,
-                                      std::size_t threads) {
+std::optional<Report> decode_chunks(const Model& model, const Packed& streams,
+                                    const py::array& values, std::int64_t size,
+                                    std::size_t threads) {
+  const DecodeJob job = decode_job(model, values);
   std::vector<Decoder> decoders = streams.decoders();
-  require(decoders.size() == parts_of(job.count, size), "one stream for each part expected");
+  require(decoders.size() == chunks_of(job.count, size), "one stream for each chunk expected");
   ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
   const py::gil_scoped_release release;
-  return unless_ok(torchac::decode_parts(job, size, decoders, team));
+  return unless_ok(torchac::decode_chunks(job, size, decoders, team));
 }
 
 using Bits = py::array_t<double, py::array::c_style>;
 
-// What each symbol costs.
-std::optional<Report> measure_symbols(const Cdf& cdf, const py::array& symbols, Bits& bits) {
-  const auto shape = cdf.shape();
-  require(same_shape(shape, ArraySlice(symbols).dimensions()) &&
-              same_shape(shape, ArraySlice(bits).dimensions()),
-          "shapes do not match");
-  const MeasureJob job{
-      {cdf.layout(), cdf.rows(), size(shape)}, integers(symbols, false), bits.mutable_data()};
+// Computes the cost of each value.
+std::optional<Report> measure_values(const Model& model, const py::array& values, Bits& bits) {
+  EncodeJob job = encode_job(model, values);
+  require(same_shape(model.shape(), ArraySlice(bits).dimensions()), "shapes do not match");
+  const MeasureJob measured{std::move(job), std::move(job.values), bits.mutable_data()};
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
-  return unless_ok(torchac::measure(job, Check::kFew, poll));
+  return unless_ok(measure(measured, poll));
 }
 
-std::optional<Report> measure_values(const ValueModel& model, const NumberArray& values,
-                                     Bits& bits) {
-  const auto shape = model.shape();
-  require(same_shape(shape, values.shape()) && same_shape(shape, ArraySlice(bits).dimensions()),
-          "shapes do not match");
-  const MeasureValuesJob job{
-      {model.model(), size(shape), model.shared()}, values.numbers(), bits.mutable_data()};
-  const py::gil_scoped_release release;
-  Poll poll(poll_signals);
-  return unless_ok(torchac::measure(job, poll));
-}
-
-// Computes the windows of rows, and the rows if there is room for them.
-std::optional<Report> tabulate_rows(const ValueModel& model, Int32s& first, Int32s& symbols,
+// Computes the windows of rows, and the rows themselves if there is room for them.
+std::optional<Report> tabulate_rows(const Model& model, Int32s& first, Int32s& symbols,
                                     Uint8s& shifts, std::optional<Symbols>& rows) {
-  const std::int64_t count = size(model.shape());
+  require(!model.is_cdf(), "a model without rows expected");
+  Job of = model.job(model.shape());
+  const std::int64_t count = of.count;
   require(first.size() == count && symbols.size() == count && shifts.size() == count,
           "one window for each row expected");
-  TabulateJob job{
-      model.model(), count, first.mutable_data(), symbols.mutable_data(), shifts.mutable_data(),
-      nullptr,       0};
+  TabulateJob job{std::move(of.model),
+                  count,
+                  first.mutable_data(),
+                  symbols.mutable_data(),
+                  shifts.mutable_data(),
+                  nullptr,
+                  0};
   if (rows) {
     require(rows->ndim() == 2 && rows->shape(0) == count, "room for each row expected");
     job.rows = reinterpret_cast<std::uint16_t*>(rows->mutable_data());
@@ -252,21 +188,18 @@ std::optional<Report> tabulate_rows(const ValueModel& model, Int32s& first, Int3
   return unless_ok(torchac::tabulate(job, poll));
 }
 
-// Converts all values of rows.
-std::optional<Report> quantize_rows(const Cdf& cdf, Symbols& values) {
-  const auto shape = ArraySlice(values).dimensions(1);
-  require(same_shape(cdf.shape(), shape) && values.shape(values.ndim() - 1) == cdf.symbols() + 1,
+// Quantizes all values of rows of a CDF.
+std::optional<Report> quantize_rows(const Model& model, Symbols& values) {
+  require(model.is_cdf() && values.ndim() >= 1, "a CDF expected");
+  Job of = model.job(ArraySlice(values).dimensions(1));
+  auto& cdf = std::get<CdfRows>(of.model);
+  require(std::cmp_equal(values.shape(values.ndim() - 1), cdf.layout.symbols + 1),
           "shapes do not match");
-  const QuantizeJob job{{cdf.layout(), cdf.rows(), size(shape)},
+  const QuantizeJob job{std::move(cdf), of.count,
                         reinterpret_cast<std::byte*>(values.mutable_data())};
   const py::gil_scoped_release release;
   Poll poll(poll_signals);
-  return unless_ok(torchac::quantize(job, poll));
-}
-
-template <class Array>
-std::vector<ArraySlice> slices(const std::vector<Array>& arrays) {
-  return {arrays.begin(), arrays.end()};
+  return unless_ok(quantize(job, poll));
 }
 
 }  // namespace
@@ -279,14 +212,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   using namespace torchac::python;
   m.doc() = "The arithmetic coder. Private: use the functions of torchac.";
 
-  // Not native_enum: each of its conversions takes as long as coding a few symbols.
-  py::enum_<RowType>(m, "RowType")
-      .value("INT16", RowType::kInt16)
-      .value("FLOAT16", RowType::kFloat16)
-      .value("BFLOAT16", RowType::kBFloat16)
-      .value("FLOAT32", RowType::kFloat32)
-      .value("FLOAT64", RowType::kFloat64);
-
   py::native_enum<Problem>(m, "Problem", "enum.Enum")
       .value("SYMBOL", Problem::kSymbol)
       .value("INDEX", Problem::kIndex)
@@ -295,7 +220,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .value("OUT_OF_BOUNDS", Problem::kOutOfBounds)
       .value("DECREASING", Problem::kDecreasing)
       .value("TRUNCATED", Problem::kTruncated)
-      .value("CONTRADICTED", Problem::kContradicted)
+      .value("INVALID_CODE", Problem::kInvalidCode)
       .value("VALUE", Problem::kValue)
       .value("LOC", Problem::kLoc)
       .value("SCALE", Problem::kScale)
@@ -309,44 +234,31 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("column", &Report::column)
       .def_readonly("table", &Report::table);
 
-  py::class_<Cdf>(m, "Cdf").def(py::init<py::array, RowType, bool, std::optional<py::array>>(),
-                                py::arg("rows"), py::arg("row_type"), py::arg("normalize"),
-                                py::arg("index"));
+  // Not a native_enum, whose conversions each take as long as coding a few symbols.
+  py::enum_<CategoryNumbers>(m, "CategoryNumbers")
+      .value("PROBABILITIES", CategoryNumbers::kProbabilities)
+      .value("LOGITS", CategoryNumbers::kLogits)
+      .value("BERNOULLI_PROBABILITIES", CategoryNumbers::kBernoulliProbabilities)
+      .value("BERNOULLI_LOGITS", CategoryNumbers::kBernoulliLogits);
 
-  py::enum_<Kind>(m, "Kind")
-      .value("NORMAL", Kind::kNormal)
-      .value("LAPLACE", Kind::kLaplace)
-      .value("LOGISTIC", Kind::kLogistic);
-
-  py::enum_<CategoryKind>(m, "CategoryKind")
-      .value("PROBABILITIES", CategoryKind::kProbabilities)
-      .value("LOGITS", CategoryKind::kLogits)
-      .value("BERNOULLI_PROBABILITIES", CategoryKind::kBernoulliProbabilities)
-      .value("BERNOULLI_LOGITS", CategoryKind::kBernoulliLogits);
-
-  py::class_<NumberArray>(m, "Numbers")
-      .def(py::init<py::array, bool>(), py::arg("array"), py::arg("bfloat16"));
-
-  py::class_<ValueModel>(m, "ValueModel")
-      .def_static("of_parameters", &ValueModel::of_parameters, py::arg("kinds"), py::arg("locs"),
-                  py::arg("scales"), py::arg("weights"), py::arg("low"), py::arg("high"),
-                  py::arg("index") = std::nullopt)
-      .def_static("of_categories", &ValueModel::of_categories, py::arg("kind"), py::arg("numbers"),
-                  py::arg("index"))
-      .def_static("of_rows", &ValueModel::of_rows, py::arg("rows").noconvert(),
+  py::class_<Model>(m, "Model")
+      .def_static("of_cdf", &Model::of_cdf, py::arg("rows"), py::arg("normalize"), py::arg("index"),
+                  py::arg("check"), py::arg("clamp"))
+      .def_static("of_parameters", &Model::of_parameters, py::arg("components"), py::arg("low"),
+                  py::arg("high"), py::arg("index"))
+      .def_static("of_tables", &Model::of_tables, py::arg("rows").noconvert(),
                   py::arg("first").noconvert(), py::arg("symbols").noconvert(),
                   py::arg("shifts").noconvert(), py::arg("low"), py::arg("high"), py::arg("index"),
-                  py::arg("shape"), py::arg("places") = std::nullopt);
+                  py::arg("shape"), py::arg("places") = std::nullopt)
+      .def_static("of_categories", &Model::of_categories, py::arg("kind"), py::arg("numbers"),
+                  py::arg("index"));
 
   py::class_<PyEncoder>(m, "Encoder")
-      .def(py::init<std::size_t, bool>(), py::arg("streams") = 1, py::arg("marked") = false)
+      .def(py::init<std::size_t, bool>(), py::arg("streams") = 1, py::arg("with_checksums") = false)
       .def("__copy__", [](const PyEncoder& self) { return PyEncoder(self); })
-      .def("encode", &PyEncoder::encode, py::arg("cdf"), py::arg("symbols").noconvert(),
-           py::arg("check"), py::arg("clamp"), py::arg("noted") = std::nullopt,
-           py::arg("chosen") = std::nullopt)
-      .def("encode_values", &PyEncoder::encode_values, py::arg("model"), py::arg("values"),
-           py::arg("chosen") = std::nullopt)
-      .def("mark", &PyEncoder::mark, py::arg("chosen") = std::nullopt)
+      .def("encode", &PyEncoder::encode, py::arg("model"), py::arg("values"),
+           py::arg("original_symbols") = std::nullopt, py::arg("streams") = std::nullopt)
+      .def("mark", &PyEncoder::mark, py::arg("streams") = std::nullopt)
       .def("drain", &PyEncoder::drain)
       .def("finish", &PyEncoder::finish)
       .def("num_bits", &PyEncoder::num_bits)
@@ -360,13 +272,11 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   py::class_<PyDecoder>(m, "Decoder")
       .def(py::init<const std::vector<py::buffer>&, bool>(), py::arg("streams"),
-           py::arg("marked") = false)
+           py::arg("with_checksums") = false)
       .def("__copy__", [](const PyDecoder& self) { return PyDecoder(self); })
-      .def("decode", &PyDecoder::decode, py::arg("cdf"), py::arg("symbols").noconvert(),
-           py::arg("chosen") = std::nullopt)
-      .def("decode_values", &PyDecoder::decode_values, py::arg("model"),
-           py::arg("values").noconvert(), py::arg("chosen") = std::nullopt)
-      .def("mark", &PyDecoder::mark, py::arg("chosen") = std::nullopt)
+      .def("decode", &PyDecoder::decode, py::arg("model"), py::arg("values"),
+           py::arg("streams") = std::nullopt)
+      .def("mark", &PyDecoder::mark, py::arg("streams") = std::nullopt)
       .def("feed", &PyDecoder::feed, py::arg("data"))
       .def("num_bits", &PyDecoder::num_bits)
       .def("sizes", &PyDecoder::sizes)
@@ -382,14 +292,15 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_property_readonly("data", &Packed::data)
       .def_property_readonly("lengths", &Packed::lengths);
 
-  // The lock of Encoder and Decoder, for objects in Python: `with lock:`.
+  // The lock of Encoder and Decoder, for Python objects: `with lock:`.
   py::class_<ObjectLock>(m, "Lock")
       .def(py::init<>())
       .def("__enter__", &take)
       .def("__exit__", [](ObjectLock& lock, const py::args&) { lock.unlock(); });
 
   py::class_<SegmentHeader>(m, "SegmentHeader")
-      .def_readonly("kind", &SegmentHeader::kind)
+      .def_property_readonly(
+          "kind", [](const SegmentHeader& header) { return static_cast<int>(header.kind); })
       .def_readonly("name", &SegmentHeader::name)
       .def_readonly("shape", &SegmentHeader::shape)
       .def_readonly("least", &SegmentHeader::least)
@@ -399,7 +310,14 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_readonly("payload", &SegmentHeader::payload);
 
   py::class_<SegmentIndex>(m, "SegmentIndex")
-      .def(py::init<const py::buffer&, std::size_t>(), py::arg("data"), py::arg("begin"))
+      .def(py::init([](const py::buffer& data, std::size_t begin) {
+             const py::buffer_info buffer = data.request();
+             const auto bytes = to_span(buffer);
+             const py::gil_scoped_release release;
+             Poll poll(poll_signals);
+             return SegmentIndex(bytes, begin, poll);
+           }),
+           py::arg("data"), py::arg("begin"))
       .def("__len__", &SegmentIndex::size)
       .def_property_readonly("begins",
                              [](const py::object& self) {
@@ -413,119 +331,45 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   m.def("values_per_stream", &values_per_stream, py::arg("values"));
 
-  m.def(
-      "encode_items",
-      [](const std::vector<Cdf>& cdfs, const std::vector<py::array>& symbols, bool check,
-         bool clamp, bool packed, std::size_t threads) {
-        return encode_items(cdfs, slices(symbols), check, clamp, packed, threads);
-      },
-      py::arg("cdfs"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("packed"),
-      py::arg("threads"));
-  m.def(
-      "encode_batch",
-      [](const Cdf& cdf, const py::array& symbols, bool check, bool clamp, bool packed,
-         std::size_t threads) {
-        return encode_items(cdf.items(), items(symbols), check, clamp, packed, threads);
-      },
-      py::arg("cdf"), py::arg("symbols"), py::arg("check"), py::arg("clamp"), py::arg("packed"),
-      py::arg("threads"));
-  m.def(
-      "encode_parts",
-      [](const Cdf& cdf, const py::array& symbols, std::int64_t size, std::size_t threads) {
-        return encode_in_parts(encode_job(cdf, symbols, false, nullptr), size, threads);
-      },
-      py::arg("cdf"), py::arg("symbols"), py::arg("size"), py::arg("threads"));
-  m.def(
-      "decode_items",
-      [](const std::vector<Cdf>& cdfs, const PyStreams& streams,
-         const std::vector<Symbols>& symbols,
-         std::size_t threads) { return decode_items(cdfs, streams, slices(symbols), threads); },
-      py::arg("cdfs"), py::arg("streams"), py::arg("symbols"), py::arg("threads"));
-  m.def(
-      "decode_batch",
-      [](const Cdf& cdf, const PyStreams& streams, const Symbols& symbols, std::size_t threads) {
-        return decode_items(cdf.items(), streams, items(symbols), threads);
-      },
-      py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("threads"));
-  m.def(
-      "decode_parts",
-      [](const Cdf& cdf, const Packed& streams, const Symbols& symbols, std::int64_t size,
-         std::size_t threads) {
-        return decode_in_parts(decode_job(cdf, ArraySlice(symbols), nullptr), streams, size,
-                               threads);
-      },
-      py::arg("cdf"), py::arg("streams"), py::arg("symbols").noconvert(), py::arg("size"),
-      py::arg("threads"));
-  m.def("encode_value_items", &encode_value_items, py::arg("models"), py::arg("values"),
+  m.def("encode_items", &encode_items<py::array>, py::arg("models"), py::arg("values"),
         py::arg("packed"), py::arg("threads"));
   m.def(
-      "encode_value_batch",
-      [](const ValueModel& model, const NumberArray& values, bool packed, std::size_t threads) {
-        std::vector<NumberArray> each;
-        for (py::ssize_t i = 0; i < values.items(); ++i) each.emplace_back(values, i);
-        return encode_value_items(model.items(), each, packed, threads);
+      "encode_batch",
+      [](const Model& model, const py::array& values, bool packed, std::size_t threads) {
+        return encode_items(model.items(), items(values), packed, threads);
       },
       py::arg("model"), py::arg("values"), py::arg("packed"), py::arg("threads"));
+  m.def("encode_chunks", &python::encode_chunks, py::arg("model"), py::arg("values"),
+        py::arg("size"), py::arg("threads"));
+  m.def("decode_items", &decode_items<py::array>, py::arg("models"), py::arg("streams"),
+        py::arg("values"), py::arg("threads"));
   m.def(
-      "encode_value_parts",
-      [](const ValueModel& model, const NumberArray& values, std::int64_t size,
+      "decode_batch",
+      [](const Model& model, const PyStreams& streams, const py::array& values,
          std::size_t threads) {
-        return encode_in_parts(encode_values_job(model, values, nullptr), size, threads);
+        return decode_items(model.items(), streams, items(values), threads);
       },
-      py::arg("model"), py::arg("values"), py::arg("size"), py::arg("threads"));
-  m.def(
-      "decode_value_items",
-      [](const std::vector<ValueModel>& models, const PyStreams& streams,
-         const std::vector<Int32s>& values, std::size_t threads) {
-        return decode_value_items(models, streams, slices(values), threads);
-      },
-      py::arg("models"), py::arg("streams"), py::arg("values"), py::arg("threads"));
-  m.def(
-      "decode_value_batch",
-      [](const ValueModel& model, const PyStreams& streams, const Int32s& values,
-         std::size_t threads) {
-        return decode_value_items(model.items(), streams, items(values), threads);
-      },
-      py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("threads"));
-  m.def(
-      "decode_value_parts",
-      [](const ValueModel& model, const Packed& streams, const Int32s& values, std::int64_t size,
-         std::size_t threads) {
-        return decode_in_parts(decode_values_job(model, ArraySlice(values), nullptr), streams, size,
-                               threads);
-      },
-      py::arg("model"), py::arg("streams"), py::arg("values").noconvert(), py::arg("size"),
-      py::arg("threads"));
+      py::arg("model"), py::arg("streams"), py::arg("values"), py::arg("threads"));
+  m.def("decode_chunks", &python::decode_chunks, py::arg("model"), py::arg("streams"),
+        py::arg("values"), py::arg("size"), py::arg("threads"));
+  m.def("measure", &measure_values, py::arg("model"), py::arg("values"),
+        py::arg("bits").noconvert());
+  m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),
+        py::arg("symbols").noconvert(), py::arg("shifts").noconvert(), py::arg("rows").noconvert());
+  m.def("quantize", &quantize_rows, py::arg("cdf"), py::arg("values").noconvert());
   m.def(
       "checksum",
-      [](const NumberArray& values) {
+      [](const py::array& values) {
         Checksum checksum;
-        const Numbers numbers = values.numbers();
-        const std::int64_t count = size(values.shape());
+        const Numbers to_add = numbers(values);
         {
           const py::gil_scoped_release release;
-          add_values(numbers, count, {&checksum, 1});
+          add_values(to_add, values.size(), {&checksum, 1});
         }
         return std::pair(checksum.sum(), checksum.sum_of_sums());
       },
       py::arg("values"));
-  m.def("measure_values", &measure_values, py::arg("model"), py::arg("values"),
-        py::arg("bits").noconvert());
-  m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),
-        py::arg("symbols").noconvert(), py::arg("shifts").noconvert(), py::arg("rows").noconvert());
-  m.def("measure", &measure_symbols, py::arg("cdf"), py::arg("symbols").noconvert(),
-        py::arg("bits").noconvert());
-  m.def("cpu", [] {
-    switch (cpu()) {
-      case Cpu::kAvx512:
-        return "avx512";
-      case Cpu::kAvx2:
-        return "avx2";
-      case Cpu::kBaseline:
-        break;
-    }
-    return "baseline";
-  });
+  m.def("cpu", [] { return instruction_sets().name(); });
   m.def("paths", [] {
     py::dict paths;
     for (std::size_t i = 0; i < kPathNames.size(); ++i)
@@ -533,8 +377,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     return paths;
   });
   m.def("costs", [] {
-    const auto costs = torchac::costs();
+    const auto costs = bit_costs();
     return Bits(static_cast<py::ssize_t>(costs.size()), costs.data());
   });
-  m.def("quantize", &quantize_rows, py::arg("cdf"), py::arg("values").noconvert());
 }

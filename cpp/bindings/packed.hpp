@@ -1,4 +1,4 @@
-// Packed streams, as Python passes them.
+// Packed streams for Python.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -18,12 +18,12 @@ namespace torchac::python {
 
 using Int64s = py::array_t<std::int64_t, py::array::c_style>;
 
-// Streams one after the other in one array, and how many bytes each has.
+// Streams concatenated in one array, and their lengths in bytes.
 class Packed {
  public:
   Packed(Uint8s data, Int64s lengths) : data_(std::move(data)), lengths_(std::move(lengths)) {}
 
-  // Those of the streams as they would end now, which leaves them as they are.
+  // Packs streams as if they ended now. The streams themselves do not change.
   explicit Packed(std::span<EncodedStream> streams)
       : lengths_(static_cast<py::ssize_t>(streams.size())) {
     std::int64_t* length = lengths_.mutable_data();
@@ -44,7 +44,7 @@ class Packed {
   [[nodiscard]] const Uint8s& data() const { return data_; }
   [[nodiscard]] const Int64s& lengths() const { return lengths_; }
 
-  // Checks each length as it is read, as Python has the array, too.
+  // Checks each length as it is read, because Python also has the array.
   [[nodiscard]] std::vector<Decoder> decoders() const {
     constexpr auto kExpected = "lengths that add up to the bytes expected";
     std::vector<Decoder> result;

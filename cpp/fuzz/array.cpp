@@ -16,7 +16,7 @@
 namespace torchac::fuzz {
 namespace {
 
-// Through a number of that size, so that the order of bytes is the machine's.
+// Converts through a number of that size, so that the byte order is the machine's.
 template <class T>
 void copy_bits(std::byte* to, std::uint64_t bits) {
   const auto value = static_cast<T>(bits);

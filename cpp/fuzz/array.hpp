@@ -1,4 +1,4 @@
-// Arrays of any layout, as tensors have them.
+// Arrays of any layout that tensors may have.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ class Array {
   [[nodiscard]] Array narrowed(std::int64_t size) const;
 
  private:
-  // Where element i lies in the memory.
+  // The position of element i in the memory.
   [[nodiscard]] std::int64_t place(std::int64_t i) const;
 
   std::vector<Dimension> dimensions_;

@@ -1,4 +1,4 @@
-// Many streams at once are coded as each is alone, and of several problems the first is reported.
+// Many streams at once are coded as each one alone, and the first of several problems is reported.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace torchac::fuzz {
 
-// Ends the program if any batch that the input describes is not, on so many threads.
+// Ends the program if this does not hold for a batch of the input, on `threads` threads.
 void check_batch(Input input, std::size_t threads);
 
 }  // namespace torchac::fuzz

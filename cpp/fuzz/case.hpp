@@ -1,4 +1,4 @@
-// What is coded in a fuzzing run: rows and symbols of any type and layout, good and bad.
+// The case of a fuzzing run: rows and symbols of any type and layout, valid and invalid.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +18,14 @@ namespace torchac::fuzz {
 using test::Kind;
 using test::reference::Row;
 
-// Integers of any type.
+// Numbers of any type.
 struct IntegerArray {
-  IntegerType type;
+  DType type;
   Array array;
 
-  // The i-th as it is, or, where it does not fit, the largest number.
+  // Number i, or the largest number if it does not fit.
   [[nodiscard]] std::int64_t value(std::int64_t i) const;
-  [[nodiscard]] Integers source(bool clamp) const;
+  [[nodiscard]] Numbers source() const;
 };
 
 // Rows of a CDF, one for each symbol; or tables, and an index.
@@ -33,7 +33,7 @@ struct Cdf {
   Kind kind;
   Array values;  // the last dimension is along a row
   std::optional<IntegerArray> index;
-  std::shared_ptr<const std::vector<Row>> rows;  // what the values are by the definition
+  std::shared_ptr<const std::vector<Row>> rows;  // the values by the definition
   std::int64_t first_row;                        // among these
 
   [[nodiscard]] CdfLayout layout() const;
@@ -47,13 +47,13 @@ struct Cdf {
   // The row of symbol i, if its index names one.
   [[nodiscard]] std::optional<std::int64_t> row_of(std::int64_t i) const;
 
-  // As Array::part.
+  // Does the same as Array::part.
   [[nodiscard]] Cdf part(std::int64_t begin, std::int64_t end) const;
 };
 
-// What the cases of a batch have in common.
+// The common properties of the cases of a batch.
 struct Style {
-  RowType type;
+  DType type;
   bool normalize;
   Check check;
   bool clamp;  // as check_input_bounds=False

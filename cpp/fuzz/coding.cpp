@@ -20,32 +20,35 @@
 namespace torchac::fuzz {
 
 EncodeJob encode_job(const Case& coded, const Style& style, EncodedStream& stream) {
-  const Integers symbols = coded.symbols.source(style.clamp);
-  return {{coded.cdf.layout(), coded.cdf.source(), coded.cdf.count()}, symbols, &stream};
+  return {{CdfRows{coded.cdf.layout(), coded.cdf.source(), style.check, style.clamp},
+           coded.cdf.count()},
+          coded.symbols.source(),
+          &stream};
 }
 
 DecodeJob decode_job(const Cdf& cdf, Symbols& symbols, Decoder& stream) {
   symbols.assign(static_cast<std::size_t>(cdf.count()), -1);
-  return {{cdf.layout(), cdf.source(), cdf.count()}, symbols.data(), &stream};
+  return {
+      {CdfRows{cdf.layout(), cdf.source(), Check::kNone}, cdf.count()}, symbols.data(), &stream};
 }
 
-Report encode(std::span<const EncodeJob> items, Check check, std::size_t threads) {
+Report encode(std::span<const EncodeJob> items, std::size_t threads) {
   ThreadTeam team(threads);
-  return torchac::encode(items, check, team);
+  return torchac::encode(items, team);
 }
 
-Report encode(const EncodeJob& item, Check check) { return encode(std::span(&item, 1), check, 1); }
+Report encode(const EncodeJob& item) { return encode(std::span(&item, 1), 1); }
 
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream) {
   Undo undo({&stream, 1});
-  const Report report = encode(encode_job(coded, style, stream), style.check);
+  const Report report = encode(encode_job(coded, style, stream));
   if (report.ok()) undo.keep();
   return report;
 }
 
 Report decode(std::span<const DecodeJob> items, std::size_t threads) {
   ThreadTeam team(threads);
-  return torchac::decode(items, Check::kTouched, team);
+  return torchac::decode(items, team);
 }
 
 Report decode(const DecodeJob& item) { return decode(std::span(&item, 1), 1); }

@@ -20,8 +20,8 @@ EncodeJob encode_job(const Case& coded, const Style& style, EncodedStream& strea
 DecodeJob decode_job(const Cdf& cdf, Symbols& symbols, Decoder& stream);
 
 // The core's functions of these names, compiled here once for all harnesses.
-Report encode(std::span<const EncodeJob> items, Check check, std::size_t threads);
-Report encode(const EncodeJob& item, Check check);
+Report encode(std::span<const EncodeJob> items, std::size_t threads);
+Report encode(const EncodeJob& item);
 // On failure the stream is as it was.
 Report encode_or_undo(const Case& coded, const Style& style, EncodedStream& stream);
 Report decode(std::span<const DecodeJob> items, std::size_t threads);
@@ -30,10 +30,10 @@ Report decode(const DecodeJob& item);
 // The stream if it ended here.
 Bytes finished(EncodedStream stream);
 
-// With a few bytes changed, or cut off at the end.
+// The stream with a few bytes changed, or cut off at the end.
 Bytes damaged(Input& input, Bytes stream);
 
-// What a decoder read.
+// The result of a decoder.
 struct Decoded {
   Report report;
   Symbols symbols;

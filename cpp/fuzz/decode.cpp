@@ -1,5 +1,5 @@
-// Any bytes, decoded with any rows, are what the definition makes of them; and the symbols that
-// come out are those of a stream.
+// Any bytes, decoded with any rows, give the symbols of the definition, and these symbols make a
+// stream.
 #include <cstddef>
 
 #include "case.hpp"
@@ -16,15 +16,14 @@ namespace {
 Bytes stream_of(Input& input, const Cdf& cdf, const Style& style) {
   EncodedStream stream;
   // A stream with fewer symbols is as good.
-  (void)encode(encode_job({cdf, any_symbols(input, cdf)}, style, stream), style.check);
+  (void)encode(encode_job({cdf, any_symbols(input, cdf)}, style, stream));
   return finished(stream);
 }
 
 void encode_again(const Cdf& cdf, const Decoded& decoded) {
   EncodedStream stream;
   const Case again = with_symbols(cdf, decoded.symbols);
-  expect(encode(encode_job(again, {}, stream), Check::kTouched).ok(),
-         "decoded symbols can be encoded");
+  expect(encode(encode_job(again, {}, stream)).ok(), "decoded symbols can be encoded");
   expect(stream.num_bits() == decoded.num_bits, "in as many bits as they were decoded from");
   const Bytes bytes = finished(stream);
   expect(bytes.size() == (decoded.num_bits + 7) / 8, "and no byte more");

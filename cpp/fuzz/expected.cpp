@@ -26,10 +26,10 @@ Report at(std::int64_t position, Problem problem, std::int64_t column = 0) {
   return {problem, 0, position, column};
 }
 
-// What a check of the whole row finds first.
+// The first fault that a check of the whole row finds.
 Fault row_fault(const Cdf& cdf, std::int64_t row) {
   const Kind& kind = cdf.kind;
-  const bool is_float = kind.type != RowType::kInt16;
+  const bool is_float = kind.type != DType::kInt16;
   std::int64_t before = 0;
   for (std::int64_t j = 0; j <= kind.symbols; ++j) {
     const double value = test::real_value(kind.type, cdf.bits(row, j));
@@ -63,7 +63,7 @@ Fault decrease(const Cdf& cdf, std::int64_t row) {
   return {};
 }
 
-// Whether each symbol's row is looked at.
+// Whether each symbol's row is checked.
 bool rows_are_few(const Cdf& cdf) {
   if (cdf.index) return true;
   std::int64_t rows = 1;
@@ -108,7 +108,7 @@ Report encode_symbol(reference::Encoder& encoder, const Row& row, std::int64_t s
 Problem decode_symbol(reference::Decoder& decoder, const Row& row, std::size_t symbol) {
   if (decoder.truncated()) return Problem::kTruncated;
   if (row[symbol] < 0 || row[symbol + 1] < 0) return Problem::kNotFinite;
-  if (!decoder.consume(row[symbol], row[symbol + 1])) return Problem::kContradicted;
+  if (!decoder.consume(row[symbol], row[symbol + 1])) return Problem::kInvalidCode;
   return decoder.truncated() ? Problem::kTruncated : Problem::kNone;
 }
 
@@ -120,7 +120,7 @@ Report expected_encode(reference::Encoder& encoder, const Case& coded, const Sty
     const Report report = tables_fault(cdf);
     if (!report.ok()) return report;
   }
-  if (style.check == Check::kFew) {
+  if (style.check == Check::kCheap) {
     const Report report = few_rows_fault(cdf);
     if (!report.ok()) return report;
   }

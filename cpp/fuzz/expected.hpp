@@ -1,5 +1,5 @@
-// What coding a case must give, by the definition in docs/format.md, and by what the core says of
-// its reports.
+// The expected result of coding a case, by the definition in docs/format.md, and by the contract of
+// the core's reports.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace torchac::fuzz {
 using Bytes = std::vector<std::uint8_t>;
 using Symbols = std::vector<std::int16_t>;
 
-// Each goes on with a coder until the first problem.
+// Each continues with a coder until the first problem.
 Report expected_encode(test::reference::Encoder& encoder, const Case& coded, const Style& style);
 Report expected_decode(test::reference::Decoder& decoder, const Cdf& cdf, Symbols& symbols);
 
@@ -24,7 +24,7 @@ Symbols coded_symbols(const Case& coded);
 // Whether every row of a symbol ascends: then symbols come back as they were.
 bool ascends(const Cdf& cdf);
 
-// Ends the program, and tells why, unless the condition holds.
+// Ends the program with a message, unless the condition holds.
 void expect(bool condition, const char* what);
 void expect_same(const Report& report, const Report& expected);
 

@@ -1,5 +1,5 @@
-// What each harness is: a check of the case that an input describes. It ends the program if it
-// fails.
+// The function of each harness: it checks the case that an input describes, and ends the program if
+// the check fails.
 #pragma once
 
 #include "input.hpp"

@@ -1,5 +1,5 @@
-// Symbols in any pieces, with rows of any kinds after each other, are the stream of all of them; a
-// piece that cannot be coded leaves nothing behind; and the stream is read in any other pieces.
+// Symbols in any pieces, with rows of any kinds, give the stream of all of them; a piece that
+// cannot be coded changes nothing; and the stream can be read in any other pieces.
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -42,7 +42,7 @@ std::vector<Piece> cut(Input& input, const Piece& piece) {
   return pieces;
 }
 
-// Tells whether the piece is in the stream.
+// Returns whether the piece is in the stream.
 bool encode_piece(const Piece& piece, EncodedStream& stream, test::reference::Encoder& expected) {
   const test::reference::Encoder before = expected;
   const Report report = encode_or_undo(piece.coded, piece.style, stream);
@@ -62,7 +62,7 @@ bool decode_piece(const Cdf& cdf, Decoder& decoder, test::reference::Decoder& ex
   return true;
 }
 
-// To finish a stream leaves it as it was.
+// Finishing a stream leaves it as it was.
 void finish_and_go_on(EncodedStream& stream) {
   Bytes bytes(stream.size());
   stream.finish(bytes);

@@ -1,4 +1,4 @@
-// A fuzzer's bytes as the numbers that a harness asks for.
+// Turns a fuzzer's bytes into numbers for a harness.
 #pragma once
 
 #include <cstddef>
@@ -9,9 +9,9 @@
 
 namespace torchac::fuzz {
 
-// Numbers are made of the bytes from front to back, and when these run out, by a generator that the
+// Numbers are made from the bytes, front to back, and when these run out, by a generator that the
 // first two bytes seed. So a short input can describe a large case, and a fuzzer that changes one
-// byte changes one thing, but for `is_large`. The same bytes mean the same on every machine.
+// byte changes one number, except `is_large`. The same bytes mean the same on every machine.
 class Input {
  public:
   explicit Input(std::span<const std::uint8_t> bytes)
@@ -19,8 +19,8 @@ class Input {
     state_ = number(2);
   }
 
-  // Whether the case is to be a large one. All bytes together decide, so that one input in 128 is,
-  // whatever a fuzzer keeps and changes: most of the time goes to cases that take little of it.
+  // Whether the case is a large one. All bytes together decide, so one input in 128 is, for any
+  // choice of the fuzzer: most of the time goes to cases that run fast.
   [[nodiscard]] bool is_large() const { return is_large_; }
 
   [[nodiscard]] std::uint64_t bits() { return number(8); }
@@ -59,7 +59,7 @@ class Input {
     return hash;
   }
 
-  // Of so many bytes, the last ones zeros where the input ends among them.
+  // A number of `bytes` bytes, padded with zeros if the input ends among them.
   [[nodiscard]] std::uint64_t number(int size) {
     if (next_ == bytes_.size()) return size == 0 ? 0 : generated() >> (64 - 8 * size);
     std::uint64_t value = 0;

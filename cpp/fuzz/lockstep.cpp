@@ -14,15 +14,14 @@
 #include "input.hpp"
 #include "reference.hpp"
 #include "reference_values.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/core.hpp"
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::fuzz {
@@ -36,7 +35,7 @@ StridedWalk walk(const std::vector<T>& array) {
           {{static_cast<std::int64_t>(array.size()), sizeof(T)}}};
 }
 
-// Rows of a few symbols, with windows: as the core reads them, and by the definition.
+// Rows of a few symbols, with windows, for the core and by the definition.
 struct Tables {
   explicit Tables(Input& input) {
     if (input.one_in(3)) {
@@ -99,13 +98,13 @@ struct Call {
     }
   }
 
-  [[nodiscard]] ValueJob job() const {
-    const WindowRows model{
+  [[nodiscard]] Job job() const {
+    const TableRows model{
         {std::as_bytes(std::span(tables->values)).data(),
          static_cast<std::int64_t>((Tables::kColumns + 1) * sizeof(std::uint16_t)),
          static_cast<std::int64_t>(tables->rows.size()), Tables::kColumns, tables->first.data(),
          tables->symbols.data(), tables->shifts.data(), tables->bounds},
-        Integers{IntegerType::kUint8, walk(index)}};
+        Numbers{DType::kUint8, walk(index)}};
     return {model, static_cast<std::int64_t>(index.size())};
   }
 
@@ -162,10 +161,10 @@ Report encode_call(LockstepEncoder& encoder, const Call& call) {
     encoder.mark(call.chosen);
     return {};
   }
-  const Numbers values{NumberType::kInt32, walk(call.values)};
+  const Numbers values{DType::kInt32, walk(call.values)};
   EncodeCall now(encoder, call.chosen);
   ThreadTeam alone(1);
-  const Report report = now.encode(EncodeValuesJob{call.job(), values, nullptr}, alone);
+  const Report report = now.encode(EncodeJob{call.job(), values, nullptr}, std::nullopt, alone);
   if (report.ok()) now.keep();
   return report;
 }
@@ -176,7 +175,7 @@ void same_problem(const Report& report, const Report& expected) {
   expect(report.position == expected.position, "at the expected value");
 }
 
-// The encoder in another way: a copy, or what was saved; or it was asked for the stream, or bytes.
+// The encoder after a copy, after saving and restoring, or after returning its stream or bytes.
 void change(Input& input, LockstepEncoder& encoder, std::vector<SlowEncoder>& slow) {
   std::vector<EncodedStream>& streams = encoder.streams();
   switch (input.below(4)) {
@@ -198,7 +197,7 @@ void change(Input& input, LockstepEncoder& encoder, std::vector<SlowEncoder>& sl
   }
 }
 
-// The bytes that have come of a stream, and what was decoded, by the definition.
+// The bytes of a stream so far, and the decoded values, by the definition.
 struct SlowDecoder {
   Bytes bytes;
   std::vector<reference::Step> taken;
@@ -246,12 +245,12 @@ Report decode_call(LockstepDecoder& decoder, const Call& call, std::vector<std::
   values.assign(call.values.size(), 0);
   DecodeCall now(decoder, call.chosen);
   ThreadTeam alone(1);
-  const Report report = now.decode(DecodeValuesJob{call.job(), values.data(), nullptr}, alone);
+  const Report report = now.decode(DecodeJob{call.job(), values.data(), nullptr}, alone);
   if (report.ok()) now.keep();
   return report;
 }
 
-// The decoders of streams of which some bytes are there, and the rest comes.
+// The decoders of streams whose bytes arrive in parts.
 class Receiver {
  public:
   Receiver(Input& input, std::vector<Bytes> streams)
@@ -268,7 +267,7 @@ class Receiver {
     decoder_ = LockstepDecoder(std::move(all), true);
   }
 
-  // False if a call cannot be decoded. What is missing may look like what contradicts.
+  // False if a call cannot be decoded. Missing bytes may look like a contradiction.
   bool decode(Input& input, const Call& call) {
     for (;;) {
       std::vector<std::int32_t> values;

@@ -1,4 +1,4 @@
-// Streams in lockstep, as a part of the harness `values`.
+// Streams in lockstep, a part of the harness `values`.
 #pragma once
 
 #include "input.hpp"

@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
   }
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(argv[1])) {
-    // The last one named is to blame for an end.
+    // If the program ends early, the last file named is the cause.
     std::cout << entry.path().filename().string() << '\n' << std::flush;
     const std::vector<std::uint8_t> bytes = contents(entry.path());
     torchac::fuzz::run(torchac::fuzz::Input(bytes));

@@ -1,5 +1,5 @@
-// Any symbols, encoded with any rows, are the stream that the definition asks for, or the problem
-// that is there; and rows that ascend give the symbols back.
+// Any symbols, encoded with any rows, give the stream of the definition, or the right problem; and
+// ascending rows give the symbols back.
 #include "case.hpp"
 #include "coding.hpp"
 #include "expected.hpp"
@@ -16,7 +16,7 @@ void run(Input input) {
   const Cdf& cdf = coded.cdf;
 
   EncodedStream stream;
-  const Report report = encode(encode_job(coded, style, stream), style.check);
+  const Report report = encode(encode_job(coded, style, stream));
   test::reference::Encoder expected;
   expect_same(report, expected_encode(expected, coded, style));
   if (!report.ok()) return;

@@ -1,14 +1,14 @@
-"""Fuzzes the core, keeps what it finds in the corpus, and tells how far it came.
+"""Fuzzes the core, adds new inputs to the corpus, and reports the coverage.
 
     python cpp/fuzz/run.py --seconds 600
     python cpp/fuzz/run.py --seconds 600 decode values
 
 Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
-the corpus in cpp/fuzz/corpus and runs for that number of seconds, as many at a time as there are
-processors: the six of them take an hour of one processor at 600 seconds. The inputs that still
-reach all the code that was reached replace the corpus, which the C++ tests replay. An input that
-a sanitizer or a check of ours refuses is left in build/fuzz, and ends this program too; run the
-harness with that file to see why.
+the corpus in cpp/fuzz/corpus and runs for the given time, as many at a time as there are
+processors. There are six harnesses, so 600 seconds are an hour of one processor. The smallest set of
+inputs with the same coverage then replaces the corpus, which the C++ tests replay. If a sanitizer
+or a check fails, the input is left in build/fuzz and this program ends; run the harness with that
+file to see why.
 """
 
 import argparse
@@ -28,25 +28,26 @@ ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "cpp" / "fuzz" / "corpus"
 BUILD = ROOT / "build" / "fuzz"
 COVERAGE = ROOT / "build" / "coverage"
-# Those with one thread first: the last one keeps several processors busy.
+# Harnesses with one thread come first: the last one keeps several processors busy.
 HARNESSES = ("batch", "decode", "incremental", "round_trip", "values", "threads")
-# Inputs are short: what they leave out, a generator makes of them. New is what reaches new code,
-# not what reaches it more often: to count that takes libFuzzer longer than a harness takes.
-# Leaks are looked for where the corpus is replayed, under the preset asan.
+# Inputs are short: a generator extends them. An input is new if it reaches new code, not if it
+# reaches code more often: counting that would take libFuzzer longer than running a harness.
+# The replay of the corpus under the preset asan finds leaks.
 OPTIONS = ("-max_len=400", "-len_control=0", "-use_counters=0", "-detect_leaks=0")
 
 
 def build(preset: str) -> None:
-    """Builds the harnesses, quietly unless it fails."""
+    """Builds the harnesses; prints output only if that fails."""
     targets = [f"fuzz_{harness}" for harness in HARNESSES]
-    for command in (["--preset", preset], ["--build", "--preset", preset, "--target", *targets]):
+    folder = str(ROOT / "build" / preset)
+    for command in (["--preset", preset], ["--build", folder, "--target", *targets]):
         done = subprocess.run(["cmake", *command], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stdout + done.stderr)
 
 
 def program(harness: str, folder: Path = BUILD) -> Path:
-    """The program that a harness was built to."""
+    """The program of a harness."""
     return folder / "cpp" / "fuzz" / f"fuzz_{harness}"
 
 
@@ -72,7 +73,7 @@ def pack(harness: str, folder: Path) -> None:
 
 
 def fuzz(harness: str, seconds: int) -> int:
-    """Runs a harness, keeps the smallest corpus that reaches as much, and tells the executions."""
+    """Runs a harness, keeps the smallest corpus with the same coverage, and counts executions."""
     found, kept = unpack(harness), BUILD / "kept" / harness
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
@@ -93,7 +94,7 @@ def fuzz(harness: str, seconds: int) -> int:
 
 
 def line_coverage() -> dict[str, tuple[int, int]]:
-    """Lines of each file of the core that the corpus runs, and lines that there are."""
+    """The lines of each file of the core that the corpus runs, and all its lines."""
     build("coverage")
     for harness in HARNESSES:
         profile = {"LLVM_PROFILE_FILE": str(COVERAGE / f"{harness}.profraw")}
@@ -112,7 +113,7 @@ def line_coverage() -> dict[str, tuple[int, int]]:
 
 
 def run_llvm(name: str, *arguments: str | Path) -> str:
-    """Runs the tool that belongs to the compiler."""
+    """Runs a tool of the compiler's version."""
     command = ["clang++", f"--print-prog-name={name}"]
     path = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     return subprocess.run([path, *arguments], check=True, capture_output=True, text=True).stdout
@@ -126,7 +127,7 @@ def print_table(title: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
 
 
 def main() -> None:
-    """Fuzzes, and prints what came of it."""
+    """Fuzzes, and prints the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=60, help="for each harness")
     parser.add_argument("harness", nargs="*", help=f"of {', '.join(HARNESSES)} (default: all)")

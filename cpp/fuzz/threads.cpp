@@ -1,5 +1,5 @@
-// Batches on several threads. They are started for each, which is what takes the time: so other
-// harnesses have none.
+// Batches on several threads. Starting these for each batch takes most of the time, so other
+// harnesses use none.
 #include "batches.hpp"
 #include "harness.hpp"
 #include "input.hpp"

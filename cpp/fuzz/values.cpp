@@ -1,6 +1,6 @@
-// Any values, encoded with any parameters, rows or categories, come back as they were; any bytes
-// are decoded to values within the bounds, or refused; and the rows of a model code the same
-// streams. In lockstep, with marks and in pieces, all of it is as the definition says.
+// Any values, encoded with any parameters, rows or categories, decode to themselves; any bytes are
+// decoded to values within the bounds, or refused; and the rows of a model code the same streams.
+// In lockstep, with marks and in pieces, everything follows the definition.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -18,20 +18,19 @@
 #include "harness.hpp"
 #include "input.hpp"
 #include "lockstep.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/core.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
@@ -40,22 +39,21 @@ namespace {
 
 Numbers doubles(const std::vector<double>& from) {
   const auto count = static_cast<std::int64_t>(from.size());
-  return {NumberType::kFloat64,
+  return {DType::kFloat64,
           StridedWalk(std::as_bytes(std::span(from)).data(), {{count, sizeof(double)}})};
 }
 
 Numbers integers(std::span<const std::int32_t> from) {
   const auto count = static_cast<std::int64_t>(from.size());
-  return {NumberType::kInt32,
-          StridedWalk(std::as_bytes(from).data(), {{count, sizeof(std::int32_t)}})};
+  return {DType::kInt32, StridedWalk(std::as_bytes(from).data(), {{count, sizeof(std::int32_t)}})};
 }
 
-Integers numbers_of(const std::vector<std::uint8_t>& index) {
+Numbers numbers_of(const std::vector<std::uint8_t>& index) {
   const auto size = static_cast<std::int64_t>(index.size());
-  return {IntegerType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{size, 1}})};
+  return {DType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{size, 1}})};
 }
 
-// What parameters may be: usual ones, and any bits.
+// Parameters: usual ones, and arbitrary bits.
 double any_number(Input& input, double scale) {
   if (input.one_in(16)) return std::bit_cast<double>(input.bits());
   return scale * static_cast<double>(input.between(-1000, 1000)) / 1000;
@@ -82,10 +80,9 @@ struct Case {
     const double spread = std::ldexp(1, static_cast<int>(input.below(22)));
     numbers.reserve(3 * components);
     for (std::size_t k = 0; k < components; ++k) {
-      Component component{
-          input.one_of({torchac::Kind::kNormal, torchac::Kind::kLaplace, torchac::Kind::kLogistic}),
-          column(input, 40), column(input, spread, true), std::nullopt};
-      if (mixture) component.weight = column(input, 1, true);
+      Component component{&families()[input.below(families().size())],
+                          {column(input, 40), column(input, spread, true), std::nullopt}};
+      if (mixture) component[Parameter::kWeight] = column(input, 1, true);
       parameters.components.push_back(std::move(component));
     }
     parameters.bounds = bounds;
@@ -110,8 +107,7 @@ struct Case {
 };
 
 Report encode(const AnyModel& model, std::span<const std::int32_t> values, EncodedStream& stream) {
-  const EncodeValuesJob job{
-      {model, static_cast<std::int64_t>(values.size())}, integers(values), &stream};
+  const EncodeJob job{{model, static_cast<std::int64_t>(values.size())}, integers(values), &stream};
   ThreadTeam alone(1);
   return torchac::encode({&job, 1}, alone);
 }
@@ -121,7 +117,7 @@ std::optional<std::vector<std::int32_t>> decode(const AnyModel& model, std::size
                                                 const Bytes& bytes, const Bounds& bounds) {
   std::vector<std::int32_t> values(count);
   Decoder decoder(bytes);
-  const DecodeValuesJob job{{model, static_cast<std::int64_t>(count)}, values.data(), &decoder};
+  const DecodeJob job{{model, static_cast<std::int64_t>(count)}, values.data(), &decoder};
   ThreadTeam alone(1);
   if (!torchac::decode({&job, 1}, alone).ok()) return std::nullopt;
   for (const std::int32_t value : values)
@@ -131,13 +127,13 @@ std::optional<std::vector<std::int32_t>> decode(const AnyModel& model, std::size
 
 Report measure(const AnyModel& model, std::span<const std::int32_t> values) {
   std::vector<double> bits(values.size());
-  const MeasureValuesJob job{
+  const MeasureJob job{
       {model, static_cast<std::int64_t>(values.size())}, integers(values), bits.data()};
   Poll poll;
   return torchac::measure(job, poll);
 }
 
-// Stored rows with windows, which may be anything.
+// Stored rows with arbitrary windows.
 struct StoredRows {
   explicit StoredRows(Input& input)
       : count(1 + input.below(5)), columns(1 + input.below(9)), bounds(any_bounds(input)) {
@@ -155,7 +151,7 @@ struct StoredRows {
       index.push_back(static_cast<std::uint8_t>(input.below(count + (input.one_in(50) ? 1 : 0))));
   }
 
-  [[nodiscard]] WindowRows model() const {
+  [[nodiscard]] TableRows model() const {
     return {{std::as_bytes(std::span(rows)).data(),
              static_cast<std::int64_t>((columns + 1) * sizeof(std::uint16_t)),
              static_cast<std::int64_t>(count), static_cast<std::int64_t>(columns), first.data(),
@@ -192,7 +188,7 @@ struct Tabulated {
     expect(torchac::tabulate(job, poll).ok(), "and again");
   }
 
-  [[nodiscard]] WindowRows model(const Bounds& bounds) const {
+  [[nodiscard]] TableRows model(const Bounds& bounds) const {
     return {{std::as_bytes(std::span(values)).data(),
              static_cast<std::int64_t>((columns + 1) * sizeof(std::uint16_t)),
              static_cast<std::int64_t>(first.size()), static_cast<std::int64_t>(columns),
@@ -212,11 +208,12 @@ void store(std::byte* to, T number) {
   std::memcpy(to, &number, sizeof(T));
 }
 
-// Numbers of categories, however they lie, and values.
+// Numbers of categories, in any layout, and values.
 struct CategoryCase {
   explicit CategoryCase(Input& input) : layout(any_layout(input)) {
     const auto size = static_cast<std::int64_t>(size_of(layout.type));
-    const auto rows = static_cast<std::int64_t>(1 + input.below(layout.count > kOneRow ? 3 : 40));
+    const auto rows =
+        static_cast<std::int64_t>(1 + input.below(layout.count > kMaxRowCategories ? 3 : 40));
     const std::int64_t step = input.one_in(8) ? 0 : size + input.between(0, 3);
     const bool transposed = input.one_in(4);
     row = {rows, transposed ? size : step * (layout.count - 1) + size};
@@ -243,23 +240,21 @@ struct CategoryCase {
 
   static CategoryLayout any_layout(Input& input) {
     CategoryLayout layout{
-        input.one_of({CategoryKind::kProbabilities, CategoryKind::kLogits,
-                      CategoryKind::kBernoulliProbabilities, CategoryKind::kBernoulliLogits}),
-        input.one_of({NumberType::kFloat32, NumberType::kFloat64, NumberType::kFloat16,
-                      NumberType::kBFloat16}),
-        1, 0};
+        input.one_of({CategoryNumbers::kProbabilities, CategoryNumbers::kLogits,
+                      CategoryNumbers::kBernoulliProbabilities, CategoryNumbers::kBernoulliLogits}),
+        input.one_of({DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kBFloat16}), 1, 0};
     const auto most = input.one_of<std::uint64_t>({6, 40, 300, 600});
     if (!layout.bernoulli())
       layout.count = static_cast<std::uint32_t>(1 + input.below(input.is_large() ? 9000 : most));
     return layout;
   }
 
-  static std::size_t size_of(NumberType type) {
-    if (type == NumberType::kFloat64) return sizeof(double);
-    return type == NumberType::kFloat32 ? sizeof(float) : sizeof(std::uint16_t);
+  static std::size_t size_of(DType type) {
+    if (type == DType::kFloat64) return sizeof(double);
+    return type == DType::kFloat32 ? sizeof(float) : sizeof(std::uint16_t);
   }
 
-  // Usual numbers, some of them of no probability, and in one case of four any bits.
+  // Usual numbers, some of them without probability, and in one case of four arbitrary bits.
   void fill(Input& input) {
     const bool any = input.one_in(4);
     const double scale =
@@ -278,12 +273,11 @@ struct CategoryCase {
   }
 
   void put(std::byte* to, double number) const {
-    if (layout.type == NumberType::kFloat64) return store(to, number);
+    if (layout.type == DType::kFloat64) return store(to, number);
     const auto narrow = static_cast<float>(number);
-    if (layout.type == NumberType::kFloat32) return store(to, narrow);
+    if (layout.type == DType::kFloat32) return store(to, narrow);
     const auto bits = std::bit_cast<std::uint32_t>(narrow);
-    if (layout.type == NumberType::kBFloat16)
-      return store(to, static_cast<std::uint16_t>(bits >> 16));
+    if (layout.type == DType::kBFloat16) return store(to, static_cast<std::uint16_t>(bits >> 16));
     // A normal float16, or 0 or an infinity beyond these.
     constexpr std::uint32_t kRebias = (127 - 15) << 10;
     const std::uint32_t magnitude = std::max((bits & INT32_MAX) >> 13, kRebias) - kRebias;
@@ -292,8 +286,8 @@ struct CategoryCase {
   }
 
   void put_bits(std::byte* to, std::uint64_t bits) const {
-    if (layout.type == NumberType::kFloat64) return store(to, bits);
-    if (layout.type == NumberType::kFloat32) return store(to, static_cast<std::uint32_t>(bits));
+    if (layout.type == DType::kFloat64) return store(to, bits);
+    if (layout.type == DType::kFloat32) return store(to, static_cast<std::uint32_t>(bits));
     store(to, static_cast<std::uint16_t>(bits));
   }
 
@@ -331,7 +325,7 @@ void check_parameters(Input& input) {
     expect(decode(coded.parameters, coded.count, bytes, coded.bounds) == coded.values,
            "values come back as they were");
     const Tabulated tabulated(coded.parameters, coded.count);
-    const WindowRows rows = tabulated.model(coded.bounds);
+    const TableRows rows = tabulated.model(coded.bounds);
     EncodedStream same;
     expect(encode(rows, coded.values, same).ok() && finished(same) == bytes,
            "rows code the same stream");
@@ -367,7 +361,7 @@ void check_categories(Input& input) {
   if (report.ok()) {
     expect(decode(model, count, bytes, coded.bounds()) == coded.values,
            "values come back as they were");
-    if (count > 0 && coded.layout.count <= kOneRow) {
+    if (count > 0 && coded.layout.count <= kMaxRowCategories) {
       const Tabulated tabulated(model, count);
       EncodedStream same;
       expect(encode(tabulated.model(coded.bounds()), coded.values, same).ok() &&

@@ -1,4 +1,4 @@
-// Adds what was encoded to checksums.
+// Adds encoded values to checksums.
 #include "torchac/engine/checksums.hpp"
 
 #include <algorithm>
@@ -6,16 +6,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <variant>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/checksum.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/models/cdf_layout.hpp"
 
 namespace torchac {
 namespace {
 
-// Adds numbers to checksums, which `read(count, to)` reads.
+// Adds the numbers that `read(count, to)` reads to checksums.
 template <class Read>
 void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
   const auto each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
@@ -32,9 +34,10 @@ void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
 
 }  // namespace
 
-void add_symbols(Integers symbols, std::int64_t count, std::uint32_t most, std::span<Checksum> to) {
+void add_symbols(Numbers symbols, bool clamp, std::int64_t count, std::uint32_t most,
+                 std::span<Checksum> to) {
   add(count, to, [&](std::size_t n, std::uint32_t* block) {
-    read_integers(symbols, n, block);
+    read_integers(symbols, n, block, clamp);
     for (std::size_t i = 0; i < n; ++i) block[i] = std::min(block[i], most);
   });
 }
@@ -45,6 +48,14 @@ void add_values(Numbers values, std::int64_t count, std::span<Checksum> to) {
     (void)read_values(values, n, integers.data());
     std::copy_n(integers.begin(), n, block);
   });
+}
+
+void add_values_of(const EncodeJob& job, std::span<Checksum> to) {
+  if (const auto* cdf = std::get_if<CdfRows>(&job.model)) {
+    add_symbols(job.values, cdf->clamp, job.count, cdf->layout.symbols - 1, to);
+  } else {
+    add_values(job.values, job.count, to);
+  }
 }
 
 }  // namespace torchac

@@ -19,6 +19,7 @@
 #include "torchac/core.hpp"
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/cdf_layout.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac {
@@ -46,7 +47,7 @@ std::size_t size(const Chosen& chosen, std::size_t streams) {
   return chosen ? chosen->size() : streams;
 }
 
-// `part` of each of the chosen; and back.
+// These copy `part` of each chosen stream, and copy it back.
 template <class T, class All, class Part>
 std::vector<T> copies(const std::vector<All>& all, const Chosen& chosen, const Part& part) {
   std::vector<T> result(size(chosen, all.size()));
@@ -59,15 +60,15 @@ void put_back(std::vector<All>& all, const Chosen& chosen, const Part& part,
   for (std::size_t i = 0; i < from.size(); ++i) part(all[number(chosen, i)]) = from[i];
 }
 
-// The parts.
+// The parts of marks and streams.
 constexpr auto kChecksum = [](auto& marks) -> auto& { return marks.checksum; };
 constexpr auto kDecoder = [](auto& stream) -> auto& { return stream.decoder; };
 constexpr auto kMarks = [](auto& stream) -> auto& { return stream.marks; };
 constexpr auto kMarksChecksum = [](auto& stream) -> auto& { return stream.marks.checksum; };
 
-// Lets a job code as many values of each stream.
-template <class Job, class Stream>
-void share(Job& job, std::span<Stream> streams) {
+// Lets a job code equally many values of each stream.
+template <class AnyJob, class Stream>
+void share(AnyJob& job, std::span<Stream> streams) {
   const auto count = static_cast<std::int64_t>(streams.size());
   require(count > 0 || job.count == 0, "streams expected");
   const std::int64_t each = job.count / std::max<std::int64_t>(count, 1);
@@ -75,14 +76,14 @@ void share(Job& job, std::span<Stream> streams) {
   job.streams = {streams.data(), std::max<std::int64_t>(each, 1)};
 }
 
-// Names the stream of a problem.
-template <class Job>
-Report in_stream(Report report, const Job& job) {
-  if (!report.ok()) report.item = report.position / job.streams.each;
+// Changes the item of a report to the number of its stream.
+template <class AnyJob>
+Report in_stream(Report report, const AnyJob& job) {
+  if (!report.ok()) report.item = report.position / job.streams.symbols_per_stream;
   return report;
 }
 
-// Adds what was decoded to `values` to checksums, as many to each.
+// Adds decoded values to checksums, equally many to each.
 template <class Value>
 void add(const Value* values, std::int64_t count, std::span<Checksum> to) {
   const std::size_t each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
@@ -116,24 +117,18 @@ EncodeCall::EncodeCall(LockstepEncoder& encoder, Chosen chosen)
   if (encoder.marked_) checksums_ = copies<Checksum>(encoder.marks_, chosen_, kChecksum);
 }
 
-Report EncodeCall::encode(EncodeJob job, Check check, const std::optional<NotedSymbols>& noted,
+Report EncodeCall::encode(EncodeJob job, const std::optional<OriginalSymbols>& original,
                           ThreadTeam& team) {
   share(job, selection_.streams());
-  const Report report = torchac::encode({&job, 1}, check, team);
+  const Report report = torchac::encode({&job, 1}, team);
   if (report.ok() && encoder_.marked_) {
-    if (noted) {
-      add_symbols(noted->symbols, job.count, noted->most, checksums_);
+    const auto* cdf = std::get_if<CdfRows>(&job.model);
+    if (original && cdf != nullptr) {
+      add_symbols(original->symbols, cdf->clamp, job.count, original->most, checksums_);
     } else {
-      add_symbols(job.symbols, job.count, job.cdf.symbols - 1, checksums_);
+      add_values_of(job, checksums_);
     }
   }
-  return in_stream(report, job);
-}
-
-Report EncodeCall::encode(EncodeValuesJob job, ThreadTeam& team) {
-  share(job, selection_.streams());
-  const Report report = torchac::encode({&job, 1}, team);
-  if (report.ok() && encoder_.marked_) add_values(job.values, job.count, checksums_);
   return in_stream(report, job);
 }
 
@@ -158,7 +153,7 @@ Report LockstepDecoder::mark(const Chosen& chosen) {
 
 void LockstepDecoder::feed(std::size_t k, std::span<const std::uint8_t> more) {
   Stream& stream = streams_.at(k);
-  // The decoder counts from the code on, which lies before its position.
+  // The decoder needs the bytes of the code, which are before its position.
   const auto decoded = static_cast<std::size_t>(std::min<std::uint64_t>(
       (stream.decoder.reader.position() - kStateBits) / 8, stream.source.bytes().size()));
   stream.source.feed(decoded, more);
@@ -172,17 +167,10 @@ DecodeCall::DecodeCall(LockstepDecoder& decoder, Chosen chosen)
   if (decoder.marked_) checksums_ = copies<Checksum>(decoder.streams_, chosen_, kMarksChecksum);
 }
 
-Report DecodeCall::decode(DecodeJob job, Check check, ThreadTeam& team) {
-  share(job, std::span(decoders_));
-  const Report report = torchac::decode({&job, 1}, check, team);
-  if (report.ok()) std::visit([&](auto* from) { add(from, job.count, checksums_); }, job.symbols);
-  return in_stream(report, job);
-}
-
-Report DecodeCall::decode(DecodeValuesJob job, ThreadTeam& team) {
+Report DecodeCall::decode(DecodeJob job, ThreadTeam& team) {
   share(job, std::span(decoders_));
   const Report report = torchac::decode({&job, 1}, team);
-  if (report.ok()) add(job.values, job.count, checksums_);
+  if (report.ok()) std::visit([&](auto* from) { add(from, job.count, checksums_); }, job.values);
   return in_stream(report, job);
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "torchac/arrays/block.hpp"
+#include "torchac/engine/fast_paths.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
 #include "torchac/error.hpp"
@@ -19,7 +20,7 @@
 namespace torchac {
 namespace {
 
-// The streams that are not yet begun, and the first problem.
+// The queue of streams that have not begun, and the first problem.
 class StreamQueue {
  public:
   explicit StreamQueue(std::size_t count) : count_(count) {}
@@ -29,7 +30,7 @@ class StreamQueue {
     return stream < count_ ? std::optional(stream) : std::nullopt;
   }
 
-  // No more is coded.
+  // Stops all coding.
   void cancel() {
     stop();
     cancelled_.store(true, std::memory_order_relaxed);
@@ -47,7 +48,7 @@ class StreamQueue {
   [[nodiscard]] const Report& report() const { return report_; }
 
  private:
-  // No more streams are begun; those that were are coded to their end.
+  // Begins no more streams; those that have begun are coded to their ends.
   void stop() { next_.store(count_, std::memory_order_relaxed); }
 
   std::size_t count_;
@@ -57,7 +58,7 @@ class StreamQueue {
   Report report_;
 };
 
-// A task of the kind, or none, in memory that the tasks of many streams use one after the other.
+// A task, or none, in memory that the tasks of many streams use one after the other.
 class TaskSlot {
  public:
   TaskSlot() = default;
@@ -75,7 +76,7 @@ class TaskSlot {
     stream_ = stream;
   }
 
-  // Tasks are made in this memory.
+  // Lends memory for tasks.
   void lend(std::byte* memory) { memory_ = memory; }
 
   void clear() {
@@ -94,7 +95,7 @@ class TaskSlot {
   std::size_t stream_ = 0;
 };
 
-// What one thread does: it interleaves as many streams as it has slots for.
+// The work of one thread, which interleaves as many streams as it has slots.
 class Interleaver {
  public:
   Interleaver(StreamQueue& queue, Poll& poll, const TaskKind& kind, std::size_t slots)
@@ -110,7 +111,7 @@ class Interleaver {
   }
 
  private:
-  // Finds the tasks that have something to code, and tells how many.
+  // Finds the tasks that have steps to code, and returns their number.
   std::size_t gather() {
     std::size_t active = 0;
     for (std::size_t k = 0; k < num_slots_; ++k) {
@@ -119,7 +120,7 @@ class Interleaver {
     return active;
   }
 
-  // Brings a slot to a stream with a block to code; false if there is none left.
+  // Gives a slot a stream with a block to code; false if none is left.
   bool ready(TaskSlot& slot) {
     for (;;) {
       StreamTask* const task = slot.task();
@@ -136,7 +137,7 @@ class Interleaver {
     }
   }
 
-  // Codes as many tasks at a time as there are: multiples of four, then two, then one.
+  // Codes tasks in groups: a multiple of four, then two, then one.
   void code(std::size_t count) const {
     for (StreamTask* const* tasks = active_.data(); count > 0;) {
       std::size_t now = std::min(count, kind_.max_streams());
@@ -153,8 +154,8 @@ class Interleaver {
   Poll& poll_;
   const TaskKind& kind_;
   std::size_t num_slots_;
-  // Memory of the first slot, not cleared: to allocate it takes as long as to code a few symbols,
-  // which is all that many calls do. Enough for a block of addresses and one of 32-bit symbols.
+  // Memory of the first slot, not cleared. Allocating it would take as long as coding a few
+  // symbols, and many calls code no more. It holds a block of addresses and one of 32-bit symbols.
   struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) Memory : std::array<std::byte, 16 * kBlock> {};
   Memory first_;
   std::array<TaskSlot, kMaxSimdStreams> slots_;
@@ -166,11 +167,12 @@ class Interleaver {
 Report run_tasks(std::size_t count, ThreadTeam& team, const TaskKind& kind) {
   StreamQueue queue(count);
   const std::size_t threads = std::clamp<std::size_t>(count, 1, team.size());
-  // No thread takes more streams at a time than its share.
+  // No thread interleaves more streams than its share.
   const std::size_t slots = std::min(kind.max_streams(), (count + threads - 1) / threads);
-  team.run(
+  const std::size_t started = team.run(
       threads, [&](Poll& poll) { Interleaver(queue, poll, kind, slots).run(); },
       [&] { queue.cancel(); });
+  record(FastPath::kThread, started);
   return queue.report();
 }
 

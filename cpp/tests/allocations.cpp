@@ -11,7 +11,7 @@ std::atomic<std::int64_t> torchac::test::bytes_in_use{0};
 
 namespace {
 
-// Their number lies in front of them.
+// The size of an allocation lies before it.
 constexpr std::size_t kFront = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
 
 }  // namespace

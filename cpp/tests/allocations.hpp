@@ -10,14 +10,14 @@ namespace torchac::test {
 
 inline constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
-// By `new`, until one fails, in all threads together.
+// Allocations by `new` until one fails, in all threads together.
 extern std::atomic<std::int64_t> allocations_left;
 
 // Bytes that were allocated by `new` and not yet deleted.
 extern std::atomic<std::int64_t> bytes_in_use;
 
-// Calls `code` with a failure of the first, the second ... allocation, until it ends without one.
-// Tells how many failed.
+// Calls `code` with a failure of the first, the second ... allocation, until it succeeds. Returns
+// how many failed.
 template <class Code>
 int fail_each_allocation(const Code& code) {
   for (int n = 0;; ++n) {

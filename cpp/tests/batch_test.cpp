@@ -1,4 +1,4 @@
-// Many streams at once, on any number of threads, are coded as each is alone.
+// Many streams at once, on any number of threads, are coded as each one alone.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 // Streams of all lengths, some longer than a block and some empty.
 struct Batch {
   Batch(Random& random, std::size_t size) {
-    const Kind kind{RowType::kInt16, false, random.between(1, 20)};
+    const Kind kind{DType::kInt16, false, random.between(1, 20)};
     for (std::size_t i = 0; i < size; ++i) {
       const std::int64_t count = random.one_in(4) ? random.between(0, 800) : random.between(0, 20);
       cdfs.push_back(random_cdf(random, kind, count));
@@ -35,7 +35,7 @@ struct Batch {
       items.push_back(encode_job(streams[i], cdfs[i], 0, symbols[i]));
     }
     ThreadTeam team(threads);
-    return torchac::encode(items, Check::kTouched, team);
+    return torchac::encode(items, team);
   }
 
   [[nodiscard]] Report decode(const std::vector<Bytes>& streams, std::size_t threads) {
@@ -46,7 +46,7 @@ struct Batch {
       items.push_back(decode_job(decoders[i], cdfs[i], 0, symbols[i]));
     }
     ThreadTeam team(threads);
-    return torchac::decode(items, Check::kTouched, team);
+    return torchac::decode(items, team);
   }
 
   std::vector<StoredCdf> cdfs;
@@ -92,7 +92,7 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
     std::vector<EncodeJob> encode_items;
     for (std::size_t i = 0; i < items.size(); ++i)
       encode_items.push_back(items[i].encode_job(streams[i], symbols[i]));
-    REQUIRE(torchac::encode(encode_items, Check::kTouched, team).ok());
+    REQUIRE(torchac::encode(encode_items, team).ok());
     std::vector<Bytes> bytes;
     for (std::size_t i = 0; i < items.size(); ++i) {
       bytes.push_back(finished(streams[i]));
@@ -106,7 +106,7 @@ TEST_CASE("a batch with shared tables makes and reads the streams of its items")
       symbols[i].assign(symbols[i].size(), -1);
       decode_items.push_back(items[i].decode_job(decoders[i], symbols[i]));
     }
-    REQUIRE(torchac::decode(decode_items, Check::kTouched, team).ok());
+    REQUIRE(torchac::decode(decode_items, team).ok());
     CHECK(symbols == expected);
   });
 }

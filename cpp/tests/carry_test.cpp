@@ -1,5 +1,5 @@
-// While symbols stay across the middle of the range, the next bits are 0111... or 1000... . What
-// comes last decides, and may change every byte that was written.
+// While symbols stay across the middle of the range, the next bits are 0111... or 1000... . The
+// last symbol decides, and may change every written byte.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -45,7 +45,7 @@ std::vector<Interval> deferred(std::size_t count, const std::vector<Interval>& e
   return intervals;
 }
 
-// Takes out bytes after each part, and tells the whole stream.
+// Takes out bytes after each part, and returns the whole stream.
 Bytes drained(const std::vector<std::vector<Interval>>& parts) {
   EncodedStream stream;
   Bytes bytes;
@@ -59,7 +59,7 @@ Bytes drained(const std::vector<std::vector<Interval>>& parts) {
 
 }  // namespace
 
-// 61 bits that the last symbol decides, the 15 others of its own, and 01, the end.
+// 61 bits that the last symbol decides, its 15 other bits, and 01, the end.
 TEST_CASE("four deferred symbols are 0 and 60 times 1, or 1 and 60 times 0") {
   CHECK(coded(deferred(4, {kDown})) ==
         Bytes{0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xF8, 0x00, 0x04});

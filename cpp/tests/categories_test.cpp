@@ -1,4 +1,4 @@
-// What Python does not ask for, or cannot make happen, with categories.
+// Cases of categories that Python cannot cause.
 #include "torchac/models/categories.hpp"
 
 #include <doctest/doctest.h>
@@ -12,15 +12,14 @@
 #include "allocations.hpp"
 #include "streams.hpp"
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/core.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/engine/shared_trees.hpp"
-#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/stored_tree.hpp"
 #include "torchac/models/weights.hpp"
@@ -31,7 +30,7 @@ namespace torchac::test {
 namespace {
 
 CategoryLayout layout_of(const std::vector<float>& logits) {
-  return {CategoryKind::kLogits, NumberType::kFloat32, static_cast<std::uint32_t>(logits.size()),
+  return {CategoryNumbers::kLogits, DType::kFloat32, static_cast<std::uint32_t>(logits.size()),
           sizeof(float)};
 }
 
@@ -45,8 +44,7 @@ TEST_CASE("a row that an index looks for beyond the last one is not computed") {
     const Categories model{
         layout_of(logits),
         Rows({std::as_bytes(std::span(logits)).data(), 0, 1},
-             {IntegerType::kUint8,
-              StridedWalk(std::as_bytes(std::span(index)).data(), {{count, 1}})})};
+             {DType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{count, 1}})})};
     std::array<std::int32_t, 3> first{};
     std::array<std::int32_t, 3> symbols{};
     std::array<std::uint8_t, 3> shifts{};
@@ -69,7 +67,7 @@ TEST_CASE("categories in steps are coded, whichever allocation has failed before
   const Rows own(StridedWalk(first, {{count, 0}}));
   const Rows shared(
       {first, 0, 1},
-      {IntegerType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{count, 1}})});
+      {DType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{count, 1}})});
   Bytes bytes;
   for (const Rows& rows : {own, shared}) {
     const Categories model{layout_of(logits), rows};
@@ -77,11 +75,10 @@ TEST_CASE("categories in steps are coded, whichever allocation has failed before
     EncodedStream stream;
     const int failures = fail_each_allocation([&] {
       stream = EncodedStream();
-      const EncodeValuesJob job{
-          {model, count},
-          {NumberType::kInt32,
-           StridedWalk(std::as_bytes(std::span(values)).data(), {{count, sizeof(std::int32_t)}})},
-          &stream};
+      const EncodeJob job{{model, count},
+                          {DType::kInt32, StridedWalk(std::as_bytes(std::span(values)).data(),
+                                                      {{count, sizeof(std::int32_t)}})},
+                          &stream};
       const Report report = encode(std::span(&job, 1), alone);
       CHECK(report.ok());
     });
@@ -91,7 +88,7 @@ TEST_CASE("categories in steps are coded, whichever allocation has failed before
     fail_each_allocation([&] {
       std::array<std::int32_t, 4> decoded{};
       Decoder decoder(bytes);
-      const DecodeValuesJob job{{model, count}, decoded.data(), &decoder};
+      const DecodeJob job{{model, count}, decoded.data(), &decoder};
       const Report report = decode(std::span(&job, 1), alone);
       CHECK(report.ok());
       CHECK(decoded == values);
@@ -105,9 +102,8 @@ TEST_CASE("an element that no value had when trees were made has none") {
   layout.count = 300;
   std::array<std::uint8_t, 4> index{0, 2, 2, 0};
   const Categories model{
-      layout,
-      Rows({std::as_bytes(std::span(logits)).data(), 300 * sizeof(float), 3},
-           {IntegerType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{4, 1}})})};
+      layout, Rows({std::as_bytes(std::span(logits)).data(), 300 * sizeof(float), 3},
+                   {DType::kUint8, StridedWalk(std::as_bytes(std::span(index)).data(), {{4, 1}})})};
   Poll never;
   SharedTrees trees(model);
   trees.add_values(model.rows, 4, never);

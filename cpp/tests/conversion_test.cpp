@@ -19,7 +19,7 @@ namespace torchac::test {
 namespace {
 
 // The value of each of these bits, in each column of a row.
-void check_conversion(RowType type, const std::vector<std::uint64_t>& values) {
+void check_conversion(DType type, const std::vector<std::uint64_t>& values) {
   for (const std::int64_t symbols : {1, 2, 3, 255, 32768}) {
     for (const bool normalize : {false, true}) {
       CAPTURE(symbols);
@@ -36,11 +36,11 @@ void check_conversion(RowType type, const std::vector<std::uint64_t>& values) {
   }
 }
 
-// A row of one value again and again: the one nearest to 1/2 / scale, whose product with the scale
-// lies a little above 1/2. In the precision of Real that is 1/2, and rounded to 0, the even
-// integer. Fused with the addition that rounds it to an integer, it would be 1.
+// A row of one repeated value: the one nearest to 1/2 / scale, whose product with the scale is a
+// little above 1/2. In the precision of Real it is 1/2, which is rounded to 0, the even integer.
+// Fused with the addition that rounds it to an integer, it would be 1.
 template <class Real, class Bits>
-void check_not_fused(RowType type, std::int64_t symbols) {
+void check_not_fused(DType type, std::int64_t symbols) {
   const auto scale = static_cast<Real>(65536 - symbols);
   const Real value = Real{0.5} / scale;
   // From here on, numbers of Real have no bits for a fraction.
@@ -69,14 +69,14 @@ void check_not_fused(RowType type, std::int64_t symbols) {
 TEST_CASE("all half and bfloat16 values are converted by the definition") {
   std::vector<std::uint64_t> all(65536);
   for (std::size_t bits = 0; bits < all.size(); ++bits) all[bits] = bits;
-  check_conversion(RowType::kFloat16, all);
-  check_conversion(RowType::kBFloat16, all);
+  check_conversion(DType::kFloat16, all);
+  check_conversion(DType::kBFloat16, all);
 }
 
 // Subnormal, tiny, usual, huge, infinite and NaN.
 TEST_CASE("float and double values of every exponent are converted by the definition") {
   Random random(0);
-  for (const RowType type : {RowType::kFloat32, RowType::kFloat64}) {
+  for (const DType type : {DType::kFloat32, DType::kFloat64}) {
     const BitFields fields = bit_fields(type);
     std::vector<std::uint64_t> values;
     for (std::uint64_t sign_and_exponent = 0;
@@ -92,7 +92,7 @@ TEST_CASE("float and double values of every exponent are converted by the defini
 }
 
 TEST_CASE("fractions are converted by the definition") {
-  for (const RowType type : {RowType::kFloat32, RowType::kFloat64}) {
+  for (const DType type : {DType::kFloat32, DType::kFloat64}) {
     Random random(0);
     std::vector<std::uint64_t> values(100000);
     for (auto& value : values) value = random_fraction(random, type);
@@ -101,13 +101,13 @@ TEST_CASE("fractions are converted by the definition") {
 }
 
 TEST_CASE("a product is rounded before it is rounded to an integer") {
-  check_not_fused<float, std::uint32_t>(RowType::kFloat32, 16);
-  check_not_fused<double, std::uint64_t>(RowType::kFloat64, 9);
+  check_not_fused<float, std::uint32_t>(DType::kFloat32, 16);
+  check_not_fused<double, std::uint64_t>(DType::kFloat64, 9);
 }
 
 TEST_CASE("a value in the middle of two integers goes to the even one") {
   const StoredCdf cdf = [] {
-    StoredCdf result({RowType::kFloat64, false, 32768}, 1, {0, 8});
+    StoredCdf result({DType::kFloat64, false, 32768}, 1, {0, 8});
     for (std::int64_t j = 0; j < 32768; ++j) {
       result.set(0, j, std::bit_cast<std::uint64_t>((static_cast<double>(j) + 0.5) / 65536));
     }

@@ -1,4 +1,4 @@
-// What a stored CDF value means, by the definition of the IEEE formats and of docs/format.md.
+// The meaning of a stored CDF value, by the definitions of the IEEE formats and docs/format.md.
 #pragma once
 
 #include <cmath>
@@ -10,17 +10,17 @@
 
 namespace torchac::test {
 
-// What must be known of a row to read its values.
+// The properties of a row that are needed to read its values.
 struct Kind {
-  RowType type;
+  DType type;
   bool normalize;
   std::int64_t symbols;
 };
 
-inline constexpr std::initializer_list<RowType> kFloatTypes{RowType::kFloat16, RowType::kBFloat16,
-                                                            RowType::kFloat32, RowType::kFloat64};
-inline constexpr std::initializer_list<RowType> kRowTypes{
-    RowType::kInt16, RowType::kFloat16, RowType::kBFloat16, RowType::kFloat32, RowType::kFloat64};
+inline constexpr std::initializer_list<DType> kFloatTypes{DType::kFloat16, DType::kBFloat16,
+                                                          DType::kFloat32, DType::kFloat64};
+inline constexpr std::initializer_list<DType> kRowTypes{
+    DType::kInt16, DType::kFloat16, DType::kBFloat16, DType::kFloat32, DType::kFloat64};
 
 // A stored value from the most significant bit down: sign, exponent, mantissa.
 struct BitFields {
@@ -38,24 +38,23 @@ struct BitFields {
   }
 };
 
-inline BitFields bit_fields(RowType type) {
+inline BitFields bit_fields(DType type) {
   switch (type) {
-    case RowType::kFloat16:
+    case DType::kFloat16:
       return {5, 10};
-    case RowType::kBFloat16:
+    case DType::kBFloat16:
       return {8, 7};
-    case RowType::kFloat32:
+    case DType::kFloat32:
       return {8, 23};
-    case RowType::kFloat64:
+    case DType::kFloat64:
       return {11, 52};
-    case RowType::kInt16:
-      break;
+    default:
+      return {0, 15};
   }
-  return {0, 15};
 }
 
 // The real number that the bits of a float stand for. A double can hold each of them.
-inline double real_value(RowType type, std::uint64_t bits) {
+inline double real_value(DType type, std::uint64_t bits) {
   const BitFields fields = bit_fields(type);
   const std::uint64_t mantissa = bits & fields.mantissa_mask();
   const std::uint64_t exponent = bits >> fields.mantissa_bits & fields.largest_exponent();
@@ -71,7 +70,7 @@ inline double real_value(RowType type, std::uint64_t bits) {
   return negative ? -magnitude : magnitude;
 }
 
-// To an integer, half to even.
+// Rounds to an integer, half to even.
 inline double rounded(double value) {
   const double floor = std::floor(value);
   const double fraction = value - floor;
@@ -79,21 +78,21 @@ inline double rounded(double value) {
   return fraction > 0.5 || (fraction == 0.5 && odd) ? floor + 1 : floor;
 }
 
-// In the precision of Real. Volatile, lest the compiler fuse it with what follows, which is just
-// what the core must not do either.
+// Computes in the precision of Real. Volatile, so that the compiler does not fuse it with the next
+// operation, which the core must not do either.
 template <class Real>
 double product(double a, std::int64_t b) {
   const volatile Real result = static_cast<Real>(a) * static_cast<Real>(b);
   return static_cast<double>(result);
 }
 
-// Value j of a row as 16 bits, or -1 if it is no number.
+// Value j of a row as 16 bits, or -1 if it is not finite.
 inline std::int64_t converted(const Kind& kind, std::uint64_t bits, std::int64_t j) {
-  if (kind.type == RowType::kInt16) return static_cast<std::int64_t>(bits);
+  if (kind.type == DType::kInt16) return static_cast<std::int64_t>(bits);
   const double value = real_value(kind.type, bits);
   const std::int64_t scale = kind.normalize ? 65536 - kind.symbols : 65536;
   const double scaled =
-      kind.type == RowType::kFloat64 ? product<double>(value, scale) : product<float>(value, scale);
+      kind.type == DType::kFloat64 ? product<double>(value, scale) : product<float>(value, scale);
   if (!std::isfinite(scaled)) return -1;
   const auto integer = static_cast<std::int64_t>(std::fmod(rounded(scaled), 65536));
   return (integer + 65536 + (kind.normalize ? j : 0)) % 65536;

@@ -4,7 +4,7 @@ Usage: python export_vectors.py OUTPUT
 
 All numbers are little-endian. The file is a count of vectors, then for each vector: name, symbols
 (int16) and stream (uint8), each with its length before it; then its CDF as it was given and its CDF
-as 16-bit integers, each as row type (RowType, one byte), normalization (one byte),
+as 16-bit integers, each as type of values (DType, one byte), normalization (one byte),
 number of rows, values in a row, values. Lengths and numbers of things have eight bytes.
 """
 
@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 VECTORS = Path(__file__).parents[2] / "tests" / "data" / "reference.npz"
-ROW_TYPES = {"int16": 0, "float32": 3, "float64": 4}
+DTYPES = {"int16": 1, "float32": 10, "float64": 11}
 
 
 def write_numbers(file: BinaryIO, values: np.ndarray) -> None:
@@ -34,7 +34,7 @@ def write_list(file: BinaryIO, values: np.ndarray) -> None:
 def write_cdf(file: BinaryIO, cdf: np.ndarray, normalize: bool) -> None:
     """Writes the rows of a CDF and how to read them."""
     rows = cdf.reshape(-1, cdf.shape[-1])
-    file.write(struct.pack("<BBqq", ROW_TYPES[rows.dtype.name], normalize, *rows.shape))
+    file.write(struct.pack("<BBqq", DTYPES[rows.dtype.name], normalize, *rows.shape))
     write_numbers(file, rows)
 
 

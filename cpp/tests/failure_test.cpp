@@ -1,5 +1,5 @@
-// Memory that ends, a call that is interrupted, threads in each other's way: nothing is half done,
-// and nothing waits for ever.
+// If memory runs out, a call is interrupted, or threads get in each other's way, nothing is half
+// done, and nothing waits forever.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -32,12 +32,14 @@ namespace {
 struct Endless {
   static constexpr std::int64_t kCount = 2'000'000'000;
 
-  Endless() : cdf({RowType::kInt16, false, 2}, 1, {0, 2}) { cdf.set(0, 1, 65535); }
+  Endless() : cdf({DType::kInt16, false, 2}, 1, {0, 2}) { cdf.set(0, 1, 65535); }
 
   [[nodiscard]] EncodeJob item(EncodedStream& stream) const {
     static const std::int8_t zero = 0;
     const StridedWalk symbols(reinterpret_cast<const std::byte*>(&zero), {{kCount, 0}});
-    return {{cdf.layout(), cdf.rows(0, kCount), kCount}, {IntegerType::kInt8, symbols}, &stream};
+    return {{CdfRows{cdf.layout(), cdf.rows(0, kCount), Check::kNone}, kCount},
+            {DType::kInt8, symbols},
+            &stream};
   }
 
   StoredCdf cdf;
@@ -101,7 +103,7 @@ TEST_CASE("a failure in any thread is the failure of the call") {
     for (std::size_t i = 0; i < items.size(); ++i)
       coded.push_back(items[i].encode_job(streams[i], symbols[i]));
     ThreadTeam team(4);
-    const Report report = torchac::encode(coded, Check::kTouched, team);
+    const Report report = torchac::encode(coded, team);
     allocations_left = kNoLimit;
     REQUIRE(report.ok());
     for (std::size_t i = 0; i < items.size(); ++i)
@@ -111,7 +113,7 @@ TEST_CASE("a failure in any thread is the failure of the call") {
 }
 
 TEST_CASE("a stream can be undone where another stream of the call has stopped") {
-  // A carry can run through all that these intervals write.
+  // A carry can run through everything that these intervals write.
   const std::vector<Interval> across(100, {32767, 32769});
   std::vector<EncodedStream> streams(2);
   Encoder encoder = streams[0].open(across.size());
@@ -119,7 +121,7 @@ TEST_CASE("a stream can be undone where another stream of the call has stopped")
   streams[0].close(encoder);
   const Bytes before = finished(streams[0]);
 
-  StoredCdf cdf({RowType::kInt16, false, 3}, 2, {8, 2});
+  StoredCdf cdf({DType::kInt16, false, 3}, 2, {8, 2});
   for (std::int64_t i = 0; i < 2; ++i) {
     cdf.set(i, 1, 32767);
     cdf.set(i, 2, 32769);
@@ -133,7 +135,7 @@ TEST_CASE("a stream can be undone where another stream of the call has stopped")
   ThreadTeam alone(1);
   {
     const Undo undo({&streams[0], 1});
-    const Report report = torchac::encode(jobs, Check::kTouched, alone);
+    const Report report = torchac::encode(jobs, alone);
     CHECK(report.problem == Problem::kInterval);
     CHECK(report.item == 1);
     CHECK(report.position == 1);
@@ -148,7 +150,7 @@ TEST_CASE("a long call can be interrupted, and leaves nothing behind") {
   const EncodeJob item = endless.item(stream);
   const auto call = [&] {
     Undo undo({&stream, 1});
-    (void)torchac::encode({&item, 1}, Check::kTouched, alone);
+    (void)torchac::encode({&item, 1}, alone);
     undo.keep();
   };
   CHECK_THROWS_AS(call(), Interrupted);
@@ -163,7 +165,7 @@ TEST_CASE("an interrupted call ends its other threads too, also while it waits f
     // With one stream for two threads, either this thread codes it, or it waits.
     if (waits) items[0].count = 0;
     ThreadTeam team(2, Poll(interrupt));
-    CHECK_THROWS_AS((void)torchac::encode(items, Check::kTouched, team), Interrupted);
+    CHECK_THROWS_AS((void)torchac::encode(items, team), Interrupted);
     for (const EncodedStream& stream : streams)
       CHECK(static_cast<double>(stream.num_bits()) < Endless::kCount / 65536.0);
   }

@@ -1,4 +1,4 @@
-// Rows that decrease are found where a call has few of them, before anything is coded.
+// Decreasing rows are reported before anything is coded, if a call has few rows.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -24,9 +24,9 @@
 namespace torchac::test {
 namespace {
 
-constexpr Kind kThree{RowType::kInt16, false, 3};
+constexpr Kind kThree{DType::kInt16, false, 3};
 
-// Rows of three symbols, all alike, of which some decrease at their last value.
+// Equal rows of three symbols, some of which decrease at their last value.
 StoredCdf rows_with(std::int64_t count, const std::vector<std::int64_t>& decreasing) {
   StoredCdf cdf(kThree, count, {8, 2});
   for (std::int64_t i = 0; i < count; ++i) {
@@ -45,21 +45,20 @@ struct Call {
   [[nodiscard]] EncodeJob encode_job() {
     static const std::int8_t zero = 0;
     const StridedWalk symbols(reinterpret_cast<const std::byte*>(&zero), {{count, 0}});
-    return {{cdf->layout(), rows, count}, {IntegerType::kInt8, symbols}, &stream};
+    return {{CdfRows{cdf->layout(), rows}, count}, {DType::kInt8, symbols}, &stream};
   }
 
-  // What both directions and the cost of symbols say.
+  // The reports of both directions and of the cost of symbols.
   [[nodiscard]] Report report() {
     const EncodeJob encode_this = encode_job();
-    const Report encoded = encode(encode_this, Check::kFew);
+    const Report encoded = encode(encode_this, Check::kCheap);
     std::vector<double> bits(static_cast<std::size_t>(count));
     Poll never;
-    const Report measured =
-        measure({encode_this, encode_this.symbols, bits.data()}, Check::kFew, never);
+    const Report measured = measure({encode_this, encode_this.values, bits.data()}, never);
     const Bytes bytes(static_cast<std::size_t>(count));
     Decoder decoder(bytes);
     Symbols symbols(static_cast<std::size_t>(count));
-    const Report decoded = decode({encode_this, symbols.data(), &decoder}, Check::kFew);
+    const Report decoded = decode({encode_this, symbols.data(), &decoder}, Check::kCheap);
     for (const Report& other : {measured, decoded}) {
       CHECK(other.problem == encoded.problem);
       CHECK(other.position == encoded.position);
@@ -84,7 +83,7 @@ Call own(const StoredCdf& cdf, const std::vector<Dimension>& shape) {
 Call shared(const StoredCdf& tables, const std::vector<std::uint8_t>& index) {
   const auto count = static_cast<std::int64_t>(index.size());
   const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{count, 1}});
-  const Integers integers{IntegerType::kUint8, walk};
+  const Numbers integers{DType::kUint8, walk};
   return {tables, Rows({tables.row(0), 8, tables.count()}, integers), count};
 }
 
@@ -155,7 +154,7 @@ TEST_CASE("the rows of a batch are few or not together, and tables are shared by
   const auto batch = [](Call first, Call second) {
     const std::vector<EncodeJob> items{first.encode_job(), second.encode_job()};
     ThreadTeam alone(1);
-    return torchac::encode(items, Check::kFew, alone);
+    return torchac::encode(items, alone);
   };
   const Call rows = own(cdf, {{40, 8}});
   CHECK(batch(own(other, {{40, 8}}), rows).ok());

@@ -1,4 +1,4 @@
-// A target is found in the symbol that owns it, also where symbols meet.
+// A target is found in the symbol that owns it, also at the borders of symbols.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -85,13 +85,13 @@ TEST_CASE("quantiles around every value, in rows and in lookup tables") {
 
 TEST_CASE("in long rows that decrease, the search goes by sections") {
   for_seeds(300, [](Random& random) {
-    const Kind kind{random.one_of({RowType::kInt16, RowType::kFloat32}), false,
+    const Kind kind{random.one_of({DType::kInt16, DType::kFloat32}), false,
                     random.between(257, 5000)};
     StoredCdf cdf = random_cdf(random, kind, 1);
     for (int changes = 0; changes < 100; ++changes) {
       const auto real = random.one_of<float>({-2, 0, 0.25, 0.75, 2, NAN, INFINITY});
       const auto integer = static_cast<std::uint64_t>(random.between(0, 65535));
-      const bool is_float = kind.type == RowType::kFloat32;
+      const bool is_float = kind.type == DType::kFloat32;
       cdf.set(0, random.between(1, kind.symbols - 1),
               is_float ? std::bit_cast<std::uint32_t>(real) : integer);
     }
@@ -111,7 +111,7 @@ TEST_CASE("in long rows that decrease, the search goes by sections") {
 
 namespace {
 
-// A row, its values one after the other, and its search.
+// A contiguous row and its search.
 template <class Search>
 struct SearchedRow {
   StoredCdf cdf;
@@ -142,13 +142,13 @@ std::int64_t random_size(Random& random) {
 }
 
 template <class Search>
-void check_search(Random& random, RowType type, bool normalize) {
+void check_search(Random& random, DType type, bool normalize) {
   const Kind kind{type, normalize, random_size<Search>(random)};
   const StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
   const SearchedRow<Search> row(cdf);
   // Rows of random_cdf never decrease as they are stored. Without normalization, values may wrap.
   if (!row.is_monotone()) {
-    REQUIRE(type == RowType::kFloat32);
+    REQUIRE(type == DType::kFloat32);
     REQUIRE_FALSE(normalize);
     return;
   }
@@ -165,7 +165,7 @@ void check_search(Random& random, RowType type, bool normalize) {
 
 template <class Search>
 void check_monotone(Random& random) {
-  const Kind kind{RowType::kFloat32, true, random_size<Search>(random)};
+  const Kind kind{DType::kFloat32, true, random_size<Search>(random)};
   StoredCdf cdf = contiguous(random_cdf(random, kind, 1));
   REQUIRE(SearchedRow<Search>(cdf).is_monotone());
   const std::int64_t j = random.between(0, kind.symbols - 1);
@@ -185,10 +185,10 @@ void check_monotone(Random& random) {
 TEST_CASE("quantiles around every value, by SIMD") {
   for_seeds(300, [](Random& random) {
     const bool normalize = random.one_in(2);
-    check_search<SimdShortRow<Float32>>(random, RowType::kFloat32, normalize);
-    check_search<SimdShortRow<Integer16>>(random, RowType::kInt16, false);
-    check_search<SimdTwoLevel<Float32>>(random, RowType::kFloat32, normalize);
-    check_search<SimdTwoLevel<Integer16>>(random, RowType::kInt16, false);
+    check_search<SimdShortRow<Float32>>(random, DType::kFloat32, normalize);
+    check_search<SimdShortRow<Integer16>>(random, DType::kInt16, false);
+    check_search<SimdTwoLevel<Float32>>(random, DType::kFloat32, normalize);
+    check_search<SimdTwoLevel<Integer16>>(random, DType::kInt16, false);
   });
 }
 

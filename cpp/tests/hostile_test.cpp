@@ -1,4 +1,4 @@
-// Whatever the rows, symbols and bytes are, the core reports what the reference finds.
+// For any rows, symbols and bytes, the core reports what the reference finds.
 #include <doctest/doctest.h>
 
 #include <algorithm>

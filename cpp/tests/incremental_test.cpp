@@ -1,4 +1,4 @@
-// A stream may be coded in parts, and a coder copied or set back on its way.
+// A stream may be coded in parts, and a coder may be copied or set back in between.
 #include <doctest/doctest.h>
 
 #include <algorithm>

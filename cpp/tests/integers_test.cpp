@@ -1,6 +1,4 @@
 // Symbols and indices may have any integer type, and any value.
-#include "torchac/arrays/integers.hpp"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -14,25 +12,12 @@
 #include <vector>
 
 #include "random.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/support/load.hpp"
 
 namespace torchac::test {
 namespace {
-
-template <class T>
-constexpr IntegerType kTypeOf = [] {
-  switch (sizeof(T)) {
-    case 1:
-      return std::is_signed_v<T> ? IntegerType::kInt8 : IntegerType::kUint8;
-    case 2:
-      return std::is_signed_v<T> ? IntegerType::kInt16 : IntegerType::kUint16;
-    case 4:
-      return std::is_signed_v<T> ? IntegerType::kInt32 : IntegerType::kUint32;
-    default:
-      return std::is_signed_v<T> ? IntegerType::kInt64 : IntegerType::kUint64;
-  }
-}();
 
 struct ReadResult {
   std::size_t good;
@@ -43,10 +28,10 @@ template <class T>
 ReadResult read(const std::vector<T>& from, std::int64_t limit, bool clamp) {
   const StridedWalk walk(std::as_bytes(std::span(from)).data(),
                          {{static_cast<std::int64_t>(from.size()), sizeof(T)}});
-  Integers integers{kTypeOf<T>, walk, clamp};
+  Numbers integers{kDType<T>, walk};
   ReadResult result{0, std::vector<std::uint32_t>(from.size())};
   std::uint32_t* values = result.values.data();
-  read_integers(integers, from.size(), values);
+  read_integers(integers, from.size(), values, clamp);
   result.good = count_below(values, from.size(), [&](std::size_t) { return limit; });
   return result;
 }
@@ -98,7 +83,7 @@ TEST_CASE("several reads go over an array of any layout") {
     }
 
     const StridedWalk walk(last, {{columns, -1}, {rows, -columns}});
-    Integers integers{IntegerType::kUint16, walk};
+    Numbers integers{DType::kUint16, walk};
     std::vector<std::uint32_t> values(expected.size());
     for (std::size_t done = 0; done < values.size();) {
       const std::size_t count = std::min<std::size_t>(values.size() - done, 1 + random.below(50));

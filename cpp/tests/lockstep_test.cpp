@@ -1,4 +1,4 @@
-// Streams in lockstep are what each would be by itself, with marks, whichever take part in a call;
+// Streams in lockstep equal separate streams, with marks, for any streams that take part in a call;
 // and a call that fails changes nothing.
 #include <doctest/doctest.h>
 
@@ -69,11 +69,11 @@ Report encode(LockstepEncoder& encoder, const Step& step, const Symbols& symbols
               const Symbols* other = nullptr) {
   EncodedStream none;
   const EncodeJob job = encode_job(none, step.cdf, 0, symbols);
-  std::optional<NotedSymbols> noted;
-  if (other != nullptr) noted = {encode_job(none, step.cdf, 0, *other).symbols, UINT16_MAX};
+  std::optional<OriginalSymbols> noted;
+  if (other != nullptr) noted = {encode_job(none, step.cdf, 0, *other).values, UINT16_MAX};
   EncodeCall call(encoder, step.chosen);
   ThreadTeam alone(1);
-  const Report report = call.encode(job, Check::kTouched, noted, alone);
+  const Report report = call.encode(job, noted, alone);
   if (report.ok()) call.keep();
   return report;
 }
@@ -83,7 +83,7 @@ Report decode(LockstepDecoder& decoder, const Step& step, Symbols& symbols) {
   symbols.assign(step.symbols.size(), -1);
   DecodeCall call(decoder, step.chosen);
   ThreadTeam alone(1);
-  const Report report = call.decode(decode_job(none, step.cdf, 0, symbols), Check::kTouched, alone);
+  const Report report = call.decode(decode_job(none, step.cdf, 0, symbols), alone);
   if (report.ok()) call.keep();
   return report;
 }
@@ -97,7 +97,7 @@ LockstepDecoder decoder_of(const std::vector<Bytes>& streams) {
   return {std::move(result), true};
 }
 
-// The same by the definition.
+// The expected stream, by the definition.
 struct Expected {
   explicit Expected(std::size_t streams) : encoders(streams), sums(streams) {}
 
@@ -191,7 +191,7 @@ TEST_CASE("a mark is of the symbols that are noted, and says that others were de
     CHECK(symbols == step.symbols);
     for (int times = 0; times < 2; ++times) {  // that fails and changes nothing
       const Report report = decoder.mark(step.chosen);
-      CHECK(report.problem == Problem::kContradicted);
+      CHECK(report.problem == Problem::kInvalidCode);
       const std::size_t item = other / step.each();
       CHECK(report.item == static_cast<std::int64_t>(item));
       const Marks& its = coded.encoder.marks()[step.taking_part[item]];
@@ -279,13 +279,12 @@ TEST_CASE("numbers of streams that are none, or not in order") {
     CHECK_THROWS_AS((void)decoder.mark(chosen), std::invalid_argument);
     CHECK_THROWS_AS((DecodeCall(decoder, chosen)), std::invalid_argument);
   }
-  const StoredCdf cdf({RowType::kInt16, false, 1}, 4, {0, 2});
+  const StoredCdf cdf({DType::kInt16, false, 1}, 4, {0, 2});
   EncodedStream none;
   EncodeCall call(encoder, std::nullopt);
   ThreadTeam alone(1);
   const auto four = encode_job(none, cdf, 0, Symbols(4, 0));
-  CHECK_THROWS_AS((void)call.encode(four, Check::kTouched, std::nullopt, alone),
-                  std::invalid_argument);
+  CHECK_THROWS_AS((void)call.encode(four, std::nullopt, alone), std::invalid_argument);
 }
 
 TEST_CASE("of streams of anything the first one that is wrong is reported, and none is decoded") {
@@ -354,7 +353,7 @@ TEST_CASE("a mark is read once all its bits are there") {
       Decoder none;
       ThreadTeam alone(1);
       Symbols decoded(symbols.size());
-      REQUIRE(call.decode(decode_job(none, cdf, 0, decoded), Check::kTouched, alone).ok());
+      REQUIRE(call.decode(decode_job(none, cdf, 0, decoded), alone).ok());
       call.keep();
       const Problem problem = reference::decode_mark(expected, expected_sums);
       REQUIRE(decoder.mark(std::nullopt).problem == problem);
@@ -373,7 +372,7 @@ TEST_CASE("a stream may come in pieces, to copies of a decoder too") {
     const Bytes whole = encode(cdf, symbols);
     EncodedStream stream;
     REQUIRE(encode(stream, cdf, 0, symbols).ok());
-    // Decodes one symbol after the other, and lets bytes come when one is missing.
+    // Decodes one symbol after the other, and feeds bytes when one is missing.
     const auto decode_all = [&](LockstepDecoder decoder, std::size_t fed, std::size_t done,
                                 bool forks, const auto& again) -> void {
       while (done < symbols.size()) {
@@ -382,7 +381,7 @@ TEST_CASE("a stream may come in pieces, to copies of a decoder too") {
         DecodeCall call(decoder, std::nullopt);
         ThreadTeam alone(1);
         const auto job = decode_job(none, cdf, static_cast<std::int64_t>(done), one);
-        if (call.decode(job, Check::kTouched, alone).ok()) {
+        if (call.decode(job, alone).ok()) {
           call.keep();
           REQUIRE(one[0] == symbols[done]);
           ++done;
@@ -406,7 +405,7 @@ TEST_CASE("a stream may come in pieces, to copies of a decoder too") {
 TEST_CASE("to feed a decoder takes few allocations, and memory for what is left") {
   constexpr std::size_t kBytes = 200'000;
   const Bytes piece(1, 0x5A);
-  StoredCdf cdf({RowType::kInt16, false, 256}, kBytes, {0, 2});  // symbols of a byte each
+  StoredCdf cdf({DType::kInt16, false, 256}, kBytes, {0, 2});  // symbols of a byte each
   for (std::int64_t j = 0; j < 256; ++j) cdf.set(0, j, static_cast<std::uint64_t>(256 * j));
   Symbols symbols(kBytes - 1);
   LockstepDecoder decoder = decoder_of({Bytes()});
@@ -416,7 +415,7 @@ TEST_CASE("to feed a decoder takes few allocations, and memory for what is left"
     DecodeCall call(decoder, std::nullopt);
     ThreadTeam alone(1);
     const auto job = decode_job(none, cdf, 0, std::span(symbols).first(count));
-    REQUIRE(call.decode(job, Check::kTouched, alone).ok());
+    REQUIRE(call.decode(job, alone).ok());
     call.keep();
   };
 

@@ -1,4 +1,4 @@
-// One program that needs nothing beside it, so that it also runs on other machines and emulators.
+// A single program without dependencies, so that it also runs on other machines and emulators.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
-// What symbols cost, and what is refused, is what encoding them would say; rows convert to the
-// integers of the definition.
+// Costs and faults of symbols are those of encoding them; rows convert to the integers of the
+// definition.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -26,7 +26,7 @@ void check_measure(const EncodeJob& job, const std::vector<reference::Row>& rows
                    const Symbols& symbols) {
   std::vector<double> bits(symbols.size(), -1);
   Poll never;
-  const Report report = measure({job, job.symbols, bits.data()}, Check::kTouched, never);
+  const Report report = measure({job, job.values, bits.data()}, never);
   const Report encoded = encode(job);
   CHECK(report.problem == encoded.problem);
   CHECK(report.position == encoded.position);
@@ -74,7 +74,8 @@ TEST_CASE("rows are converted with their last values, up to the first that is no
     }
     std::vector<std::uint16_t> values(static_cast<std::size_t>(count * (kind.symbols + 1)));
     Poll never;
-    const Report report = quantize({{cdf.layout(), cdf.rows(0, count), count},
+    const Report report = quantize({{cdf.layout(), cdf.rows(0, count)},
+                                    count,
                                     std::as_writable_bytes(std::span(values)).data()},
                                    never);
     std::size_t k = 0;

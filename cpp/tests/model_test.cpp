@@ -17,7 +17,7 @@
 #include "stored_cdf.hpp"
 #include "streams.hpp"
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/arrays/symbol_sink.hpp"
 #include "torchac/coder/byte_stream.hpp"
@@ -37,7 +37,7 @@
 namespace torchac::test {
 namespace {
 
-// A uniform distribution over n symbols, n for each symbol.
+// Uniform distributions over n symbols; each symbol has its own n.
 struct Uniform {
   using Locator = std::uint32_t;  // n
   static std::uint32_t symbols(std::uint32_t n) { return n; }
@@ -56,7 +56,7 @@ struct Uniform {
 static_assert(Model<Uniform>);
 
 struct SizeReader {
-  Integers sizes;
+  Numbers sizes;
   ReadableBlock read(std::size_t count, std::uint32_t* to) {
     read_integers(sizes, count, to);
     return {count};
@@ -65,9 +65,9 @@ struct SizeReader {
 static_assert(LocatorReader<SizeReader, Uniform>);
 
 template <class T>
-Integers integers(IntegerType type, const std::vector<T>& from, bool clamp = false) {
+Numbers integers(DType type, const std::vector<T>& from) {
   const auto count = static_cast<std::int64_t>(from.size());
-  return {type, StridedWalk(std::as_bytes(std::span(from)).data(), {{count, sizeof(T)}}), clamp};
+  return {type, StridedWalk(std::as_bytes(std::span(from)).data(), {{count, sizeof(T)}})};
 }
 
 // Symbols of such distributions.
@@ -84,7 +84,7 @@ struct Stream {
     }
   }
 
-  [[nodiscard]] SizeReader reader() const { return {integers(IntegerType::kUint16, sizes)}; }
+  [[nodiscard]] SizeReader reader() const { return {integers(DType::kUint16, sizes)}; }
 
   std::int64_t count;
   std::vector<std::uint16_t> sizes;
@@ -100,8 +100,10 @@ Report encode_uniform(const std::vector<Stream>& streams, std::vector<EncodedStr
   ThreadTeam alone(1);
   return run_tasks_of<UniformEncode>(streams.size(), alone, [&](void* memory, std::size_t i) {
     const Stream& stream = streams[i];
-    return new (memory) UniformEncode(stream.count, &encoded[i], Uniform{}, stream.reader(),
-                                      integers(IntegerType::kInt16, stream.symbols, clamp));
+    return new (memory) UniformEncode(stream.count, &encoded[i], [&] {
+      return EncodeSource(Uniform{}, stream.reader(), integers(DType::kInt16, stream.symbols),
+                          clamp);
+    });
   });
 }
 
@@ -113,8 +115,9 @@ void check_decoded(const std::vector<Stream>& streams, const std::vector<Bytes>&
   ThreadTeam alone(1);
   const Report report =
       run_tasks_of<UniformDecode>(streams.size(), alone, [&](void* memory, std::size_t i) {
-        return new (memory) UniformDecode(decoded[i].data(), streams[i].count, &decoders[i],
-                                          Uniform{}, streams[i].reader());
+        return new (memory) UniformDecode(decoded[i].data(), streams[i].count, &decoders[i], [&] {
+          return DecodeSource(Uniform{}, streams[i].reader());
+        });
       });
   REQUIRE(report.ok());
   for (std::size_t i = 0; i < streams.size(); ++i)
@@ -167,11 +170,11 @@ TEST_CASE("each symbol has an alphabet of its own") {
 
 namespace {
 
-// Numbers below 256 as two digits of four bits, or one where the high one is 0: first a bit that
+// Numbers below 256 as two digits of four bits, or as one if the high digit is 0, after a bit that
 // says which.
 class DigitSource {
  public:
-  explicit DigitSource(Integers numbers) : numbers_(std::move(numbers)) {}
+  explicit DigitSource(Numbers numbers) : numbers_(std::move(numbers)) {}
 
   [[nodiscard]] ReadableBlock read(std::size_t count) {
     std::array<std::uint32_t, kBlock> numbers;
@@ -205,7 +208,7 @@ class DigitSource {
     intervals_.push_back(digit < base ? Uniform::interval(base, digit) : Interval{1, 1});
   }
 
-  Integers numbers_;
+  Numbers numbers_;
   std::vector<Interval> intervals_;
   std::vector<std::size_t> symbols_;
 };
@@ -235,8 +238,9 @@ TEST_CASE("a source of several intervals for one symbol") {
     ThreadTeam alone(1);
     const auto encode_numbers = [&](EncodedStream& stream) {
       return run_tasks_of<DigitEncode>(1, alone, [&](void* memory, std::size_t) {
-        return new (memory) DigitEncode(static_cast<std::int64_t>(numbers.size()), &stream,
-                                        integers(IntegerType::kInt16, numbers));
+        return new (memory) DigitEncode(static_cast<std::int64_t>(numbers.size()), &stream, [&] {
+          return DigitSource(integers(DType::kInt16, numbers));
+        });
       });
     };
     EncodedStream stream;
@@ -261,29 +265,47 @@ TEST_CASE("symbols are decoded to int32 as to int16") {
     Symbols unused(symbols.size());
     DecodeJob job = decode_job(decoder, cdf, 0, unused);
     std::vector<std::int32_t> decoded(symbols.size(), -1);
-    job.symbols = decoded.data();
+    job.values = decoded.data();
     REQUIRE(decode(job).ok());
     CHECK(decoded == std::vector<std::int32_t>(symbols.begin(), symbols.end()));
   });
 }
 
-TEST_CASE("rows of different types in one call are a mistake of the caller") {
-  Random random(0);
-  const Symbols symbols{0};
-  const StoredCdf floats = random_cdf(random, {RowType::kFloat32, true, 3}, 1);
-  const StoredCdf shorts = random_cdf(random, {RowType::kInt16, false, 3}, 1);
-  std::array<EncodedStream, 2> streams;
-  const std::vector<EncodeJob> encode_these{encode_job(streams[0], floats, 0, symbols),
-                                            encode_job(streams[1], shorts, 0, symbols)};
-  std::array<Decoder, 2> decoders;
-  Symbols decoded(1);
-  const std::vector<DecodeJob> decode_these{decode_job(decoders[0], floats, 0, decoded),
-                                            decode_job(decoders[1], shorts, 0, decoded)};
-  ThreadTeam alone(1);
-  CHECK_THROWS_AS((void)torchac::encode(encode_these, Check::kTouched, alone),
-                  std::invalid_argument);
-  CHECK_THROWS_AS((void)torchac::decode(decode_these, Check::kTouched, alone),
-                  std::invalid_argument);
+TEST_CASE("rows of different types in one call are coded as those of one") {
+  for_seeds(20, [](Random& random) {
+    std::vector<StoredCdf> cdfs;
+    std::vector<Symbols> symbols;
+    for (auto left = random.below(9) + 2; left > 0; --left) {
+      cdfs.push_back(random_cdf(random, random.between(1, 90)));
+      symbols.push_back(random_symbols(random, cdfs.back()));
+    }
+    std::vector<EncodedStream> streams(cdfs.size());
+    std::vector<EncodeJob> encode_these;
+    for (std::size_t i = 0; i < cdfs.size(); ++i)
+      encode_these.push_back(encode_job(streams[i], cdfs[i], 0, symbols[i]));
+    ThreadTeam alone(1);
+    REQUIRE(torchac::encode(encode_these, alone).ok());
+    std::vector<Bytes> bytes;
+    std::vector<Symbols> decoded;
+    for (std::size_t i = 0; i < cdfs.size(); ++i) {
+      bytes.push_back(finished(streams[i]));
+      CHECK(bytes[i] == encode(cdfs[i], symbols[i]));
+      decoded.emplace_back(symbols[i].size());
+    }
+    std::vector<Decoder> decoders(bytes.begin(), bytes.end());
+    std::vector<DecodeJob> decode_these;
+    for (std::size_t i = 0; i < cdfs.size(); ++i)
+      decode_these.push_back(decode_job(decoders[i], cdfs[i], 0, decoded[i]));
+    REQUIRE(torchac::decode(decode_these, alone).ok());
+    CHECK(decoded == symbols);
+
+    // The first one with a problem is reported.
+    const std::size_t bad = random.below(cdfs.size());
+    for (std::size_t i = bad; i < cdfs.size(); ++i) symbols[i].back() = -1;
+    const Report report = torchac::encode(encode_these, alone);
+    CHECK(report.problem == Problem::kSymbol);
+    CHECK(report.item == static_cast<std::int64_t>(bad));
+  });
 }
 
 }  // namespace torchac::test

@@ -1,4 +1,4 @@
-// Reports name the first symbol that could not be coded, in whatever block of symbols it is.
+// Reports name the first symbol that could not be coded, in any block of symbols.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -18,7 +18,7 @@ constexpr std::size_t kCount = 3 * kBlock;
 
 // Four symbols of equal probability.
 StoredCdf even_rows() {
-  StoredCdf cdf({RowType::kInt16, false, 4}, kCount, {10, 2});
+  StoredCdf cdf({DType::kInt16, false, 4}, kCount, {10, 2});
   for (std::int64_t i = 0; i < cdf.count(); ++i) {
     for (std::int64_t j = 0; j < 4; ++j) cdf.set(i, j, static_cast<std::uint64_t>(j * 16384));
   }
@@ -67,7 +67,7 @@ TEST_CASE("an index that is out of range") {
     EncodedStream stream;
     EncodeJob item = encode_job(stream, tables, 0, symbols);
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{kCount, 1}});
-    item.rows = Rows({tables.row(0), 10, 2}, {IntegerType::kInt8, walk});
+    cdf_of(item).rows = Rows({tables.row(0), 10, 2}, {DType::kInt8, walk});
     const Report report = encode(item);
     CHECK(report.problem == Problem::kIndex);
     CHECK(report.position == static_cast<std::int64_t>(position));
@@ -76,7 +76,7 @@ TEST_CASE("an index that is out of range") {
 
 TEST_CASE("the end of a truncated stream") {
   const StoredCdf cdf = even_rows();
-  // Symbol 3 is the bits 11. The 2 bits that end the stream must be there, too.
+  // Symbol 3 is the bits 11. The 2 bits that end the stream must be there too.
   const Decoded decoded = decode(Bytes(100, 0xFF), cdf);
   CHECK(decoded.report.problem == Problem::kTruncated);
   CHECK(decoded.report.position == 399);

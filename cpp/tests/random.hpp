@@ -1,5 +1,5 @@
-// Random inputs that depend on nothing but the seed: the distributions of <random> give other
-// numbers on other platforms.
+// Random inputs that depend only on the seed: the distributions of <random> differ between
+// platforms.
 #pragma once
 
 #include <doctest/doctest.h>

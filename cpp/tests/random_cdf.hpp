@@ -1,4 +1,4 @@
-// CDFs of every type and layout: those that can be coded with, and those that nobody should pass.
+// CDFs of every type and layout: valid ones, and ones that nobody should pass.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace torchac::test {
 
-// Strides at which no two values share a byte, or at which all rows are one.
+// Strides at which no two values share a byte, or at which all rows are the same.
 inline Strides random_strides(Random& random, const Kind& kind, std::int64_t count) {
   const std::int64_t size = bit_fields(kind.type).bytes();
   const std::int64_t step = size + random.one_of<std::int64_t>({0, 0, size, 1});
@@ -36,7 +36,7 @@ inline StoredCdf random_cdf(Random& random, const Kind& kind, std::int64_t count
   for (std::int64_t i = 0; i < count; ++i) {
     std::int64_t j = 0;
     for (const std::uint64_t value : random_ascent(random, kind)) {
-      cdf.set(i, j, kind.type == RowType::kInt16 ? value + static_cast<std::uint64_t>(j) : value);
+      cdf.set(i, j, kind.type == DType::kInt16 ? value + static_cast<std::uint64_t>(j) : value);
       ++j;
     }
     cdf.set(i, kind.symbols, random.bits());  // has no meaning
@@ -45,11 +45,11 @@ inline StoredCdf random_cdf(Random& random, const Kind& kind, std::int64_t count
 }
 
 inline StoredCdf random_cdf(Random& random, std::int64_t count) {
-  const RowType type = random.one_of(kRowTypes);
-  return random_cdf(random, {type, type != RowType::kInt16, random_alphabet(random)}, count);
+  const DType type = random.one_of(kRowTypes);
+  return random_cdf(random, {type, type != DType::kInt16, random_alphabet(random)}, count);
 }
 
-// Rows of anything at strides of anything: values may overlap and be unaligned.
+// Arbitrary rows at arbitrary strides: values may overlap and be unaligned.
 inline StoredCdf hostile_cdf(Random& random, std::int64_t count) {
   const Kind kind{random.one_of(kRowTypes), random.one_in(2), random_alphabet(random)};
   const Strides anything{random.between(-40, 40), random.between(-20, 20)};
@@ -76,7 +76,7 @@ inline std::vector<std::int16_t> random_symbols(Random& random, const StoredCdf&
   return symbols;
 }
 
-// Symbols of which one in a hundred can be outside the alphabet.
+// Symbols, one in a hundred of which can be outside the alphabet.
 inline std::vector<std::int16_t> hostile_symbols(Random& random, const Kind& kind,
                                                  std::int64_t count) {
   std::vector<std::int16_t> symbols;

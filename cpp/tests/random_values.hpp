@@ -14,7 +14,7 @@ namespace torchac::test {
 // Bits of numbers from 0 to 1, most of them near 1 / 2^15 ... 1. Some have so few digits that their
 // products with the scale lie in the middle of two integers.
 template <class Source>
-std::uint64_t random_fraction(Source& random, RowType type) {
+std::uint64_t random_fraction(Source& random, DType type) {
   const BitFields fields = bit_fields(type);
   if (random.one_in(16)) return random.one_in(2) ? 0 : fields.one();
   const auto largest = static_cast<std::uint64_t>(fields.bias()) - 1;
@@ -24,11 +24,11 @@ std::uint64_t random_fraction(Source& random, RowType type) {
   return exponent << fields.mantissa_bits | mantissa >> cut << cut;
 }
 
-// Ascending values of which many can be equal, so that few symbols own almost everything.
+// Ascending values, many of which can be equal, so that few symbols own almost everything.
 template <class Source>
 std::vector<std::uint64_t> random_ascent(Source& random, const Kind& kind) {
   const auto draw = [&] {
-    if (kind.type != RowType::kInt16) return random_fraction(random, kind.type);
+    if (kind.type != DType::kInt16) return random_fraction(random, kind.type);
     return static_cast<std::uint64_t>(random.between(0, 65536 - kind.symbols));
   };
   const std::initializer_list<std::int64_t> counts{1, 2, 3, kind.symbols};
@@ -37,16 +37,16 @@ std::vector<std::uint64_t> random_ascent(Source& random, const Kind& kind) {
   if (random.one_in(2)) distinct[0] = 0;
   std::vector<std::uint64_t> values(static_cast<std::size_t>(kind.symbols));
   for (auto& value : values) value = distinct[random.below(distinct.size())];
-  // Floats that are not negative have the order of their bits.
+  // Nonnegative floats have the order of their bits.
   std::ranges::sort(values);
   return values;
 }
 
-// Bits of anything: mostly fractions, and NaNs, infinities, huge, tiny and negative numbers.
+// Arbitrary bits: mostly fractions, and NaNs, infinities, huge, tiny and negative numbers.
 template <class Source>
-std::uint64_t hostile_value(Source& random, RowType type) {
+std::uint64_t hostile_value(Source& random, DType type) {
   const BitFields fields = bit_fields(type);
-  if (type == RowType::kInt16 || random.one_in(100)) return random.bits();
+  if (type == DType::kInt16 || random.one_in(100)) return random.bits();
   const std::uint64_t exponents = fields.largest_exponent() << fields.mantissa_bits;
   if (random.one_in(100)) return random.bits() | exponents;
   if (random.one_in(100)) return random.bits() & ~exponents;

@@ -1,5 +1,5 @@
-// The format as docs/format.md words it, bit by bit: slow, and plain enough to be checked by eye.
-// It shares nothing with the core but the names of the problems.
+// The format as docs/format.md defines it, bit by bit: slow, and simple enough to check by eye. It
+// shares only the names of the problems with the core.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace torchac::test::reference {
 
-// C[0] ... C[L - 1] and then 65536; a value that is no number is negative.
+// C[0] ... C[L - 1] and then 65536; a value that is not finite is negative.
 using Row = std::vector<std::int64_t>;
 
 inline constexpr std::uint64_t kQuarter = std::uint64_t{1} << 30;
@@ -118,7 +118,7 @@ inline Encoded encode(const std::vector<Row>& rows, const std::vector<std::int16
   return result;
 }
 
-// The last value that a quantile reaches, by sections where there are many.
+// The last value that a quantile reaches, by sections if there are many.
 inline std::size_t search(const Row& row, std::uint64_t quantile) {
   const auto reached = [&](std::size_t s) {
     return row[s] >= 0 && std::cmp_less_equal(row[s], quantile);
@@ -159,7 +159,7 @@ class Decoder {
     return true;
   }
 
-  // What the symbols so far need: S + 2 after S doublings, each of which reads a bit.
+  // The bits that the symbols so far need: S + 2 after S doublings, which read a bit each.
   [[nodiscard]] std::uint64_t num_bits() const { return next_ - 32 + 2; }
   [[nodiscard]] bool truncated() const { return num_bits() > stream_.size() * 8; }
 
@@ -213,7 +213,7 @@ inline Problem decode_mark(Decoder& decoder, Sums& sums) {
     const auto j = static_cast<std::int64_t>(decoder.quantile() / 256);
     if (!decoder.truncated()) decoder.consume(256 * j, 256 * j + 256);
     if (decoder.truncated() || !decoder.determined()) return Problem::kTruncated;
-    if (std::cmp_not_equal(j, expected)) return Problem::kContradicted;
+    if (std::cmp_not_equal(j, expected)) return Problem::kInvalidCode;
   }
   sums = {};
   return Problem::kNone;
@@ -232,7 +232,7 @@ inline Decoded decode(const std::vector<std::uint8_t>& stream, const std::vector
     const std::size_t symbol = decoder.symbol(row);
     if (decoder.truncated()) return Problem::kTruncated;
     if (row[symbol] < 0 || row[symbol + 1] < 0) return Problem::kNotFinite;
-    if (!decoder.consume(row[symbol], row[symbol + 1])) return Problem::kContradicted;
+    if (!decoder.consume(row[symbol], row[symbol + 1])) return Problem::kInvalidCode;
     if (decoder.truncated()) return Problem::kTruncated;
     result.symbols.push_back(static_cast<std::int16_t>(symbol));
     return Problem::kNone;

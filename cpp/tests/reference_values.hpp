@@ -1,4 +1,4 @@
-// Values in rows with windows, as docs/format.md words it: symbols, escapes and uniform bits.
+// Values in rows with windows, as docs/format.md defines them: symbols, escapes and uniform bits.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ struct ValueRow {
   }
 };
 
-// At most 16 bits.
+// Uniform bits, at most 16.
 inline Step uniform_step(std::int64_t number, int bits) {
   return {number << (16 - bits), (number + 1) << (16 - bits)};
 }
@@ -60,7 +60,7 @@ inline std::vector<Step> steps_of(const ValueRow& row, std::int64_t value) {
   return steps;
 }
 
-// Decodes values, and keeps what it took.
+// Decodes values, and keeps the bits that they take.
 class ValueReader {
  public:
   explicit ValueReader(Decoder decoder) : decoder_(decoder) {}
@@ -79,7 +79,7 @@ class ValueReader {
     const bool up = below && above ? uniform(1) != 0 : above;
     if (below || above) u += up ? escape() : -escape();
     value = (u << row.shift) + uniform(row.shift);
-    if (value < row.low || value > row.high) fail(Problem::kContradicted);
+    if (value < row.low || value > row.high) fail(Problem::kInvalidCode);
     return problem_;
   }
 
@@ -88,7 +88,7 @@ class ValueReader {
     for (const std::uint32_t expected : sums.mark()) {
       const std::int64_t found = uniform(8);
       if (problem_ == Problem::kNone && !decoder_.determined()) fail(Problem::kTruncated);
-      if (std::cmp_not_equal(found, expected)) fail(Problem::kContradicted);
+      if (std::cmp_not_equal(found, expected)) fail(Problem::kInvalidCode);
     }
     sums = {};
     return problem_;
@@ -102,7 +102,7 @@ class ValueReader {
   void take(Step step) {
     if (problem_ != Problem::kNone) return;
     if (decoder_.truncated()) return fail(Problem::kTruncated);
-    if (!decoder_.consume(step.first, step.second)) return fail(Problem::kContradicted);
+    if (!decoder_.consume(step.first, step.second)) return fail(Problem::kInvalidCode);
     if (decoder_.truncated()) return fail(Problem::kTruncated);
     taken_.push_back(step);
   }
@@ -122,7 +122,7 @@ class ValueReader {
   std::int64_t escape() {
     int zeros = 0;
     while (problem_ == Problem::kNone && uniform(1) == 0) {
-      if (++zeros > 32) fail(Problem::kContradicted);
+      if (++zeros > 32) fail(Problem::kInvalidCode);
     }
     if (problem_ != Problem::kNone) return 0;
     return (std::int64_t{1} << zeros) + uniform(zeros) - 1;

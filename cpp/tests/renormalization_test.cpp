@@ -1,4 +1,4 @@
-// The shift of renormalization, which the core computes at once, against the format's loop.
+// The shift of renormalization, which the core computes directly, against the format's loop.
 #include <doctest/doctest.h>
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Rows come one after the other, or an index chooses them.
+// Rows are consecutive, or an index selects them.
 #include "torchac/arrays/rows.hpp"
 
 #include <doctest/doctest.h>
@@ -38,7 +38,7 @@ TEST_CASE("an index chooses tables, and one that is out of range ends the read")
   const std::vector<std::byte> tables(60);
   const std::vector<std::int8_t> index{2, 0, 1, 2, 3, 0, -1};
   const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{7, 1}});
-  RowReader rows(Rows({tables.data(), 20, 3}, {IntegerType::kInt8, walk}));
+  RowReader rows(Rows({tables.data(), 20, 3}, {DType::kInt8, walk}));
   CHECK(read(rows, 3, tables.data()) == std::vector<std::ptrdiff_t>{40, 0, 20});
   CHECK(read(rows, 3, tables.data()) == std::vector<std::ptrdiff_t>{40});
   CHECK(read(rows, 1, tables.data()).empty());
@@ -49,7 +49,7 @@ TEST_CASE("numbers of tables become locators, and as many as 32 bits can tell ap
   const auto read_with = [&](std::int64_t tables, std::uint32_t step) {
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{4, 8}});
     std::vector<std::uint32_t> found(index.size());
-    found.resize(TableReader(Rows({nullptr, 0, tables}, {IntegerType::kInt64, walk}), step)
+    found.resize(TableReader(Rows({nullptr, 0, tables}, {DType::kInt64, walk}), step)
                      .read(4, found.data())
                      .count);
     return found;
@@ -61,7 +61,7 @@ TEST_CASE("numbers of tables become locators, and as many as 32 bits can tell ap
   const StridedWalk walk(std::as_bytes(std::span(few)).data(), {{3, 1}});
   std::array<std::uint32_t, 3> found{};
   const ReadableBlock readable =
-      TableReader(Rows({nullptr, 0, 3}, {IntegerType::kUint8, walk}), 7, 4).read(3, found.data());
+      TableReader(Rows({nullptr, 0, 3}, {DType::kUint8, walk}), 7, 4).read(3, found.data());
   CHECK(readable.count == 2);
   CHECK(readable.fault.problem == Problem::kIndex);
   CHECK(found[0] == 18);

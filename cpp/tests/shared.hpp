@@ -17,7 +17,7 @@
 
 namespace torchac::test {
 
-// Symbols that tables code: which table each of them is coded with.
+// Symbols that are coded with tables, and the table of each.
 struct Shared {
   // `kind` says how to read the tables: possibly not as they themselves do.
   Shared(Random& random, const StoredCdf& tables, Kind kind, std::size_t count)
@@ -34,24 +34,26 @@ struct Shared {
 
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(index.size()); }
 
-  [[nodiscard]] Integers indices() const {
+  [[nodiscard]] Numbers indices() const {
     const StridedWalk walk(std::as_bytes(std::span(index)).data(), {{count(), 1}});
-    return {IntegerType::kUint8, walk};
+    return {DType::kUint8, walk};
   }
 
   [[nodiscard]] Rows rows() const { return {view, indices()}; }
 
-  [[nodiscard]] Integers source(const Symbols& symbols) const {
+  [[nodiscard]] Numbers source(const Symbols& symbols) const {
     const StridedWalk walk(std::as_bytes(std::span(symbols)).data(), {{count(), 2}});
-    return {IntegerType::kInt16, walk};
+    return {DType::kInt16, walk};
   }
 
+  [[nodiscard]] Job job() const { return {CdfRows{layout, rows(), Check::kNone}, count()}; }
+
   [[nodiscard]] EncodeJob encode_job(EncodedStream& stream, const Symbols& symbols) const {
-    return {{layout, rows(), count()}, source(symbols), &stream};
+    return {job(), source(symbols), &stream};
   }
 
   [[nodiscard]] DecodeJob decode_job(Decoder& stream, Symbols& symbols) const {
-    return {{layout, rows(), count()}, symbols.data(), &stream};
+    return {job(), symbols.data(), &stream};
   }
 
   Kind kind;

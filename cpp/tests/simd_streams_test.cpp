@@ -15,15 +15,15 @@
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/core.hpp"
+#include "torchac/engine/fast_paths.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/cpu_features.hpp"
-#include "torchac/support/paths.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
 namespace {
 
-std::uint64_t taken(Path path) { return path_counts[static_cast<std::size_t>(path)]; }
+std::uint64_t taken(FastPath path) { return path_counts[static_cast<std::size_t>(path)]; }
 
 // Streams of random lengths that share tables.
 std::vector<Shared> random_streams(Random& random, const StoredCdf& tables) {
@@ -36,7 +36,7 @@ std::vector<Shared> random_streams(Random& random, const StoredCdf& tables) {
   return streams;
 }
 
-// Of these streams, what the first that is not good has.
+// The problem of the first of these streams that has one.
 template <class Expected>
 const Expected* first_bad(const std::vector<Expected>& expected) {
   const auto bad = [](const auto& stream) { return stream.problem != Problem::kNone; };
@@ -44,12 +44,11 @@ const Expected* first_bad(const std::vector<Expected>& expected) {
   return found == expected.end() ? nullptr : &*found;
 }
 
-// The first four streams with symbols left are coded by SIMD, unless there is something bad in
-// them.
-void check_path(std::uint64_t simd_before, std::uint64_t tables_before, Path tables,
+// The first four streams with symbols left are coded by SIMD, unless they have a fault.
+void check_path(std::uint64_t simd_before, std::uint64_t tables_before, FastPath tables,
                 std::size_t streams) {
-  const bool expected = cpu() >= Cpu::kAvx2 && streams >= 4 && taken(tables) > tables_before;
-  CHECK((taken(Path::kSimdStreams) > simd_before) == expected);
+  const bool expected = instruction_sets().avx2 && streams >= 4 && taken(tables) > tables_before;
+  CHECK((taken(FastPath::kSimdStreams) > simd_before) == expected);
 }
 
 }  // namespace
@@ -75,9 +74,9 @@ TEST_CASE("SIMD across streams encodes as the reference encodes") {
     for (std::size_t k = 0; k < streams.size(); ++k)
       jobs.push_back(streams[k].encode_job(encoded[k], symbols[k]));
     ThreadTeam alone(1);
-    const std::uint64_t simd = taken(Path::kSimdStreams);
-    const std::uint64_t tables = taken(Path::kEncodeLut);
-    const Report report = torchac::encode(jobs, Check::kTouched, alone);
+    const std::uint64_t simd = taken(FastPath::kSimdStreams);
+    const std::uint64_t tables = taken(FastPath::kEncodeLut);
+    const Report report = torchac::encode(jobs, alone);
     if (const auto* bad = first_bad(expected)) {
       REQUIRE(report.problem == bad->problem);
       REQUIRE(report.item == bad - expected.data());
@@ -85,7 +84,7 @@ TEST_CASE("SIMD across streams encodes as the reference encodes") {
       return;
     }
     REQUIRE(report.ok());
-    check_path(simd, tables, Path::kEncodeLut, streams.size());
+    check_path(simd, tables, FastPath::kEncodeLut, streams.size());
     for (std::size_t k = 0; k < streams.size(); ++k)
       REQUIRE(finished(encoded[k]) == expected[k].bytes);
   });
@@ -109,9 +108,9 @@ TEST_CASE("SIMD across streams decodes as the reference decodes") {
     for (std::size_t k = 0; k < streams.size(); ++k)
       jobs.push_back(streams[k].decode_job(decoders[k], symbols[k]));
     ThreadTeam alone(1);
-    const std::uint64_t simd = taken(Path::kSimdStreams);
-    const std::uint64_t tables = taken(Path::kDecodeLut);
-    const Report report = torchac::decode(jobs, Check::kTouched, alone);
+    const std::uint64_t simd = taken(FastPath::kSimdStreams);
+    const std::uint64_t tables = taken(FastPath::kDecodeLut);
+    const Report report = torchac::decode(jobs, alone);
     if (const auto* bad = first_bad(expected)) {
       REQUIRE(report.problem == bad->problem);
       REQUIRE(report.item == bad - expected.data());
@@ -119,7 +118,7 @@ TEST_CASE("SIMD across streams decodes as the reference decodes") {
       return;
     }
     REQUIRE(report.ok());
-    check_path(simd, tables, Path::kDecodeLut, streams.size());
+    check_path(simd, tables, FastPath::kDecodeLut, streams.size());
     for (std::size_t k = 0; k < streams.size(); ++k) {
       REQUIRE(symbols[k] == expected[k].symbols);
       REQUIRE(decoders[k].num_bits() == expected[k].num_bits);

@@ -1,4 +1,4 @@
-// A coder goes on from its state as it would have itself; what is no state is refused, or harmless.
+// A coder continues from its saved state as if never saved; invalid states are refused or harmless.
 #include <doctest/doctest.h>
 
 #include <cstddef>

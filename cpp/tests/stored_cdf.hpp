@@ -1,4 +1,4 @@
-// Rows of a CDF in memory, at strides as tensors have them.
+// Rows of a CDF in memory, at strides like those of tensors.
 #pragma once
 
 #include <algorithm>

@@ -14,18 +14,25 @@
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac::test {
+namespace {
+
+Job cdf_job(const StoredCdf& cdf, std::int64_t first, std::int64_t count) {
+  return {CdfRows{cdf.layout(), cdf.rows(first, count), Check::kNone}, count};
+}
+
+}  // namespace
 
 EncodeJob encode_job(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
                      std::span<const std::int16_t> symbols) {
   const auto count = static_cast<std::int64_t>(symbols.size());
   const StridedWalk walk(std::as_bytes(symbols).data(), {{count, sizeof(std::int16_t)}});
-  return {{cdf.layout(), cdf.rows(first, count), count}, {IntegerType::kInt16, walk}, &stream};
+  return {cdf_job(cdf, first, count), {DType::kInt16, walk}, &stream};
 }
 
 DecodeJob decode_job(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
                      std::span<std::int16_t> symbols) {
   const auto count = static_cast<std::int64_t>(symbols.size());
-  return {{cdf.layout(), cdf.rows(first, count), count}, symbols.data(), &stream};
+  return {cdf_job(cdf, first, count), symbols.data(), &stream};
 }
 
 Report encode(EncodedStream& stream, const StoredCdf& cdf, std::int64_t first,
@@ -40,12 +47,14 @@ Report decode(Decoder& stream, const StoredCdf& cdf, std::int64_t first,
 
 Report encode(const EncodeJob& item, Check check) {
   ThreadTeam alone(1);
-  return torchac::encode({&item, 1}, check, alone);
+  const EncodeJob job = checked(item, check);
+  return torchac::encode({&job, 1}, alone);
 }
 
 Report decode(const DecodeJob& item, Check check) {
   ThreadTeam alone(1);
-  return torchac::decode({&item, 1}, check, alone);
+  const DecodeJob job = checked(item, check);
+  return torchac::decode({&job, 1}, alone);
 }
 
 Bytes finished(EncodedStream stream) {

@@ -24,7 +24,7 @@ std::vector<std::int64_t> nested_loops(const std::vector<Dimension>& dimensions,
   return result;
 }
 
-// The same by a walk that goes on by any number of steps that it allows.
+// The offsets by a walk that advances by any number of steps that it allows.
 std::vector<std::int64_t> walked(Random& random, const std::vector<Dimension>& dimensions,
                                  std::size_t count) {
   std::int64_t reach = 0;

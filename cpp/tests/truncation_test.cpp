@@ -31,7 +31,7 @@ TEST_CASE("every stream of two bytes is decoded until the reference refuses it")
   const std::vector<std::vector<std::uint64_t>> rows{{0, 32768}, {0, 1, 65535}, {30000, 40000}};
   for (const auto& values : rows) {
     const auto size = static_cast<std::int64_t>(values.size());
-    StoredCdf cdf({RowType::kInt16, false, size}, kCount, {0, 2});
+    StoredCdf cdf({DType::kInt16, false, size}, kCount, {0, 2});
     for (std::int64_t j = 0; j < size; ++j) cdf.set(0, j, values[static_cast<std::size_t>(j)]);
     const reference::Row row = cdf.reference_row(0);
     for (unsigned number = 0; number < 1 << 16; ++number) {
@@ -53,7 +53,7 @@ TEST_CASE("every stream of two bytes is decoded until the reference refuses it")
   }
 }
 
-TEST_CASE("bytes behind a stream change nothing") {
+TEST_CASE("bytes after a stream change nothing") {
   for_seeds(200, [](Random& random) {
     const StoredCdf cdf = random_cdf(random, random.between(0, 40));
     const Symbols symbols = random_symbols(random, cdf);
@@ -69,8 +69,8 @@ TEST_CASE("bytes behind a stream change nothing") {
 }
 
 TEST_CASE("no bytes are a stream of no symbols, and of no other") {
-  const StoredCdf cdf({RowType::kInt16, false, 1}, 1, {0, 2});
-  CHECK(decode({}, StoredCdf({RowType::kInt16, false, 1}, 0, {0, 2})).report.ok());
+  const StoredCdf cdf({DType::kInt16, false, 1}, 1, {0, 2});
+  CHECK(decode({}, StoredCdf({DType::kInt16, false, 1}, 0, {0, 2})).report.ok());
   CHECK(decode({}, cdf).report.problem == Problem::kTruncated);
   CHECK(decode({0x40}, cdf).report.ok());
 }

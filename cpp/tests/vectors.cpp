@@ -15,7 +15,7 @@ std::string vectors_path;
 
 namespace {
 
-// Reads numbers byte by byte, least significant first: no matter what this machine does.
+// Reads numbers byte by byte, least significant first, on any machine.
 class Reader {
  public:
   explicit Reader(std::istream& file) : file_(file) {}
@@ -36,7 +36,7 @@ class Reader {
 
   // A CDF of one row for each of `count` symbols, or of one row for all.
   StoredCdf cdf(std::int64_t count) {
-    const auto type = number<RowType>(1);
+    const auto type = number<DType>(1);
     const bool normalize = number<bool>(1);
     const auto rows = number<std::int64_t>(8);
     const auto symbols = number<std::int64_t>(8) - 1;

@@ -21,7 +21,7 @@ TEST_CASE("every reference vector decodes and encodes to the same bytes") {
   }
 }
 
-// Also the values that no symbol of the vector needs.
+// This also checks values that no symbol of the vector needs.
 TEST_CASE("every row of the reference vectors is converted as the old package did") {
   for (const Vector& vector : read_vectors()) {
     CAPTURE(vector.name);

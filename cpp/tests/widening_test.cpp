@@ -11,7 +11,7 @@
 namespace torchac::test {
 namespace {
 
-void check_widening(RowType type, float (*widen)(std::uint16_t)) {
+void check_widening(DType type, float (*widen)(std::uint16_t)) {
   for (std::uint32_t bits = 0; bits < 65536; ++bits) {
     CAPTURE(bits);
     const float widened = widen(static_cast<std::uint16_t>(bits));
@@ -27,7 +27,7 @@ void check_widening(RowType type, float (*widen)(std::uint16_t)) {
 
 }  // namespace
 
-TEST_CASE("all half values widen") { check_widening(RowType::kFloat16, widen_float16); }
-TEST_CASE("all bfloat16 values widen") { check_widening(RowType::kBFloat16, widen_bfloat16); }
+TEST_CASE("all half values widen") { check_widening(DType::kFloat16, widen_float16); }
+TEST_CASE("all bfloat16 values widen") { check_widening(DType::kBFloat16, widen_bfloat16); }
 
 }  // namespace torchac::test

@@ -1,23 +1,21 @@
 // How many threads jobs are worth.
-#include "torchac/engine/work.hpp"
-
 #include <doctest/doctest.h>
 
 #include <cstddef>
 #include <cstdint>
 
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/thread_count.hpp"
 #include "torchac/models/categories.hpp"
 
 namespace torchac {
 namespace {
 
-ValueJob job_of(std::uint32_t categories, std::int64_t values) {
-  const CategoryLayout layout{CategoryKind::kLogits, NumberType::kFloat32, categories, 4};
+Job job_of(std::uint32_t categories, std::int64_t values) {
+  const CategoryLayout layout{CategoryNumbers::kLogits, DType::kFloat32, categories, 4};
   return {Categories{layout, Rows(StridedWalk(nullptr, {}))}, values};
 }
 
@@ -33,18 +31,18 @@ TEST_CASE("few tokens of many categories are worth threads, many bits are not") 
 }
 
 TEST_CASE("tokens that share numbers are worth threads only if they are many") {
-  const CategoryLayout layout{CategoryKind::kLogits, NumberType::kFloat32, 32'000, 4};
+  const CategoryLayout layout{CategoryNumbers::kLogits, DType::kFloat32, 32'000, 4};
   const auto threads = [&](std::int64_t values) {
-    const Integers index{IntegerType::kInt64, StridedWalk(nullptr, {})};
+    const Numbers index{DType::kInt64, StridedWalk(nullptr, {})};
     const Rows rows({nullptr, 4 * 32'000, 1}, index);
-    return useful_threads(nanoseconds(ValueJob{Categories{layout, rows}, values}), 64);
+    return useful_threads(nanoseconds(Job{Categories{layout, rows}, values}), 64);
   };
   CHECK(threads(24) == 0);
   CHECK(threads(1'000'000) == 64);
 }
 
 TEST_CASE("values that share a distribution are worth fewer threads") {
-  ValueJob job = job_of(256, 16'000);
+  Job job = job_of(256, 16'000);
   CHECK(useful_threads(nanoseconds(job), 64) == 64);
   job.shared = SharedElements{nullptr, 1};
   CHECK(useful_threads(nanoseconds(job), 64) == 1);

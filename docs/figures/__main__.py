@@ -23,7 +23,7 @@ FIGURES = {
 
 
 def main() -> None:
-    """Draws all of them."""
+    """Draws all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     folder = Path(__file__).resolve().parent.parent / "images"
     parser.add_argument("--out", type=Path, default=folder, help="where the pictures go")

@@ -1,4 +1,4 @@
-"""Where bits go: readings, what was forecast, and what each reading costs."""
+"""Where bits go: readings, their forecast, and the cost of each reading."""
 
 from __future__ import annotations
 

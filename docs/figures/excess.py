@@ -1,4 +1,4 @@
-"""What a value costs above the entropy: by a model, and by integers of one range for all."""
+"""The cost of a value above the entropy, with a model, and with one range of integers for all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def draw() -> Figure:
 
     scales = torch.logspace(-1.3, 4.8, POINTS).tolist()
     rates = [rate("Normal", scale) for scale in scales]
-    figure = Figure(figsize=(5.8, 4.0), layout="constrained")  # narrow: for phones
+    figure = Figure(figsize=(5.8, 4.0), layout="constrained")  # narrow, for phones
     panel = figure.subplots()
     panel.set(xscale="log", yscale="log", xlim=(0.045, 75_000), ylim=(2.5e-5, 0.5))
     panel.plot(scales, [allowed(one.entropy) for one in rates], color=GREY, lw=1, ls=(0, (4, 3)))

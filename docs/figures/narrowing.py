@@ -1,4 +1,4 @@
-"""How three symbols narrow an interval, and the bits that name a number in it."""
+"""How three symbols narrow an interval, and the bits of a number in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEIGHT, GAP = 0.42, 0.5
 
 
 def draw() -> Figure:
-    """Draws a bar for each symbol; the part that is chosen becomes the whole next bar."""
+    """Draws a bar for each symbol; the chosen part becomes the whole next bar."""
     row = torch.tensor(ROW)
     encoder = torchac.Encoder()
     encoder.encode(row.expand(len(SYMBOLS), -1), torch.tensor(SYMBOLS))
@@ -34,7 +34,7 @@ def draw() -> Figure:
 
 
 def _bar(panel: Axes, y: float, row: list[float], chosen: int, start: float, width: float) -> None:
-    """Draws an interval, cut up by a row, and lines from its chosen part to the next one."""
+    """Draws an interval, divided by a row, and lines from its chosen part to the next one."""
     for symbol, (name, color) in enumerate(WEATHER.items()):
         left, right = row[symbol], row[symbol + 1]
         alpha = 1 if symbol == chosen else 0.22
@@ -51,7 +51,7 @@ def _bar(panel: Axes, y: float, row: list[float], chosen: int, start: float, wid
 
 
 def _result(panel: Axes, y: float, low: float, width: float, bits: str) -> None:
-    """Draws what is left, and the number that the bits name."""
+    """Draws the remaining interval, and the number in it."""
     number = int(bits, 2) / 2 ** len(bits)
     where = (number - low) / width
     panel.barh(y, 1, HEIGHT, 0, color=LINE)

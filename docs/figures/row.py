@@ -7,7 +7,7 @@ from style import GREY, INK, LINE, PROBABILITIES, ROW, WEATHER, WIDTH, clear
 
 
 def draw() -> Figure:
-    """Draws probabilities as bars, and as the steps of the row that they become."""
+    """Draws probabilities as bars, and as the steps of their row."""
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     bars, steps = figure.subplots(1, 2, width_ratios=(3, 4))
     symbols = range(len(WEATHER))

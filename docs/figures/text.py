@@ -1,4 +1,4 @@
-"""What each letter of a text costs, by the model of an example."""
+"""The cost of each letter of a text, with the model of an example."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def draw() -> Figure:
 
 
 def _coded() -> tuple[str, list[float]]:
-    """Returns the text, and what each of its letters costs."""
+    """Returns the text, and the cost of each of its letters."""
     sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
     from autoregressive_text import Model, load
 

@@ -24,7 +24,7 @@ def load_digits() -> tuple[Tensor, Tensor]:
 
 
 def load_mnist(folder: Path) -> tuple[Tensor, Tensor]:
-    """Returns the MNIST images, 60000 and 10000, padded to 32 x 32; downloads them if need be."""
+    """Returns the MNIST images, 60000 and 10000, padded to 32 x 32; downloads them if needed."""
     try:
         from torchvision.datasets import MNIST
     except ImportError:

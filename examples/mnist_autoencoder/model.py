@@ -12,13 +12,13 @@ import torchac
 
 
 class AutoEncoder(nn.Module):
-    """Turns images into a few integers, these into images, and knows what the integers cost.
+    """Turns images into a few integers and back, and computes what the integers cost.
 
     Args:
         scales: How often height and width are halved.
         channels: Channels of the bottleneck.
         limit: The integers lie between `-limit` and `limit`.
-        width: Channels of the layers between.
+        width: Channels of the layers in between.
 
     Attributes:
         logits: Logarithms of the probabilities of the integers, plus any constant; a row for each
@@ -56,8 +56,8 @@ class AutoEncoder(nn.Module):
     def bits(self, values: Tensor) -> Tensor:
         """Returns the ideal code length of each image, once its values are rounded.
 
-        The logits get the gradient of just that. The values get, as theirs, the slope of the cost
-        between the two integers next to them, and so move to where integers are cheaper.
+        The logits get exactly its gradient. The values get the slope of the cost between their two
+        neighbouring integers instead, and so move to where integers are cheaper.
         """
         costs = -self.logits.log_softmax(-1) / math.log(2)
         channel = channels_of(values)
@@ -68,7 +68,7 @@ class AutoEncoder(nn.Module):
         return (exact + slope * (values - values.detach())).sum((1, 2, 3))
 
     def to_file(self, values: Tensor) -> bytes:
-        """Returns a file of rounded values, which only a model of the same weights reads."""
+        """Returns a file of rounded values, which only a model with the same weights can read."""
         file = io.BytesIO()
         with torchac.Writer(file, model_id=torchac.fingerprint(self.state_dict())) as writer:
             writer.write(self.prior(), values)

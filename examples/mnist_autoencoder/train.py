@@ -1,7 +1,7 @@
 """Trains an auto-encoder whose bottleneck torchac codes, for few bits and small errors.
 
 The loss is the mean squared error plus `--rate` times the bits per pixel. Every few epochs the
-bottlenecks of the test images are really coded, decoded and compared, and their images saved.
+bottlenecks of the test images are coded, decoded and compared, and their images saved.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH = 64
 
 @dataclass
 class Result:
-    """What became of a set of images; bits are per image."""
+    """The results for a set of images; bits are per image."""
 
     images: Tensor
     outputs: Tensor
@@ -36,7 +36,7 @@ class Result:
 
 @torch.no_grad()
 def code(model: AutoEncoder, images: Tensor, rate: float) -> Result:
-    """Codes the bottlenecks of images, and makes images of what is decoded."""
+    """Codes the bottlenecks of images, and makes images from the decoded ones."""
     model.eval()
     values = torch.cat([model.bottleneck(batch) for batch in torch.split(images, 1000)]).round()
     file = model.to_file(values)
@@ -79,11 +79,11 @@ def save_picture(path: Path, epoch: int, train: Result, test: Result, rows: int 
 def train(
     model: AutoEncoder, images: Tensor, tests: Tensor, epochs: int, rate: float, out: Path
 ) -> None:
-    """Trains the model, prints what the images cost meanwhile, and keeps the picture up to date."""
+    """Trains the model, prints the costs of images meanwhile, and updates the picture."""
     layers = [p for name, p in model.named_parameters() if name != "logits"]
     steps = epochs * -(-len(images) // BATCH)
     optimizer = torch.optim.Adam([{"params": layers}, {"params": [model.logits]}])
-    # The logits are steep: a rare integer has to become a thousand times rarer than a common one.
+    # The logits are steep: a rare integer must become a thousand times rarer than a common one.
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [0.003, 0.03], total_steps=steps)
 
     tqdm.write(f"{'':>5}{'loss':>16}{'':>4}{'bits per test image':>32}")
@@ -119,7 +119,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     if arguments.dataset == "digits":
-        torch.set_num_threads(1)  # so little to do at a time that threads would mostly wait
+        torch.set_num_threads(1)  # each step is so short that threads would mostly wait
     images, tests = (part.to(arguments.device) for part in load(arguments.dataset, arguments.data))
     model = AutoEncoder(scales=2 if arguments.dataset == "digits" else 3).to(arguments.device)
     epochs = arguments.epochs or {"digits": 60, "mnist": 5}[arguments.dataset]

@@ -1,18 +1,26 @@
-"""Arithmetic coding for PyTorch: from symbols and distributions to the shortest bytes, and back."""
+"""Arithmetic coding for PyTorch: symbols and their distributions to the fewest bytes, and back."""
 
 import sys
 
-from torchac import _compile
+from torchac import _dynamo
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
-from torchac.categorical import Bernoulli, Categorical
 from torchac.codec import decode, encode
 from torchac.errors import CorruptStreamError
 from torchac.files import Reader, Segment, Writer
 from torchac.fingerprint import fingerprint
 from torchac.incremental import Decoder, Encoder
 from torchac.lockstep import BatchDecoder, BatchEncoder
-from torchac.models import Laplace, Logistic, Mixture, Normal, Tables, tabulate
+from torchac.models import (
+    Bernoulli,
+    Categorical,
+    Laplace,
+    Logistic,
+    Mixture,
+    Normal,
+    Tables,
+    tabulate,
+)
 from torchac.quantize import quantize_cdf
 from torchac.settle import settle, settled
 from torchac.threads import set_num_threads
@@ -58,7 +66,7 @@ __all__ = [
     "tabulate",
 ]
 
-_compile.leave_alone(
+_dynamo.disable(
     sys.modules[__name__],
     Encoder,
     Decoder,

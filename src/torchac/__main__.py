@@ -1,4 +1,4 @@
-"""Lists what files of `torchac.Writer` have in them, or saves what is whole in a damaged one."""
+"""Lists the contents of torchac files, or recovers the undamaged segments of one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from torchac import _segments, _storage
+from torchac import _file_format, _storage
 from torchac.errors import CorruptStreamError
 
 
 def table(path: Path) -> str:
-    """What a file has in it, without decoding it."""
+    """The contents of a file, which is not decoded."""
     data, _ = _storage.read(path)
-    contents = _segments.Contents(data)
+    contents = _file_format.Contents(data)
     rows = [("", "name", "shape", "bytes", "bits per value", "stored as")]
     for number, segment in enumerate(contents.segments):
         each = f"{8 * segment.bytes / segment.values:.3f}" if segment.values else "-"
-        name = "-" if segment.name is None else _segments.shown(segment.name)
+        name = "-" if segment.name is None else _file_format.shown(segment.name)
         shape = " x ".join(map(str, segment.shape)) or "one value"
         rows.append((str(number), name, shape, f"{segment.bytes:,}", each, segment.how))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -38,11 +38,11 @@ _NUMBERS = (0, 3, 4)  # columns
 
 
 def recover(path: Path, to: Path) -> str:
-    """Writes a file of the segments before the first damage, and says which these are."""
+    """Writes the segments before the first damage to a new file, and says how many there are."""
     if to.is_file():
-        raise FileExistsError(0, "it is there already: expected a new name", str(to))
+        raise FileExistsError(0, "the file exists already: expected a new name", str(to))
     data, _ = _storage.read(path)
-    contents = _segments.Contents(data, recover=True)
+    contents = _file_format.Contents(data, recover=True)
     segments, end = contents.recovered(data)
     output = _storage.Output(to)
     try:
@@ -57,15 +57,15 @@ def recover(path: Path, to: Path) -> str:
     if contents.damage is None:
         return f"{what}, which is not damaged"
     lost = len(data) - len(segments)
-    return f"{what}; left out are the last {lost:,} of its {len(data):,} bytes: {contents.damage}"
+    return f"{what}, without the last {lost:,} of its {len(data):,} bytes: {contents.damage}"
 
 
 def _shown(path: Path) -> str:
-    return _segments.shown(str(path))
+    return _file_format.shown(str(path))
 
 
 def _print(path: Path, text: Callable[[], str], to: TextIO) -> bool:
-    """Prints the text, or what is wrong with the file."""
+    """Prints the text, or why the file has none; returns whether it has."""
     try:
         print(text(), file=to)
     except CorruptStreamError as error:
@@ -88,13 +88,13 @@ def main() -> None:
         nargs=2,
         metavar=("FILE", "OUT"),
         type=Path,
-        help="write the segments of FILE before its first damage to OUT, which is a new file",
+        help="write the segments before the first damage of FILE to a new file OUT",
     )
     arguments = parser.parse_args()
-    for stream in (sys.stdout, sys.stderr):  # of any encoding
+    for stream in (sys.stdout, sys.stderr):  # they may have any encoding
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if arguments.recover is not None:
-        path, to = arguments.recover  # which may be /dev/stdout
+        path, to = arguments.recover  # `to` may be /dev/stdout
         good = [_print(path, partial(recover, path, to), sys.stderr)]
     else:
         good = [_print(path, partial(table, path), sys.stdout) for path in arguments.files]

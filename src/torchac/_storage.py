@@ -1,4 +1,4 @@
-"""Where the bytes of files are: at a path, which has all of them or none, or in a file object."""
+"""Reading and writing the bytes of files. At a path there are all of them or none."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ File: TypeAlias = str | os.PathLike[str] | BinaryIO
 class Output:
     """Takes the bytes of a file.
 
-    At a path, a regular file is written under another name beside it, which changes in the end.
-    What else is there, such as a pipe, is written to. Only the process that opened the output can
-    write to it, close it, or delete something.
+    For a path, the file is written under a temporary name in the same directory, and renamed at the
+    end. A pipe, or anything else that is not a regular file, is written to directly. Only the
+    process that opened the output can write to it, close it, or delete something.
 
     Args:
         file: A path, or a file object.
 
     Raises:
         TypeError: It is neither.
-        OSError: It cannot be written to, or not be replaced.
+        OSError: It cannot be written or replaced.
     """
 
     def __init__(self, file: File) -> None:
@@ -38,7 +38,7 @@ class Output:
         self._temporary: Path | None = None
         self._file: Any = None
         if isinstance(file, (str, os.PathLike)):
-            self._path = Path(file).absolute()
+            self._path = _absolute(file)
             self._open(self._path)
         elif callable(getattr(file, "write", None)):
             self._file = file
@@ -50,14 +50,14 @@ class Output:
 
     @property
     def inherited(self) -> bool:
-        """Whether this process is a fork of the one that opened it."""
+        """Whether this process is a fork of the one that opened the output."""
         return os.getpid() != self._process
 
     def write(self, data: bytes | memoryview) -> None:
-        """Writes all of the bytes, and has file objects hand them on.
+        """Writes all of the bytes, and flushes file objects.
 
         Raises:
-            OSError: The file does not take them.
+            OSError: The file does not accept them.
             RuntimeError: Another process opened the file.
         """
         rest: bytes | memoryview = data
@@ -65,14 +65,14 @@ class Output:
             self.check_process()
             rest = memoryview(rest)[self._taken(rest) :]
         flush = getattr(self._file, "flush", None)
-        if callable(flush):  # or a fork would have the bytes too, and write them when it ends
+        if callable(flush):  # otherwise a fork would write the same bytes again when it exits
             flush()
 
     def commit(self) -> None:
-        """Ends the file; one at a path is there from now on, also after a power cut.
+        """Ends the file. At a path it exists from now on, even after a power cut.
 
         Raises:
-            OSError: The file cannot be written, or not be given its name.
+            OSError: The file cannot be written or renamed.
             RuntimeError: Another process opened the file.
         """
         self.check_process()
@@ -88,7 +88,7 @@ class Output:
         except OSError as error:
             raise _about(self._path, error, _OBJECT) from None
         self._temporary = None
-        with contextlib.suppress(PermissionError):  # of directories without reading, and on Windows
+        with contextlib.suppress(PermissionError):  # the directory is unreadable, or on Windows
             directory = os.open(self._path.parent, os.O_RDONLY)
             try:
                 _sync(directory)
@@ -96,11 +96,11 @@ class Output:
                 os.close(directory)
 
     def abandon(self) -> None:
-        """Leaves no file at a path that is not complete. A fork only closes what it inherited."""
+        """Deletes an incomplete file at a path. A fork only closes its copy."""
         if self._path is None:
             return
         with contextlib.suppress(OSError):
-            self._file.close()  # which has no buffer, so that nothing is written now
+            self._file.close()  # it has no buffer, so nothing is written now
         if self._temporary is not None and not self.inherited:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
@@ -114,7 +114,7 @@ class Output:
             )
 
     def _taken(self, data: bytes | memoryview) -> int:
-        """Writes once, and tells how many of the bytes were taken."""
+        """Writes once, and returns how many bytes the file took."""
         taken = self._file.write(data)
         if taken is None:
             if isinstance(self._file, io.RawIOBase):
@@ -122,10 +122,10 @@ class Output:
                     errno.EAGAIN,
                     "the file is non-blocking, and takes no bytes now: expected one that waits",
                 )
-            return len(data)  # other files may say nothing
+            return len(data)  # file objects need not return a count
         if not isinstance(taken, int) or isinstance(taken, bool):
             raise TypeError(
-                f"file.write gives {type(taken).__name__}: expected how many bytes it took, or None"
+                f"file.write returns {type(taken).__name__}: expected the number of bytes, or None"
             )
         if not 0 < taken <= len(data):
             raise OSError(f"the file took {taken} of {len(data)} bytes")
@@ -143,7 +143,7 @@ class Output:
         if _is_descriptor(path) or (found is not None and not stat.S_ISREG(found.st_mode)):
             self._file = path.open("wb", buffering=0)
             return
-        path = self._path = Path(os.path.realpath(path))  # a link goes on leading there
+        path = self._path = Path(os.path.realpath(path))  # a link stays, and its target changes
         if found is not None:
             _check_replaceable(path, found)
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
@@ -161,16 +161,25 @@ class Output:
             _keep_owner_and_mode(self._file.fileno(), found)
 
 
+def _absolute(file: str | os.PathLike[str]) -> Path:
+    """The path as `open` reads it: pathlib reads "" as the directory, and drops a last slash."""
+    name = os.fsdecode(file)
+    wrong = errno.EISDIR if name.endswith(os.sep) else 0 if name else errno.ENOENT
+    if wrong:
+        raise OSError(wrong, os.strerror(wrong), name)
+    return Path(name).absolute()
+
+
 _OBJECT = "; to write into the file that is there, pass a file object, such as open(path, 'wb')"
 
 
 def _about(path: Path, error: OSError, advice: str = "") -> OSError:
-    """The error, told of the path instead of a temporary file beside it."""
+    """The error, with the final path instead of that of the temporary file."""
     return type(error)(error.errno, f"{error.strerror}{advice}", str(path))
 
 
 def _check_replaceable(path: Path, found: os.stat_result) -> None:
-    """Raises what would be raised in the end, when all is written, or by `open`."""
+    """Raises early if the file cannot be opened for writing or replaced."""
     os.close(os.open(path, os.O_WRONLY))
     if _is_mounted(path):
         error = OSError(errno.EBUSY, "it is mounted as a single file, which cannot be replaced")
@@ -181,13 +190,13 @@ def _check_replaceable(path: Path, found: os.stat_result) -> None:
     owners = (0, found.st_uid, directory.st_uid)
     if directory.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
         error = PermissionError(
-            errno.EPERM, "in its directory only owners replace files, as the sticky bit says"
+            errno.EPERM, "its directory has the sticky bit, so only owners can replace files"
         )
         raise _about(path, error, _OBJECT)
 
 
 def _is_mounted(path: Path) -> bool:
-    """Whether a file is mounted at that path, as containers do with single files."""
+    """Whether a single file is mounted at that path, as in containers."""
     try:
         mounts = _MOUNTS.read_bytes().splitlines()
     except OSError:  # other systems than Linux
@@ -200,8 +209,8 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 
 def _is_descriptor(path: Path) -> bool:
-    """Whether the path is a name of an open file, such as /dev/stdout, by links or not."""
-    for _ in range(40):  # links that follow each other, of which systems allow no more
+    """Whether the path names an open file, as /dev/stdout does, directly or by links."""
+    for _ in range(40):  # the longest chain of links that systems allow
         parent = os.path.realpath(path.parent)
         if re.fullmatch("/dev/fd|/proc/.*/fd", parent):
             return True
@@ -213,7 +222,7 @@ def _is_descriptor(path: Path) -> bool:
 
 
 def _keep_owner_and_mode(descriptor: int, found: os.stat_result) -> None:
-    """Gives a file the mode of the one that it replaces, and its owner and group if that can be."""
+    """Gives a file the mode of the one that it replaces, and if possible its owner and group."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):
@@ -221,9 +230,9 @@ def _keep_owner_and_mode(descriptor: int, found: os.stat_result) -> None:
     with contextlib.suppress(OSError):
         os.fchown(descriptor, found.st_uid, -1)
     mode = found.st_mode & 0o777
-    if os.fstat(descriptor).st_gid != found.st_gid:  # another group may do what all may do
+    if os.fstat(descriptor).st_gid != found.st_gid:  # another group gets the rights of others
         mode = mode & 0o707 | (mode & 7) << 3
-    with contextlib.suppress(OSError):  # of file systems without modes
+    with contextlib.suppress(OSError):  # some file systems have no modes
         os.fchmod(descriptor, mode)
 
 
@@ -232,26 +241,26 @@ def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have no such thing
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems cannot sync
             raise
 
 
 def read(file: File) -> tuple[memoryview, str | None]:
-    """All bytes of a file. Those of a large one at a path are mapped, and so read when needed.
+    """All bytes of a file. A large file at a path is mapped, so its bytes are read when needed.
 
     Args:
         file: A path, or a file object, which is read up to its end.
 
     Returns:
-        The bytes, which nobody changes unless the file is written to where it is; and the path
-        where others find them, if there is one.
+        The bytes, which change only if the file is overwritten in place; and the path by which the
+        file can be opened again, if there is one.
 
     Raises:
-        TypeError: It is neither, or a file of text.
+        TypeError: It is neither, or a text file.
         OSError: It cannot be read.
     """
     if isinstance(file, (str, os.PathLike)):
-        path = Path(file).absolute()
+        path = _absolute(file)
         with path.open("rb", buffering=0) as opened:
             lasts = stat.S_ISREG(os.fstat(opened.fileno()).st_mode) and not _is_descriptor(path)
             data = (_mapped(opened) if lasts else None) or memoryview(opened.readall())
@@ -265,7 +274,7 @@ def read(file: File) -> tuple[memoryview, str | None]:
 
 
 def _given(file: BinaryIO) -> bytes | bytearray | memoryview:
-    """What a file gives at once; nothing at its end."""
+    """The bytes of one call of `file.read`, which are none at the end."""
     part: Any = file.read()
     if part is None:
         raise BlockingIOError(
@@ -273,25 +282,25 @@ def _given(file: BinaryIO) -> bytes | bytearray | memoryview:
             "the file is non-blocking, and gives no bytes now: expected one that waits",
         )
     if not isinstance(part, (bytes, bytearray, memoryview)):
-        raise TypeError(f"file gives {type(part).__name__}: expected one that is opened for bytes")
+        raise TypeError(f"file.read returns {type(part).__name__}: expected a file in binary mode")
     return part
 
 
 def _mapped(file: io.FileIO) -> memoryview | None:
-    """The bytes of a regular file, mapped; None if it is too small for that, or cannot be."""
+    """The mapped bytes of a regular file; None if it is too small, or cannot be mapped."""
     size = os.fstat(file.fileno()).st_size
     if size < _LEAST_TO_MAP:
         return None
     try:
         return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
-    except (OSError, ValueError):  # some file systems cannot, or it was cut meanwhile
+    except (OSError, ValueError):  # the file system cannot map, or the file was cut meanwhile
         return None
 
 
-# Smaller files are read as quickly, and hold no descriptor.
+# Smaller files are read as quickly, and then hold no descriptor.
 _LEAST_TO_MAP = 1 << 20
 
 
 def was_cut(data: memoryview) -> bool:
-    """Whether these are bytes of a mapped file that is shorter now: reading them ends a process."""
+    """Whether a mapped file was shortened: reading beyond its end would kill the process."""
     return isinstance(data.obj, mmap.mmap) and data.obj.size() < len(data)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from torchac import _checks, _coding, _core, _values
-from torchac._as_model import as_decoded, as_model
-from torchac._rows import Rows, check_cdf, check_whole
-from torchac._tensors import Array, Stream, as_tensor, like
+import numpy as np
+
+from torchac import _checks, _coding, _core
+from torchac._tensors import Array, Stream
+from torchac.models._from_argument import to_model
 
 __all__ = ["decode", "encode"]
 
@@ -20,20 +21,20 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
             a `Normal`, `Laplace`, `MixtureSameFamily`, `Categorical` or `Bernoulli` of
             `torch.distributions`; or a CDF of floats or of 16-bit integers, of shape `(…, Lp)`. It
             broadcasts to the shape of the values.
-        values: Whole numbers of any dtype: a tensor, an array, or a number. Those of models are
-            from -2^31 to 2^31 - 1, or within the model's bounds; those of a CDF from 0 to
-            `Lp - 2`.
-        index: Where values share the model's elements: the number of each value's element, any
-            integer dtype, of a shape that broadcasts to that of the values. The model's shape is
-            `(K,)` then, or `(K, Lp)` that of a CDF.
+        values: Whole numbers of any dtype: a tensor, an array, or a number. With a model they are
+            from -2^31 to 2^31 - 1, or within its bounds; with a CDF, from 0 to `Lp - 2`.
+        index: The number of each value's element, if values share the model's elements: any integer
+            dtype, of a shape that broadcasts to that of the values. The model must then have the
+            shape `(K,)`, or a CDF the shape `(K, Lp)`.
 
     Returns:
         The stream. `torchac.decode` with the same model gives the values back.
 
     Raises:
-        TypeError: The model or the values are of a type that cannot be.
-        ValueError: Shapes that do not broadcast; a value that is not whole, or outside of what the
-            model can code; parameters that are not allowed. The message names value and position.
+        TypeError: The model or the values have an unsupported type.
+        ValueError: Shapes that do not broadcast; a value that is not whole, or that the model
+            cannot code; parameters that are not allowed. The message gives the value and its
+            position.
 
     Example:
         >>> import torch, torchac
@@ -45,24 +46,17 @@ def encode(model: Any, values: Any, *, index: Array | None = None) -> bytes:
         tensor([  0, -11,   5,   1], dtype=torch.int32)
     """
     encoder = _core.Encoder()
-    its_model = as_model(model)
-    if its_model is None:
-        values = _values.check_values(values)
-        rows = rows_for(model, tuple(values.shape), index)
-        symbols = check_whole(like(as_tensor(values), rows.cdf), rows)
-        _coding.encode(encoder, rows, symbols, check=False, clamp=False)
-    else:
-        _values.encode(encoder, its_model, values, index)
+    _coding.encode(encoder, to_model(model).fit(values, index))
     [stream] = encoder.finish()
     return stream
 
 
 def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> Any:
-    """Decodes what `encode` encoded, all of it.
+    """Decodes a whole stream of `encode`.
 
     Args:
-        model: The model that the values were encoded with, of their shape: `model.expand(*shape)`
-            has it.
+        model: The model that the values were encoded with, of their shape, as
+            `model.expand(*shape)` is.
         byte_stream: The stream: bytes, or another buffer or array of them.
         index: As it was for encoding, of the shape of the values.
 
@@ -71,40 +65,15 @@ def decode(model: Any, byte_stream: Stream, *, index: Array | None = None) -> An
         has arrays.
 
     Raises:
-        TypeError: The model is of a type that cannot be, or `byte_stream` is no bytes.
+        TypeError: The model has an unsupported type, or `byte_stream` is not bytes-like.
         CorruptStreamError: The stream ends early, has bytes left over, or contradicts the model.
         ValueError: Parameters that are not allowed.
 
     Example:
         See `encode`.
     """
-    its_model = as_model(model)
-    rows = check_cdf(model, True, index) if its_model is None else None
-    stream = _checks.check_stream(byte_stream)
-    decoder = _core.Decoder([stream])
-    if its_model is None:
-        assert rows is not None
-        values = _coding.decode(decoder, rows)
-    else:
-        values = _values.decode(decoder, its_model, index)
+    item = _coding.to_decode(to_model(model), index)
+    decoder = _core.Decoder([_checks.check_stream(byte_stream)])
+    values = _coding.decode(decoder, item)
     _coding.check_end(decoder)
-    return as_decoded(model if its_model is None else its_model, values)
-
-
-def rows_for(cdf: Array, shape: tuple[int, ...], index: Array | None) -> Rows:
-    """Rows that broadcast to the shape of the symbols."""
-    rows = check_cdf(cdf, True, index)
-    if rows.shape == shape:
-        return rows
-    name, array, wanted = ("cdf", rows.cdf, (*shape, rows.symbols + 1))
-    if rows.table is not None:
-        name, array, wanted = ("index", rows.table, shape)
-    try:
-        expanded = like(as_tensor(array).expand(wanted), array)
-    except RuntimeError:
-        raise ValueError(
-            f"{name} has shape {tuple(array.shape)}: expected one that broadcasts to {wanted}"
-        ) from None
-    if rows.table is not None:
-        return rows._replace(table=expanded, shape=shape)
-    return rows._replace(cdf=expanded, shape=shape)
+    return item.model.like_parameters(values.astype(np.int32, copy=False))

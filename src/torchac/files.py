@@ -1,7 +1,7 @@
-"""Files: tensors with any model, so that another machine can open them and knows if it cannot.
+"""Files of tensors, coded with any model, which another machine reads correctly or not at all.
 
 A file has a segment for each tensor: its shape, its bytes, and checksums of the bytes and of the
-decoded values. So a damaged byte and a model that differs are noticed, and told apart.
+decoded values. So a damaged byte and a different model are both detected, and told apart.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 import torch
 
-from torchac import _checks, _core, _parts, _segments, _storage, _tensors, _values
-from torchac._as_model import as_decoded, model_or_cdf
-from torchac._segments import Kind, Segment
+from torchac import _checks, _coding, _core, _file_format, _storage, _tensors
+from torchac._file_format import Kind, Segment
 from torchac._storage import File
 from torchac._tensors import Array, NDArray
 from torchac.errors import CorruptStreamError
-from torchac.models import Model
+from torchac.models._base import Item, Model
+from torchac.models._from_argument import to_model
 from torchac.threads import check_threads
 
 __all__ = ["Reader", "Segment", "Writer"]
 
 
 class Writer:
-    """Writes tensors into a file, each with a model of its own.
+    """Writes tensors into a file, each with its own model.
 
-    A file at a path is there when all of it is: it is written under another name beside it, which
-    changes in the end. If the `with` block raises, what was at the path before still is. What is at
-    the path and no regular file, such as a pipe, is opened and written to. Into a file object, each
-    call of `write` writes its segment at once, or nothing if it raises.
+    A file appears at its path only when it is complete: it is written under a temporary name in the
+    same directory, and renamed at the end. If the `with` block raises, the path stays as it was. A
+    pipe, or anything else at the path that is not a regular file, is written to directly. With a
+    file object, each call of `write` writes its segment at once, or nothing if it raises.
 
-    A writer belongs to the process that made it. In a fork of that, `write` and `close` raise
-    `RuntimeError`, and the end of a `with` block does nothing.
+    A writer belongs to the process that made it. In a fork of that process, `write` and `close`
+    raise `RuntimeError`, and the end of a `with` block does nothing.
 
     Args:
         file: A path, or a file object to write bytes to.
-        model_id: Up to 255 bytes that say which model is needed to read the file: a name with a
+        model_id: At most 255 bytes that identify the model needed to read the file: a name with a
             version, or `torchac.fingerprint(model.state_dict())`.
 
     Raises:
         TypeError: `file` is neither, or `model_id` is not bytes.
         ValueError: `model_id` is too long.
-        OSError: The file cannot be written, or not be replaced.
+        OSError: The file cannot be written or replaced.
 
     Example:
         >>> import io, torch, torchac
@@ -66,8 +66,8 @@ class Writer:
     """
 
     def __init__(self, file: File, *, model_id: bytes = b"") -> None:
-        head = _segments.head(_check_model_id(model_id))
-        self._lock = _core.Lock()  # segments come one after the other
+        head = _file_format.head(_check_model_id(model_id))
+        self._lock = _core.Lock()  # segments are written one after the other
         self._names: set[str] = set()
         self._count = 0
         self._crc = 0
@@ -87,46 +87,46 @@ class Writer:
     ) -> None:
         """Writes a tensor.
 
-        Large ones are cut into streams, which threads share; how depends on the shape alone. Values
-        that coding would make longer than their fixed width are written in that.
+        Large tensors are cut into streams, which threads share; the cuts depend on the shape alone.
+        If coding would expand the values, they are stored with a fixed number of bits each.
 
         Args:
             model: As for `torchac.encode`.
-            values: As for `torchac.encode`; up to 31 dimensions.
+            values: As for `torchac.encode`; at most 31 dimensions.
             index: As for `torchac.encode`.
-            name: A name to read it by, unlike the others in the file, up to 255 bytes.
-            num_threads: The most threads to code on; by default as `set_num_threads` says.
+            name: A name to read the tensor by: unique in the file, at most 255 bytes.
+            num_threads: The most threads to use; by default as `set_num_threads` says.
 
         Raises:
             TypeError: As `torchac.encode`.
-            ValueError: As `torchac.encode`; or a name that is too long, or there already.
-            RuntimeError: The file is closed, or writing to it failed before, or another process
-                made the writer.
-            OSError: The file cannot be written. Then it is closed, as what of the segment was
-                written is not known.
+            ValueError: As `torchac.encode`; or a name that is too long or already used.
+            RuntimeError: The file is closed, writing to it failed before, or another process made
+                the writer.
+            OSError: The file cannot be written. It is then closed, because part of the segment may
+                have been written.
         """
         self._check_process()
         threads = check_threads(num_threads)
         _check_name(name)
-        values = _values.check_values(values)
+        values = _checks.check_values(values)
         _check_shape(tuple(values.shape))
-        segment = _encode(model_or_cdf(model), values, index, name, threads)
+        segment = _encode(to_model(model).fit(values, index, checked=True), values, name, threads)
         with self._lock:
             self._check_open()
             if name in self._names:
-                raise ValueError(f"a segment named {name!r} is there already")
+                raise ValueError(f"the file already has a segment named {name!r}")
             self._put(segment)
             if name is not None:
                 self._names.add(name)
             self._count += 1
 
     def close(self) -> None:
-        """Ends the file. Nothing happens if it is closed already.
+        """Ends the file. Does nothing if it is closed already.
 
         Raises:
-            OSError: The file cannot be written, or not be given its name.
-            RuntimeError: Writing failed before, so that there is no file to end; or another process
-                made the writer.
+            OSError: The file cannot be written or renamed.
+            RuntimeError: Writing failed before, so there is no file to end; or another process made
+                the writer.
         """
         self._check_process()
         with self._lock:
@@ -145,7 +145,7 @@ class Writer:
     def _put(self, parts: Sequence[bytes | memoryview]) -> None:
         """Writes the head, a segment or the end, with its CRC."""
         assert self._output is not None
-        data, crc = _segments.seal(parts, self._crc)
+        data, crc = _file_format.seal(parts, self._crc)
         try:
             self._output.write(data)
         except BaseException:
@@ -163,7 +163,7 @@ class Writer:
             output.check_process()
 
     def _abandon(self) -> None:
-        """Leaves no file that is not complete."""
+        """Deletes an incomplete file."""
         self._failed = True
         output, self._output = self._output, None
         if output is not None:
@@ -191,48 +191,47 @@ class Writer:
             self._abandon()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Writer cannot be copied or pickled, as there is one file that it writes")
+        raise TypeError("a Writer cannot be copied or pickled, because it writes one file")
 
     def __repr__(self) -> str:
         return f"Writer({self._where!r}, {self._count} segments)"
 
 
 class Reader:
-    """Reads what `Writer` wrote.
+    """Reads a file of `Writer`.
 
-    A file at a path is mapped, one in a file object is read into memory as a whole. It is checked:
-    that it is complete, that no byte is damaged, and that its model is the one expected.
+    A file at a path is mapped; a file object is read into memory whole. Opening checks that the
+    file is complete and undamaged, and that its model is the expected one.
 
-    A reader can be copied and pickled: one of a path opens it again, and raises `ValueError` if
-    another file is there; any other takes its bytes along.
+    A reader can be copied and pickled. A pickled reader of a path opens it again, and raises
+    `ValueError` if it finds another file; other readers are pickled with all bytes of their file.
 
     Args:
         file: A path, or a file object to read bytes from, up to its end.
-        model_id: The one that the file was written with.
-        max_values: The most values that a segment may have, so that nobody's file makes a machine
-            ask for more memory than it has: all equal ones take a few bytes in the file. At
-            most 2^40.
-        recover: Whether a file that is damaged or not complete is opened, with the segments before
-            the damage.
-        verify: "open" checks all bytes when the file is opened; "read" checks those of a segment
-            when it is read, so that a few of a large file take no longer than they are. Damage in
-            other segments is not noticed then, nor that `segments` or a name tells of one.
+        model_id: The identifier that the file was written with.
+        max_values: The most values that a segment may have, at most 2^40. It protects against
+            untrusted files: a few bytes can stand for any number of equal values, which would
+            exhaust the memory.
+        recover: Whether to open a damaged or incomplete file, with the segments before the damage.
+        verify: "open" checks all bytes when the file is opened; "read" checks each segment when it
+            is read, so reading a few segments of a large file is fast. Damage elsewhere, in other
+            segments and in what `segments` says of them, is then not detected.
 
     Attributes:
-        segments: What is in the file: name, shape, size in bytes of each segment, and how it is
+        segments: The segments of the file, each with its name, shape, size in bytes, and how it is
             stored.
         damage: What is wrong after the segments, in words; None if the file is as it was written.
 
     Raises:
         TypeError: `file` is neither, or `model_id` is not bytes.
-        CorruptStreamError: The file is none of `Writer`, not complete, or damaged. The message
-            names the segment.
-        ValueError: The file was written with another `model_id`; or `verify` is neither of both, or
-            `recover` goes with "read".
+        CorruptStreamError: The file is not one of `Writer`, is incomplete, or is damaged. The
+            message names the segment.
+        ValueError: The file was written with another `model_id`; `verify` is neither "open" nor
+            "read"; or `recover` is combined with "read".
         OSError: The file cannot be read.
 
     Example:
-        See `Writer`. A file that was cut:
+        See `Writer`. A truncated file:
 
         >>> import io, torch, torchac
         >>> file = io.BytesIO()
@@ -272,7 +271,7 @@ class Reader:
         self._verified = verify == "open"
         data, self._path = _storage.read(file)
         self._data: memoryview | None = data
-        self._contents = _segments.Contents(data, verify=self._verified, recover=recover)
+        self._contents = _file_format.Contents(data, verify=self._verified, recover=recover)
         if self._contents.model_id != expected:
             raise ValueError(
                 f"the file was written with model_id {self._contents.model_id!r}, and model_id is "
@@ -290,12 +289,12 @@ class Reader:
         name: str | None = None,
         num_threads: int | None = None,
     ) -> Any:
-        """Reads the next segment, or the one of a name.
+        """Reads the next segment, or the one with a name.
 
         Args:
             model: The model that it was written with, of a shape that broadcasts to the segment's.
             index: As it was for writing.
-            name: The segment's name; the next call reads on behind it. None is the next segment,
+            name: The segment's name; the next call continues after it. None is the next segment,
                 whatever its name.
             num_threads: As for `Writer.write`.
 
@@ -303,10 +302,10 @@ class Reader:
             int32, of the segment's shape, on the model's device; an array if the model has arrays.
 
         Raises:
-            TypeError: The model is of a type that cannot be.
-            CorruptStreamError: The values are others than those written, so the model differs; or
-                they are more than `max_values`; or the segment is damaged, if that was not checked
-                before. The reader stays where it is.
+            TypeError: The model has an unsupported type.
+            CorruptStreamError: The decoded values differ from those written, so the model differs;
+                there are more than `max_values`; or, with `verify="read"`, the segment is damaged.
+                The reader stays where it is.
             ValueError: The model's shape does not broadcast to that of the segment, its parameters
                 are not allowed, or there is no such segment.
             RuntimeError: The reader is closed.
@@ -324,17 +323,17 @@ class Reader:
                     f"{where} has shape {shape}, more values than {self._max_values}: "
                     "if that is right, open the file with a larger max_values"
                 )
-            if _segments.extent(shape) > _MOST_VALUES:  # without a value, and yet
+            if _file_format.extent(shape) > _MOST_VALUES:  # possible if another size is 0
                 raise CorruptStreamError(f"{where} has shape {shape}, which no array can have")
             if _storage.was_cut(data):
                 raise CorruptStreamError(
-                    f"{where} is damaged: the file was cut since it was opened"
+                    f"{where} is damaged: the file was cut after it was opened"
                 )
             if not self._verified and self._contents.is_damaged(data, number):
                 raise CorruptStreamError(f"{where} is damaged, or the CRC of what is before it")
             payload = self._contents.payload(data, number, header)
             try:
-                result = _decode(model_or_cdf(model), header, payload, index, threads)
+                result = _decode(to_model(model), header, payload, index, threads)
             except CorruptStreamError as error:
                 raise CorruptStreamError(f"{where} {error}") from None
             except ValueError as error:
@@ -343,14 +342,14 @@ class Reader:
         return result
 
     def close(self) -> None:
-        """Lets go of the file. `segments` stays. Nothing happens if it is closed already."""
+        """Releases the file; `segments` stays. Does nothing if it is closed already."""
         with self._lock:
             self._data = None
 
     def _number(self, name: str | None) -> int:
         if name is None:
             if self._next == len(self.segments):
-                raise ValueError(f"the file has {len(self.segments)} segments: all are read")
+                raise ValueError(f"the file has {len(self.segments)} segments: all have been read")
             return self._next
         number = self._contents.find(name)
         if number is None:
@@ -401,80 +400,79 @@ def _reopened(
     position: int,
     identity: tuple[int, ...],
 ) -> Reader:
-    """A reader that was pickled."""
+    """Rebuilds a pickled reader."""
     reader = kind(io.BytesIO(file) if isinstance(file, bytes) else file, **options)
     if reader._contents.identity != identity:
-        raise ValueError(f"the file at {file!r} is another one than when its Reader was pickled")
+        raise ValueError(f"the file at {file!r} is not the one whose Reader was pickled")
     reader._next = position
     return reader
 
 
-def _encode(
-    model: Model | Array, values: Array, index: Array | None, name: str | None, threads: int
-) -> list[bytes | memoryview]:
+def _encode(item: Item, values: Array, name: str | None, threads: int) -> list[bytes | memoryview]:
     """The parts of a segment, except its CRC."""
     shape = tuple(values.shape)
-    streams = _parts.encode(model, values, index, threads)
+    streams = _coding.encode_chunks(item, threads)
     flat = _tensors.view(values.float() if values.dtype is torch.bfloat16 else values).reshape(-1)
     extremes = [(int(run.min()), int(run.max())) for run in _runs(flat)] or [(0, 0)]
     least, most = min(low for low, _ in extremes), max(high for _, high in extremes)
     if least == most:
-        return [_segments.title(Kind.CONSTANT, name, shape), _segments.signed(least)]
+        return [_file_format.title(Kind.CONSTANT, name, shape), _file_format.signed(least)]
     width = (most - least).bit_length()
-    fixed = _segments.signed(least) + bytes([width])
-    check = _segments.checksum(_core.checksum(_tensors.numbers(flat)))
-    coded = b"".join(map(_segments.number, streams.lengths.tolist()))
-    coded += check.to_bytes(_segments.CHECKSUM_BYTES, "little")
+    fixed = _file_format.signed(least) + bytes([width])
+    check = _file_format.checksum(_core.checksum(_tensors.view(flat)))
+    coded = b"".join(map(_file_format.number, streams.lengths.tolist()))
+    coded += check.to_bytes(_file_format.CHECKSUM_BYTES, "little")
     if len(fixed) + -(-len(flat) * width // 8) >= len(coded) + len(streams.data):
-        return [_segments.title(Kind.CODED, name, shape), coded, streams.data.data]
-    del streams  # as much memory as the values may take
+        return [_file_format.title(Kind.CODED, name, shape), coded, streams.data.data]
+    del streams  # they may take as much memory as the values
     offset = np.uint32(least % (1 << 32))
-    packed = (_segments.pack_bits(run.view(np.uint32) - offset, width) for run in _runs(flat))
-    return [_segments.title(Kind.FIXED, name, shape), fixed, *packed]
+    packed = (_file_format.pack_bits(run.view(np.uint32) - offset, width) for run in _runs(flat))
+    return [_file_format.title(Kind.FIXED, name, shape), fixed, *packed]
 
 
 def _runs(flat: NDArray) -> Iterator[NDArray]:
-    """The values as int32, some at a time."""
-    for start in range(0, len(flat), _segments.AT_ONCE):
-        yield flat[start : start + _segments.AT_ONCE].astype(np.int32, copy=False)
+    """The values as int32, in runs of at most `AT_ONCE`."""
+    for start in range(0, len(flat), _file_format.AT_ONCE):
+        yield flat[start : start + _file_format.AT_ONCE].astype(np.int32, copy=False)
 
 
 def _decode(
-    model: Model | Array,
+    model: Model,
     header: _core.SegmentHeader,
     payload: memoryview,
     index: Array | None,
     threads: int,
 ) -> Any:
-    """The values of a segment. Raises CorruptStreamError, with what it does, unless it has them."""
+    """The values of a segment. The message of a CorruptStreamError continues "the segment"."""
     shape = tuple(header.shape)
     if header.kind != Kind.CODED:
-        _parts.check_shape(model, shape, index)
+        model.broadcast_to(shape, model.check_index(index))  # raises if it cannot
         try:
-            return as_decoded(model, _segments.stored(header, payload))
+            return model.like_parameters(_file_format.stored(header, payload))
         except CorruptStreamError as error:
             raise CorruptStreamError(f"is damaged: {error}") from None
     lengths = np.array(header.lengths, np.int64)
     packed = _core.Packed(np.frombuffer(payload, np.uint8), lengths)
     try:
-        values = _parts.decode(model, shape, index, packed, threads)
-        found = _segments.checksum(_core.checksum(_tensors.numbers(values)))
+        item = _coding.to_decode(model, index, shape)
+        values = _coding.decode_chunks(item, packed, threads)
+        found = _file_format.checksum(_core.checksum(_tensors.view(values)))
     except CorruptStreamError:
         found = None
     if found != header.checksum:
         raise CorruptStreamError(
-            "decodes to other values than were encoded: the model differs (other weights, another "
+            "decodes to values other than those encoded: the model differs (other weights, another "
             "GPU, library or batch size, one float)"
         )
-    return as_decoded(model, values)
+    return model.like_parameters(values.astype(np.int32, copy=False))
 
 
 def _check_model_id(model_id: Any) -> bytes:
     if not isinstance(model_id, (bytes, bytearray)):
         raise TypeError(f"model_id is of type {type(model_id).__name__}: expected bytes")
-    if len(model_id) > _segments.MAX_ID:
+    if len(model_id) > _file_format.MAX_ID:
         raise ValueError(
-            f"model_id has {len(model_id)} bytes: expected {_segments.MAX_ID} or fewer; "
+            f"model_id has {len(model_id)} bytes: expected {_file_format.MAX_ID} or fewer; "
             "torchac.fingerprint gives 8 bytes of a state_dict"
         )
     return bytes(model_id)
@@ -488,17 +486,17 @@ def _check_name(name: Any) -> None:
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise ValueError(f"name is {name!r}, which has no UTF-8: expected no surrogates") from None
-    if not 1 <= size <= _segments.MAX_NAME:
-        raise ValueError(f"name has {size} bytes: expected 1 to {_segments.MAX_NAME}")
+        raise ValueError(f"name is {name!r}, not valid in UTF-8: expected no surrogates") from None
+    if not 1 <= size <= _file_format.MAX_NAME:
+        raise ValueError(f"name has {size} bytes: expected 1 to {_file_format.MAX_NAME}")
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
-    if len(shape) > _segments.MAX_NDIM:
+    if len(shape) > _file_format.MAX_NDIM:
         raise ValueError(
-            f"values has {len(shape)} dimensions: expected {_segments.MAX_NDIM} or fewer"
+            f"values has {len(shape)} dimensions: expected {_file_format.MAX_NDIM} or fewer"
         )
-    if _segments.extent(shape) >= _segments.LIMIT:
+    if _file_format.extent(shape) >= _file_format.LIMIT:
         raise ValueError(f"values has shape {shape}: expected sizes whose product is below 2^62")
 
 
@@ -514,4 +512,4 @@ def _check_max_values(max_values: int) -> int:
     return result
 
 
-_MOST_VALUES = 1 << 40  # of which NumPy can have arrays, also with a row for each value
+_MOST_VALUES = 1 << 40  # NumPy can hold this many, even with a row for each value

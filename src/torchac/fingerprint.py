@@ -1,4 +1,4 @@
-"""Fingerprints of models, for files to say which one they need."""
+"""Fingerprints of models, by which a file identifies the model that it needs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from torchac._tensors import Array, NDArray
 __all__ = ["fingerprint"]
 
 BYTES = 8
-PIECE = 1 << 20  # bytes that are copied at a time, where copies are needed
+PIECE = 1 << 20  # bytes to copy at a time, if a copy is needed
 
 
 def fingerprint(state_dict: Mapping[str, Any]) -> bytes:
     """Eight bytes that differ if a name, a dtype, a shape or a number of a model differs.
 
-    All that is in the mapping counts: the running statistics of a batch norm do, which change with
-    each step in training mode. The order of names and the device do not matter. Nor does what
-    wrappers add: `_orig_mod` in a name, which `torch.compile` puts there, and `module.` before all
-    names, as `DataParallel` and `DistributedDataParallel` do. So a network whose only child is
+    Everything in the mapping counts, including the running statistics of a batch norm, which change
+    with each step in training mode. The order of names and the device do not matter, nor do the
+    additions of wrappers: `_orig_mod` in names, from `torch.compile`, and `module.` before all
+    names, from `DataParallel` and `DistributedDataParallel`. So a network whose only child is
     called `module` has the fingerprint of that child.
 
     Args:
         state_dict: Tensors or arrays by name, as `torch.nn.Module.state_dict()` gives them, of any
-            dtype and layout. What else such a mapping holds may be numbers, strings, bytes, None,
-            what torch calls a dtype or a device, and lists, tuples, sets and mappings of all these.
+            dtype and layout. The mapping may also hold numbers, strings, bytes, None, dtypes and
+            devices of torch, and lists, tuples, sets and mappings of all these.
 
     Returns:
-        The first eight bytes of a BLAKE2b hash, for `model_id` of `Writer` and `Reader`.
+        A BLAKE2b hash of eight bytes, for `model_id` of `Writer` and `Reader`.
 
     Raises:
-        TypeError: It is no mapping of names, or has objects of other types, whose bytes may differ
-            from one run to the next.
+        TypeError: It is not a mapping of names, or has objects of other types, whose bytes may
+            differ from one run to the next.
         ValueError: A tensor has no data.
 
     Example:
@@ -69,14 +69,14 @@ def fingerprint(state_dict: Mapping[str, Any]) -> bytes:
 
 
 def _without_prefixes(given: list[str]) -> dict[str, str]:
-    """The names of a network itself, and what they are called in that which wraps it."""
+    """The names in the network itself, each with its name in the wrapper."""
     names = [".".join(part for part in name.split(".") if part != "_orig_mod") for name in given]
     while names and all(name.startswith("module.") for name in names):
         names = [name.removeprefix("module.") for name in names]
     return dict(zip(names if len(set(names)) == len(given) else given, given, strict=True))
 
 
-# Each thing is a line, with how much of what follows belongs to it, and that.
+# Each object is hashed as a line with its name, type and size, followed by its contents.
 
 
 def _add(result: Any, name: str, value: Any, what: str) -> None:
@@ -112,7 +112,7 @@ def _add_parts(result: Any, name: str, kind: str, parts: Any, what: str) -> None
 
 
 def _digest(value: Any, what: str) -> str:
-    """By which things without an order are sorted."""
+    """A key to sort unordered objects by."""
     result = hashlib.blake2b()
     _add(result, "", value, what)
     return result.hexdigest()
@@ -163,7 +163,7 @@ def _add_array(result: Any, name: str, value: Array | np.generic[Any], what: str
 
 
 def _parts(tensor: torch.Tensor) -> list[Any] | None:
-    """What a tensor consists of that is not numbers in a row."""
+    """The parts of a nested, sparse or quantized tensor; None for others."""
     if tensor.is_nested:
         return list(tensor.unbind())
     layout = tensor.layout
@@ -191,7 +191,7 @@ _OF_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
 
 
 def _seen(array: Array) -> NDArray:
-    """The elements as NumPy sees them, or as integers of the same bits if it has no such dtype."""
+    """The elements as a NumPy view, or as integers with the same bits if NumPy lacks the dtype."""
     try:
         return _tensors.view(array)
     except TypeError:
@@ -201,7 +201,7 @@ def _seen(array: Array) -> NDArray:
 
 
 def _pieces(array: NDArray) -> Iterator[NDArray]:
-    """An array in parts, so that copies of those that have gaps are small."""
+    """Cuts an array into parts, so that contiguous copies of them are small."""
     if array.nbytes <= PIECE:
         yield array
         return

@@ -1,4 +1,4 @@
-"""Coding in pieces, as autoregressive models need it."""
+"""Coding piece by piece, as autoregressive models need it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from typing import Any, overload
 
 from torch.distributions import Distribution
 
-from torchac import _checks, _coding, _core, _tensors, _values, errors
-from torchac._as_model import as_model
-from torchac._rows import check_cdf, check_whole
+from torchac import _checks, _coding, _core
 from torchac._tensors import Array, ArrayT, Stream
 from torchac.models import Model
+from torchac.models._from_argument import to_model
 
 
 class Encoder:
     """Encodes symbols piece by piece into one stream.
 
-    The stream is the one that a single call with all symbols gives, so it does not matter how they
-    are cut into pieces, nor in which pieces they are decoded. Rows of floats, of integers, and
-    shared ones may follow each other. `copy.copy` forks the encoder, to try different ways on;
-    `pickle` takes it to another process with the same release.
+    The stream is the one that a single call with all symbols gives, so the pieces do not matter,
+    and they may differ in decoding. Models of all kinds may be mixed. `copy.copy` forks the
+    encoder, for example to try alternatives; `pickle` takes it to another process with the same
+    release.
 
-    A call that raises, whatever the reason, encodes nothing. Threads may share an encoder; their
-    calls come one after the other.
+    A call that raises encodes nothing. Threads may share an encoder; their calls are serialized.
 
     Example:
         >>> import torch, torchac
@@ -40,7 +38,7 @@ class Encoder:
     """
 
     def __init__(self) -> None:
-        self._core = _core.Encoder(marked=True)
+        self._core = _core.Encoder(with_checksums=True)
 
     def encode(
         self,
@@ -52,40 +50,36 @@ class Encoder:
         check: bool = False,
         clamp: bool = False,
     ) -> None:
-        """Encodes symbols or values behind those that were encoded before.
+        """Encodes symbols or values after those encoded before.
 
         Args:
             cdf: CDF of floats or of 16-bit integers, as for `encode_float_cdf` and
                 `encode_int16_normalized_cdf`; or a model, as for `torchac.encode`.
             sym: Symbols, as for `encode_float_cdf`, or floats that are whole numbers; values, with
                 a model.
-            needs_normalization: As for `encode_float_cdf`; without effect on integers and models.
+            needs_normalization: As for `encode_float_cdf`; ignored for integers and models.
             index: As for `encode_float_cdf`, or for `torchac.encode` with a model.
             check: Whether to check the whole CDF, as `check_input_bounds=True` does for
-                `encode_float_cdf`. Models always are.
-            clamp: Whether to take a symbol that is out of range as the nearest one in range; not
+                `encode_float_cdf`. Models are always checked.
+            clamp: Whether to replace a symbol out of range by the nearest one in range. Not allowed
                 with a model, whose values have no alphabet.
 
         Raises:
             TypeError: As `encode_float_cdf` and `torchac.encode`.
             ValueError: As `encode_float_cdf` and `torchac.encode`.
-            RuntimeError: The encoder has finished, or is used by a signal handler that interrupted
-                it, or was left by another thread in a process that forked.
+            RuntimeError: The encoder has finished; a signal handler used it during one of its own
+                calls; or the process forked while another thread was using it.
         """
         check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
-        model = as_model(cdf)
-        if model is None:
-            rows = check_cdf(cdf, needs_normalization, index)
-            _coding.encode(self._core, rows, check_whole(sym, rows), check, clamp)
-        else:
-            _values.check_no_clamp(clamp)
-            _values.encode(self._core, model, sym, index)
+        model = to_model(cdf, needs_normalization, check, clamp, strict=True)
+        _coding.encode(self._core, model.fit(sym, index))
 
     def mark(self) -> None:
         """Encodes 16 bits that check all symbols and values since the last mark.
 
-        `Decoder.mark` reads them, at the same place, and raises if it has decoded others: because
-        its model differs by one float, say, or a byte is damaged. Else it would decode noise.
+        `Decoder.mark` reads them at the same place, and raises if it has decoded anything else, for
+        example because its model differs by one float or a byte is damaged. Without a mark it would
+        decode noise.
 
         Raises:
             RuntimeError: As `encode`.
@@ -105,11 +99,11 @@ class Encoder:
         self._core.mark()
 
     def drain(self) -> bytes:
-        """Takes out what no later symbol can change, so that it can be sent or written.
+        """Takes out the bytes that no later symbol can change, to send or write them.
 
         Returns:
-            The bytes behind those that were drained before: mostly all but the last two. `finish`
-            gives the rest.
+            The bytes after those drained before, mostly all except the last two. `finish` gives the
+            rest.
 
         Raises:
             RuntimeError: As `encode`.
@@ -130,7 +124,7 @@ class Encoder:
         """Ends the stream, and the use of the encoder.
 
         Returns:
-            The stream, but for what was drained.
+            The stream, without the drained bytes.
 
         Raises:
             RuntimeError: As `encode`.
@@ -140,10 +134,9 @@ class Encoder:
 
     @property
     def num_bits(self) -> int:
-        """Length in bits of the stream that `finish` would end now, or did end.
+        """Length in bits of the stream, if it were finished now, or as it was finished.
 
-        The stream is that, filled up to whole bytes. Each stream has two bits more than its symbols
-        took.
+        It includes two bits that end the stream. The stream itself is padded to whole bytes.
         """
         [bits] = self._core.num_bits()
         return bits
@@ -158,21 +151,21 @@ class Decoder:
     """Decodes a stream piece by piece.
 
     `copy.copy` forks the decoder; `pickle` takes it to another process with the same release. A
-    call that raises leaves it where it was. Threads may share a decoder; their calls come one after
-    the other.
+    call that raises leaves it where it was. Threads may share a decoder; their calls are
+    serialized.
 
     Args:
         byte_stream: The stream, as for `decode_float_cdf`.
 
     Raises:
-        TypeError: `byte_stream` is no bytes.
+        TypeError: `byte_stream` is not bytes-like.
 
     Example:
         See `Encoder`.
     """
 
     def __init__(self, byte_stream: Stream) -> None:
-        self._core = _core.Decoder([_checks.check_stream(byte_stream)], marked=True)
+        self._core = _core.Decoder([_checks.check_stream(byte_stream)], with_checksums=True)
 
     @overload
     def decode(
@@ -206,37 +199,34 @@ class Decoder:
             TypeError: As `decode_float_cdf`.
             CorruptStreamError: As `decode_float_cdf`.
             ValueError: As `decode_float_cdf`.
-            RuntimeError: As `Encoder.encode`, but for what has finished.
+            RuntimeError: As `Encoder.encode`; but a decoder may be used after `finish`.
         """
-        model = as_model(cdf)
-        if model is not None:
-            return model._like(_values.decode(self._core, model, index))
-        rows = check_cdf(cdf, needs_normalization, index)
-        return _tensors.like(_coding.decode(self._core, rows), cdf)
+        item = _coding.to_decode(to_model(cdf, needs_normalization), index)
+        return item.model.like_parameters(_coding.decode(self._core, item))
 
     def mark(self) -> None:
-        """Reads a mark, where `Encoder.mark` has written one.
+        """Reads a mark at a place where `Encoder.mark` wrote one.
 
         Raises:
-            CorruptStreamError: What was decoded since the last mark is not what was encoded, or the
+            CorruptStreamError: The values decoded since the last mark are not those encoded, or the
                 stream ends.
             RuntimeError: As `decode`.
         """
         report = self._core.mark()
         if report is not None:
-            raise errors.wrong_mark(report)
+            raise _coding.explain_mark(report)
 
     def feed(self, data: Stream) -> None:
         """Adds bytes to the end of the stream.
 
         A call that needs more bytes raises `CorruptStreamError` and leaves the decoder where it
-        was: it may be repeated after more of them were fed.
+        was, so it can be repeated after more bytes are fed.
 
         Args:
             data: The bytes, as for `Decoder`.
 
         Raises:
-            TypeError: `data` is no bytes.
+            TypeError: `data` is not bytes-like.
             RuntimeError: As `decode`.
 
         Example:
@@ -255,18 +245,18 @@ class Decoder:
         self._core.feed(_checks.check_stream(data))
 
     def finish(self) -> None:
-        """Says that all is decoded.
+        """Checks that the whole stream has been decoded.
 
         Raises:
-            CorruptStreamError: The stream has more bytes than what was decoded takes.
+            CorruptStreamError: The stream has more bytes than the decoded values take.
         """
         _coding.check_end(self._core)
 
     @property
     def num_bits_consumed(self) -> int:
-        """Length in bits of the shortest stream that holds what was decoded so far.
+        """Length in bits of the shortest stream of the values decoded so far.
 
-        It is `Encoder.num_bits` after the same symbols.
+        It equals `Encoder.num_bits` after the same symbols.
         """
         [bits] = self._core.num_bits()
         return bits

@@ -1,35 +1,34 @@
-"""Many streams step by step: texts that a language model writes together, images pixel by pixel."""
+"""Many streams step by step, as for the texts of a language model or the pixels of images."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from torchac import _checks, _coding, _core, _tensors, _values, errors
-from torchac._as_model import as_decoded, as_model
-from torchac._rows import Rows, check_cdf, check_whole
-from torchac._tensors import BOOLS, CPU, Array, NDArray, Stream, as_tensor, like
-from torchac.codec import rows_for
-from torchac.models import Model, take
+from torchac import _checks, _coding, _core, _tensors
+from torchac._tensors import BOOLS, CPU, Array, NDArray, Stream
+from torchac.errors import CorruptStreamError
+from torchac.models._base import Item
+from torchac.models._from_argument import to_model
 
 __all__ = ["BatchDecoder", "BatchEncoder"]
 
 
 class BatchEncoder:
-    """Encodes into many streams in lockstep: each call adds as much to each of them.
+    """Encodes into many streams in lockstep: each call adds the same number of values to each.
 
-    A stream is the one that an `Encoder` of its own would give. `copy.copy` forks all of them. A
-    call that raises, whatever the reason, encodes nothing.
+    Each stream is the one that a separate `Encoder` would give. `copy.copy` forks all of them. A
+    call that raises encodes nothing.
 
     Args:
-        batch_size: How many streams, B.
+        batch_size: The number of streams, B.
 
     Raises:
-        TypeError: `batch_size` is no integer.
+        TypeError: `batch_size` is not an integer.
         ValueError: It is negative.
 
     Example:
@@ -51,7 +50,7 @@ class BatchEncoder:
         if size < 0:
             raise ValueError(f"batch_size is {size}: expected 0 or more")
         self._size = size
-        self._core = _core.Encoder(size, marked=True)
+        self._core = _core.Encoder(size, with_checksums=True)
 
     def encode(
         self,
@@ -67,32 +66,23 @@ class BatchEncoder:
             model: The model, or the CDF, of the values, as for `torchac.encode`.
             values: Values, or symbols with a CDF, of shape `(B, …)`: `values[b]` goes to stream b.
             index: As for `torchac.encode`.
-            active: Which streams take part, bool of shape `(B,)`. The values of the others do not
-                matter.
+            active: The streams that take part, bool of shape `(B,)`. The values of the others are
+                ignored.
 
         Raises:
             TypeError: As `torchac.encode`.
-            ValueError: As `torchac.encode`; the message names the stream.
+            ValueError: As `torchac.encode`, with the stream in the message.
             RuntimeError: As `Encoder.encode`.
         """
-        values = _values.check_values(values)
-        _check_batch("values", tuple(values.shape), self._size)
-        part = _Part.of(active, self._size)
-        its_model = as_model(model)
-        if its_model is None:
-            rows = part.rows(rows_for(model, tuple(values.shape), index))
-            its = check_whole(part.array(like(as_tensor(values), rows.cdf)), rows)
-            with_report = _coding.attempt(self._core, rows, its, False, False, part.chosen)
-            part.check(with_report, lambda report, name: errors.explain(report, rows, its, name))
-            return
-        numbered = _values.check_index(index)
-        coded, numbered = its_model._for_values(tuple(values.shape), numbered)
-        coded, numbered = part.model(coded, numbered)
-        chosen = part.array(values)
-        report = self._core.encode_values(
-            coded._view(numbered), _tensors.numbers(chosen), part.chosen
-        )
-        part.check(report, lambda r, name: _values.explain(r, coded, numbered, chosen, item=name))
+        streams = _ActiveStreams.of(active, self._size)
+        values = _checks.check_values(values)
+        shape = tuple(values.shape)
+        _check_batch("values", shape, self._size)
+        model = to_model(model)
+        model, elements = model.broadcast_to(shape, model.check_index(index))
+        model, elements, values = streams.select(Item(model, elements, values))
+        item = model.fit(values, elements, checked=True)
+        streams.check(_coding.try_encode(self._core, item, streams.numbers), item)
 
     def mark(self, *, active: Array | None = None) -> None:
         """Encodes a mark, as `Encoder.mark`, into each stream.
@@ -103,7 +93,7 @@ class BatchEncoder:
         Raises:
             RuntimeError: As `Encoder.encode`.
         """
-        self._core.mark(_Part.of(active, self._size).chosen)
+        self._core.mark(_ActiveStreams.of(active, self._size).numbers)
 
     def finish(self) -> list[bytes]:
         """Ends the streams, and the use of the encoder.
@@ -118,7 +108,7 @@ class BatchEncoder:
 
     @property
     def num_bits(self) -> list[int]:
-        """As `Encoder.num_bits`, of each stream."""
+        """`Encoder.num_bits` of each stream."""
         return self._core.num_bits()
 
     def __copy__(self) -> BatchEncoder:
@@ -136,7 +126,7 @@ class BatchDecoder:
         byte_streams: B streams, as for `Decoder`.
 
     Raises:
-        TypeError: They are no sequence, or one of them is no bytes.
+        TypeError: They are not a sequence, or one of them is not bytes-like.
 
     Example:
         See `BatchEncoder`.
@@ -149,7 +139,7 @@ class BatchDecoder:
                 f"byte_streams is of type {type(streams).__name__}: expected a sequence of streams"
             )
         self._size = len(streams)
-        self._core = _core.Decoder([_checks.check_stream(s) for s in streams], marked=True)
+        self._core = _core.Decoder([_checks.check_stream(s) for s in streams], with_checksums=True)
 
     def decode(self, model: Any, *, index: Array | None = None, active: Array | None = None) -> Any:
         """Decodes the next values of each stream.
@@ -168,28 +158,13 @@ class BatchDecoder:
             ValueError: As `torchac.decode`.
             RuntimeError: As `Decoder.decode`.
         """
-        part = _Part.of(active, self._size)
-        its_model = as_model(model)
-        if its_model is None:
-            whole = check_cdf(model, True, index)
-            _check_batch("the model", whole.shape, self._size)
-            rows = part.rows(whole)
-            symbols = np.empty(rows.shape, np.int16)
-            report = self._core.decode(rows.view(), symbols, part.chosen)
-            part.check(report, lambda r, name: errors.explain(r, rows, None, name))
-            return as_decoded(model, part.whole(symbols, whole.shape))
-        numbered = _values.check_index(index)
-        shape = _values.decoded_shape(its_model, numbered)
-        _check_batch("the model", shape, self._size)
-        coded, numbered = its_model._for_values(shape, numbered)
-        coded, numbered = part.model(coded, numbered)
-        result = np.empty(part.shape(shape), np.int32)
-        report = self._core.decode_values(coded._view(numbered), result, part.chosen)
-        part.check(
-            report,
-            lambda r, name: _values.explain(r, coded, numbered, None, result.shape, item=name),
-        )
-        return as_decoded(its_model, part.whole(result, shape))
+        streams = _ActiveStreams.of(active, self._size)
+        whole = _coding.to_decode(to_model(model), index)
+        _check_batch("the model", tuple(whole.values.shape), self._size)
+        item = streams.select(whole)
+        streams.check(_coding.try_decode(self._core, item, streams.numbers), item)
+        values = streams.spread(item.values, whole.values)
+        return whole.model.like_parameters(values.astype(np.int32, copy=False))
 
     def mark(self, *, active: Array | None = None) -> None:
         """Reads a mark of each stream, as `Decoder.mark`.
@@ -198,19 +173,19 @@ class BatchDecoder:
             active: As it was for encoding.
 
         Raises:
-            CorruptStreamError: As `Decoder.mark`; the message names the stream.
+            CorruptStreamError: As `Decoder.mark`, with the stream in the message.
             RuntimeError: As `Decoder.decode`.
         """
-        part = _Part.of(active, self._size)
-        report = self._core.mark(part.chosen)
+        streams = _ActiveStreams.of(active, self._size)
+        report = self._core.mark(streams.numbers)
         if report is not None:
-            raise errors.wrong_mark(report, part.name(report.item))
+            raise _coding.explain_mark(report, streams.prefix(report.item))
 
     def finish(self) -> None:
-        """Says that all is decoded.
+        """Checks that all streams have been decoded whole.
 
         Raises:
-            CorruptStreamError: A stream has more bytes than what was decoded takes.
+            CorruptStreamError: A stream has more bytes than its decoded values take.
         """
         _coding.check_end(self._core)
 
@@ -225,15 +200,15 @@ def _check_batch(name: str, shape: tuple[int, ...], size: int) -> None:
         raise ValueError(f"{name} has shape {shape}: expected ({size}, …), one part a stream")
 
 
-class _Part:
-    """The streams that take part in a call."""
+class _ActiveStreams:
+    """The streams that take part in a call: those with these numbers, or all."""
 
-    def __init__(self, chosen: list[int] | None) -> None:
-        self.chosen = chosen
+    def __init__(self, numbers: list[int] | None) -> None:
+        self.numbers = numbers
 
     @classmethod
-    def of(cls, active: Array | None, size: int) -> _Part:
-        """Those that are active."""
+    def of(cls, active: Array | None, size: int) -> _ActiveStreams:
+        """The streams that `active` selects."""
         if active is None:
             return cls(None)
         _checks.check_array("active", active)
@@ -246,55 +221,35 @@ class _Part:
         numbers = np.flatnonzero(_tensors.view(active)).tolist()
         return cls(None if len(numbers) == size else numbers)
 
-    @property
-    def _numbers(self) -> torch.Tensor:
-        return torch.tensor(self.chosen, dtype=torch.int64, device=CPU)
+    def select(self, item: Item) -> Item:
+        """The values of these streams, and their part of the model."""
+        if self.numbers is None:
+            return item
+        numbers = torch.tensor(self.numbers, dtype=torch.int64, device=CPU)
+        values = _tensors.take(item.values, numbers)
+        if item.elements is not None:
+            return Item(item.model, _tensors.take(item.elements, numbers), values)
+        return Item(item.model.select(numbers), None, values)
 
-    def array(self, array: Array) -> Array:
-        """Its elements of the first dimension."""
-        return array if self.chosen is None else take(array, self._numbers)
+    def spread(self, values: NDArray, whole: NDArray) -> NDArray:
+        """The values of all streams: 0 where they are not active."""
+        if self.numbers is None:
+            return values
+        whole[...] = 0
+        whole[self.numbers] = values
+        return whole
 
-    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of these."""
-        return shape if self.chosen is None else (len(self.chosen), *shape[1:])
-
-    def rows(self, rows: Rows) -> Rows:
-        """Their rows."""
-        if rows.table is None:
-            return rows._replace(cdf=self.array(rows.cdf), shape=self.shape(rows.shape))
-        return rows._replace(table=self.array(rows.table), shape=self.shape(rows.shape))
-
-    def model(self, model: Model, index: Array | None) -> tuple[Model, Array | None]:
-        """Their model and index."""
-        if self.chosen is None:
-            return model, index
-        if index is not None:
-            return model, self.array(index)
-        return model._take(self._numbers), None
-
-    def whole(self, part: NDArray, shape: tuple[int, ...]) -> NDArray:
-        """A result for all streams."""
-        if self.chosen is None:
-            return part
-        result = np.zeros(shape, part.dtype)
-        result[self.chosen] = part
-        return result
-
-    def name(self, number: int) -> str:
-        """How messages begin."""
-        if self.chosen is None:
+    def prefix(self, number: int) -> str:
+        """The beginning of a message about a stream."""
+        if self.numbers is None:
             return f"stream {number}: "
-        return f"stream {self.chosen[number]}, number {number} of the active ones: "
+        return f"stream {self.numbers[number]}, number {number} of the active ones: "
 
-    def check(
-        self,
-        report: _core.Report | None,
-        explain: Callable[[_core.Report, str], ValueError],
-    ) -> None:
-        """Raises what a report says."""
+    def check(self, report: _core.Report | None, item: Item) -> None:
+        """Raises the error that a report describes."""
         if report is None:
             return
-        name = self.name(report.item)
+        prefix = self.prefix(report.item)
         if report.problem is _core.Problem.TRUNCATED:
-            raise errors.CorruptStreamError(f"{name}the stream ends before its values do")
-        raise explain(report, name)
+            raise CorruptStreamError(f"{prefix}the stream ends before its values do")
+        raise _coding.explain(report, item, prefix)

@@ -1,16 +1,16 @@
-"""Parameters that differ a little between machines, as whole numbers that do not.
+"""Rounds parameters to integers that agree on all machines.
 
-Rounding alone is not enough: a value next to a border between two numbers is rounded up here and
-down there. So the borders are shifted, block by block, to where no value is near, and a byte for
-each block tells the decoder by how much. `docs/format.md` defines the bytes.
+Plain rounding is not enough: a value next to a border between two integers is rounded up on one
+machine and down on another. So the borders are shifted, block by block, away from all values, and
+a byte for each block tells the decoder by how much. `docs/format.md` defines the bytes.
 
 Why the decoder gets the same numbers: a number is `floor((round(f64(x * scale)) + shift) / 256)`,
-where `scale` and `shift` are the same on both sides. Each of these steps never decreases where its
-argument increases, rounding of floats included. So if `x - tolerance` and `x + tolerance` give one
-number, then whatever lies between gives it too; and as a float between them still does if both are
-rounded to float64, nothing needs a margin. Multiplied is by a number and not divided, as some GPUs
-divide by multiplying; and rounded first and not floored, so that it does not matter whether a
-machine takes subnormal numbers as 0: with steps from 1e-30, they are rounded to 0 either way.
+where `scale` and `shift` are the same on both sides. Each of these steps is monotonic, rounding of
+floats included. So if `x - tolerance` and `x + tolerance` give the same number, everything between
+them does too. A float between them stays between them when they are rounded to float64, so no
+margin is needed. The formula multiplies by `scale`, because some GPUs divide by multiplying. It
+rounds before it floors, so that it does not matter whether a machine flushes subnormal numbers to
+0: with steps of at least 1e-30, they are rounded to 0 either way.
 """
 
 from __future__ import annotations
@@ -27,51 +27,51 @@ from torchac.errors import CorruptStreamError
 
 __all__ = ["settle", "settled"]
 
-# A value near a border excludes the shift that the border has: of `n` random values, each near with
+# A value near a border excludes the shift of that border: if each of n random values is near with
 # probability p, all allow a shift with probability (1 - p)^n. 255 shifts to choose from are enough
-# for 4096 values at p = 1/1000: 1.4 % of the blocks have none, and are halved with two more bytes.
-# That is 0.0020 bits for each value; half the block takes twice as much, and twice the block more
-# again, as most are halved then.
+# for 4096 values at p = 1/1000: 1.4 % of the blocks allow none, and are halved with two more bytes.
+# That is 0.0020 bits a value. Blocks of half the size would take twice as much, and blocks of twice
+# the size more too, because most would be halved.
 BLOCK = 4096
-CELLS = 256  # parts of a step, by which borders shift
-PLAIN = CELLS // 2  # the shift for which numbers are, but for half a part, rounded as usual
-HALVED = 255  # in place of a shift: this block has two halves, with bytes of their own
+CELLS = 256  # parts of a step: borders shift by whole parts
+PLAIN = CELLS // 2  # with this shift numbers are rounded as usual, except for half a part
+HALVED = 255  # instead of a shift: the block has two halves, each with its own bytes
 
-# A value excludes the shifts between its ends, 2 * tolerance apart: 128 and the ends of the last
-# one, where tolerance is a quarter of a step. So it always leaves more than a hundred.
+# A value excludes the shifts between its ends, 2 * tolerance apart. With a tolerance of a quarter
+# of a step these are 128 and the ends of the last one, so more than a hundred always remain.
 MOST_TOLERANCE = 0.25  # steps
 
-# Cells that belong to an int32, whatever the shift.
+# The range of cells that give an int32 with every shift.
 LOWEST, HIGHEST = -(1 << 31) * CELLS, ((1 << 31) - 1) * CELLS
 
-AT_A_TIME = 1 << 16  # values, so that the table of shifts and blocks takes 64 MiB at most
+AT_A_TIME = 1 << 16  # values, so that the table of shifts and blocks takes at most 64 MiB
 
 
 def settle(x: ArrayT, step: float, tolerance: float) -> tuple[ArrayT, ArrayT]:
-    """Rounds parameters such that a decoder that computes them a little differently rounds alike.
+    """Rounds parameters so that a decoder with slightly different ones rounds to the same numbers.
 
-    `numbers * step` approximates `x`, less than `step` away, and is the same on every machine, as
-    it is one product of floats; with a power of two as `step` it is exact up to numbers of 2^24.
-    Code with that, and send `shifts` to the decoder, which calls `settled`.
+    `numbers * step` differs from `x` by less than `step`, and is the same on every machine, because
+    it is one product of floats. If `step` is a power of two, it is exact for numbers up to 2^24.
+    Code with that product, and send `shifts` to the decoder, which calls `settled`.
 
-    The shifts take 0.002 bits for each value while one in a thousand is near a border, which is
-    where `2 * tolerance / step` is 0.001; about 20 times as much at 0.01.
+    The shifts take 0.002 bits a value if one value in a thousand is near a border, which holds if
+    `2 * tolerance / step` is 0.001. At 0.01 they take about 20 times as much.
 
     Args:
         x: Parameters, such as means or logits, of any shape: float16, bfloat16, float32 or float64,
             on any device that has float64.
-        step: What settled parameters are multiples of, from 1e-30 to 1e100.
-        tolerance: How far off the decoder's `x` may be, anywhere: above 0, at most `step / 4`.
-            `torchac.testing.drift` measures it; take a multiple of that.
+        step: The unit of settled parameters, from 1e-30 to 1e100.
+        tolerance: The most by which any value of the decoder's `x` may differ: above 0, at most
+            `step / 4`. Take a multiple of what `torchac.testing.drift` measures.
 
     Returns:
-        The whole numbers, int32 of the shape of `x`; and the shifts, uint8 in one dimension. Both
-        are on the device of `x`.
+        The numbers, int32 of the shape of `x`; and the shifts, uint8 in one dimension. Both are on
+        the device of `x`.
 
     Raises:
-        TypeError: `x` is neither a tensor nor an array, or `step` or `tolerance` no number.
-        ValueError: A dtype, `step` or `tolerance` that is not allowed; a value that is NaN or
-            infinite, or of more than 2^31 steps. The message names value and position.
+        TypeError: `x` is neither a tensor nor an array, or `step` or `tolerance` is not a number.
+        ValueError: A dtype, `step` or `tolerance` that is not allowed; a value that is NaN,
+            infinite, or more than 2^31 steps. The message gives the value and its position.
 
     Example:
         >>> import torch, torchac
@@ -105,21 +105,20 @@ def settle(x: ArrayT, step: float, tolerance: float) -> tuple[ArrayT, ArrayT]:
 
 
 def settled(x: ArrayT, shifts: Array, step: float) -> ArrayT:
-    """The numbers that `settle` gave, from parameters that differ by less than its tolerance.
+    """The numbers of `settle`, from parameters that differ by less than its tolerance.
 
     Args:
         x: Parameters, as for `settle`.
-        shifts: What `settle` gave: integers from 0 to 255 of any dtype, on any device.
+        shifts: The shifts of `settle`: integers from 0 to 255 of any dtype, on any device.
         step: As it was for `settle`.
 
     Returns:
-        The whole numbers, int32 of the shape of `x`, on its device.
+        The numbers, int32 of the shape of `x`, on its device.
 
     Raises:
-        TypeError: `x` or `shifts` is neither a tensor nor an array, or `step` no number.
+        TypeError: `x` or `shifts` is neither a tensor nor an array, or `step` is not a number.
         CorruptStreamError: There are more or fewer shifts than blocks, or a single value is halved.
-        ValueError: What `settle` refuses; or shifts that are no such integers, or not in one
-            dimension.
+        ValueError: As `settle`; or shifts that are not such integers, or not in one dimension.
 
     Example:
         See `settle`.
@@ -139,19 +138,19 @@ def settled(x: ArrayT, shifts: Array, step: float) -> ArrayT:
 
 
 def _cells(values: torch.Tensor, step: float) -> torch.Tensor:
-    """Which part of a step a value is in, as float64."""
+    """Values in parts of a step, rounded, as float64."""
     return (values * (CELLS / step)).round_()
 
 
 def _numbers(cells: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
-    """Settled numbers: exact, as cells are whole and of 40 bits, and CELLS is a power of two."""
+    """Settled numbers. They are exact: cells are 40-bit integers, and CELLS is a power of two."""
     return ((cells + shifts) * (1 / CELLS)).floor_().int()
 
 
 def _each_shift(
     tell: Callable[[torch.Tensor, int], torch.Tensor], size: int, device: torch.device
 ) -> torch.Tensor:
-    """The shift of each value. `tell` gives the bytes of blocks of a length, the longest first."""
+    """The shift of each value. `tell` gives the bytes of blocks of one length, longest first."""
     length = BLOCK
     blocks = torch.arange(-(-size // length), device=device)
     shifts = torch.empty(len(blocks) * length, dtype=torch.uint8, device=device)
@@ -171,7 +170,7 @@ class _Choice:
     def __init__(
         self, low: torch.Tensor, high: torch.Tensor, told: list[list[torch.Tensor]]
     ) -> None:
-        # A value whose ends are in different cells excludes as many shifts, modulo CELLS.
+        # A value excludes one shift, modulo CELLS, for each border between the cells of its ends.
         self._place = torch.nonzero(high > low).flatten()
         self._first = (-high[self._place]).long() % CELLS
         self._end = self._first + (high - low)[self._place].long()
@@ -180,7 +179,7 @@ class _Choice:
 
     def __call__(self, blocks: torch.Tensor, length: int) -> torch.Tensor:
         row = torch.searchsorted(blocks, self._place // length)
-        # By how much the number of values that exclude a shift changes from one to the next.
+        # Changes, from one shift to the next, in the number of values that exclude it.
         changes = torch.zeros(len(blocks), 2 * CELLS, dtype=torch.int16, device=blocks.device)
         one = changes.new_ones(())
         changes.index_put_((row, self._first), one, accumulate=True)
@@ -198,7 +197,7 @@ class _Choice:
 
 
 class _Given:
-    """Reads the shifts that `_Choice` has chosen, from bytes that may be anybody's."""
+    """Reads the shifts that `_Choice` has chosen, from untrusted bytes."""
 
     def __init__(self, shifts: torch.Tensor, values: int) -> None:
         self._shifts, self._used, self._values = shifts, 0, values
@@ -207,8 +206,8 @@ class _Given:
         told = self._shifts[self._used : self._used + len(blocks)]
         if len(told) < len(blocks):
             raise CorruptStreamError(
-                f"shifts has {len(self._shifts)} bytes, and {self._values} values need "
-                f"{self._used + len(blocks)} at least: expected those that settle gave for them"
+                f"shifts has {len(self._shifts)} bytes, and {self._values} values need at least "
+                f"{self._used + len(blocks)}: expected those that settle gave for them"
             )
         if length == 1 and (told == HALVED).any():
             where = self._used + int(torch.nonzero(told == HALVED)[0])
@@ -254,7 +253,7 @@ def _check_cells(x: Array, step: float, start: int, good: torch.Tensor) -> None:
     expected = "a finite number"
     if np.isfinite(value):
         expected = (
-            f"a number from {LOWEST / CELLS * step} to {HIGHEST / CELLS * step}, for steps are "
+            f"a number from {LOWEST / CELLS * step} to {HIGHEST / CELLS * step}, as steps are "
             "counted in an int32; a larger step allows more"
         )
     raise ValueError(f"x is {value} at index {where}: expected {expected}")

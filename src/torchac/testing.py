@@ -1,6 +1,6 @@
-"""For tests of codecs that decode on another machine: how far its floats are off, and what if.
+"""Tools for testing codecs across machines: measure numerical drift, or simulate it.
 
-Imported by itself: `import torchac.testing`.
+Import it explicitly: `import torchac.testing`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ __all__ = ["drift", "perturb", "ways"]
 def perturb(
     x: torch.Tensor, tolerance: float, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Parameters as another machine might compute them: with uniform noise.
+    """Adds uniform noise to parameters, as if another machine had computed them.
 
-    Decode with them, to see that a codec settles what it has to.
+    Decode with the result, to test that a codec settles all parameters that it has to.
 
     Args:
         x: Parameters of any shape: float16, bfloat16, float32 or float64.
-        tolerance: What the noise stays below, also after rounding to the dtype of `x`. A value
-            next to which the dtype has no other that close stays as it is.
-        generator: Where the noise comes from, on the device of `x`.
+        tolerance: The bound that the noise stays below, even after rounding to the dtype of `x`. A
+            value stays as it is if the dtype has no other value that close.
+        generator: The source of the noise, on the device of `x`.
 
     Returns:
-        `x` with noise: of its dtype, its shape, and on its device.
+        `x` with noise, of the same dtype and shape, on the same device.
 
     Raises:
-        TypeError: `x` is no tensor, or `tolerance` no number.
+        TypeError: `x` is not a tensor, or `tolerance` is not a number.
         ValueError: A dtype that is not allowed, or a `tolerance` that is not above 0.
 
     Example:
@@ -62,25 +62,25 @@ def perturb(
 def drift(
     module: Callable[[torch.Tensor], Any], x: torch.Tensor, *, bfloat16: bool = False
 ) -> dict[str, float]:
-    """Measures by how much the outputs of a network differ if it runs in another way.
+    """Measures how much the outputs of a network change if it runs in other ways.
 
-    What is found is a lower bound: another processor, GPU or release of a library may differ more.
-    So take a tolerance for `torchac.settle` that is several times larger.
+    The result is a lower bound: another processor, GPU or release of a library may differ more. So
+    choose a tolerance for `torchac.settle` that is several times larger.
 
     Args:
         module: A network that takes `x` and returns a tensor, or a tuple or list of them, with one
             item for each of `x`, in the first dimension. If it is a `torch.nn.Module`, it must be
             in evaluation mode.
         x: A batch of inputs, on the device of the module.
-        bfloat16: Whether to compare with `torch.autocast` to bfloat16 too.
+        bfloat16: Whether to compare with `torch.autocast` to bfloat16, too.
 
     Returns:
-        The largest absolute difference between two runs: `"1 or 2 threads"`, `"batch or single"`
-        for all of `x` or one item after the other, `"cuda or cpu"` for a module that is on a GPU
-        (or the name of another device), and `"float32 or bfloat16"` if asked for.
+        The largest absolute difference for each pair of runs: `"1 or 2 threads"`; `"batch or
+        single"`, all of `x` or item by item; `"cuda or cpu"` for a module on a GPU, with the name
+        of its device; and `"float32 or bfloat16"` if requested.
 
     Raises:
-        TypeError: `x` is no tensor, or `module` returns something else.
+        TypeError: `x` is not a tensor, or `module` returns anything but tensors.
         ValueError: `x` has no items, the module is in training mode, or outputs of two runs differ
             in shape.
 
@@ -126,7 +126,7 @@ def _outputs(module: Callable[[torch.Tensor], Any], x: torch.Tensor) -> list[tor
 
 
 def _as_list(result: Any) -> list[torch.Tensor]:
-    """What a network returns, checked."""
+    """The outputs of a network, which must be tensors."""
     outputs = list(result) if isinstance(result, (tuple, list)) else [result]
     for output in outputs:
         if not isinstance(output, torch.Tensor):
@@ -138,7 +138,7 @@ def _as_list(result: Any) -> list[torch.Tensor]:
 
 
 def _largest(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
-    """The largest difference; equal infinities have none."""
+    """The largest absolute difference. Equal infinities do not differ."""
     shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in (a, b)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"outputs have the shapes {shapes[0]} and {shapes[1]}: expected the same")
@@ -155,13 +155,13 @@ def ways(
     *,
     causal: bool = False,
 ) -> Iterator[tuple[str, Any]]:
-    """Computes what a network gives in twelve ways, in which nothing of it should change.
+    """Runs a network in twelve ways, which should all give the same results.
 
     They are: on one, two and four threads; all items at once, one at a time, three and the rest,
     and reversed; with another order of the dimensions in memory; without oneDNN; with float64 as
-    the default dtype; with matrix products of "medium" precision, and numbers flushed to zero that
-    are too small for normal ones; and with `torch.autocast` to bfloat16. All settings are as they
-    were when a result is yielded.
+    the default dtype; with matrix products of "medium" precision and subnormal numbers flushed to
+    zero; and with `torch.autocast` to bfloat16. All settings are restored before a result is
+    yielded.
 
     Args:
         module: A network that takes `x` and returns a tensor, or a tuple or list of them, with one
@@ -169,15 +169,16 @@ def ways(
             in evaluation mode.
         x: A batch of inputs, on the device of the module; a tuple of them if the network takes
             several.
-        causal: Whether outputs depend only on what comes before in dimension 1 of `x`, as those of
-            a language model on tokens. Then there is one more way: each place from the inputs up to
-            there alone, as a decoder has them.
+        causal: Whether an output depends only on inputs up to its place in dimension 1 of `x`, as
+            in a language model. Then there is one more way: each place is computed from the inputs
+            up to there alone, as in a decoder.
 
     Yields:
-        The name of the way, and what the network returns, the items in the order of `x`.
+        The name of the way, and the result of the network, with items in the order of `x`.
 
     Raises:
-        TypeError: `x` is no tensor or tuple of tensors, or `module` returns something else.
+        TypeError: `x` is not a tensor or tuple of tensors, or `module` returns anything but
+            tensors.
         ValueError: `x` has no items, or no places if `causal`; or the module is in training mode.
 
     Example:
@@ -240,7 +241,7 @@ def _first(inputs: tuple[torch.Tensor, ...], places: int) -> tuple[torch.Tensor,
 
 
 def _join(results: list[Any], dim: int = 0) -> Any:
-    """The items, or the places, of several runs together."""
+    """Joins the items, or the places, of several runs."""
     joined = [torch.cat(parts, dim) for parts in zip(*map(_as_list, results), strict=True)]
     return _like(results[0], joined)
 
@@ -270,7 +271,7 @@ def _threads(count: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_onednn() -> Iterator[None]:
-    before = torch._C._get_mkldnn_enabled()  # the public function warns, in some releases
+    before = torch._C._get_mkldnn_enabled()  # the public function warns in some releases
     torch._C._set_mkldnn_enabled(False)
     try:
         yield

@@ -1,4 +1,4 @@
-"""How many threads calls may use, unless they say so themselves."""
+"""The default number of threads."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _number: int | None = None
 
 
 def set_num_threads(num_threads: int | None) -> None:
-    """Sets how many threads calls use at most, in this process, if they are not told otherwise.
+    """Sets the most threads that calls in this process use, unless they pass `num_threads`.
 
-    Only batches and files use several. Short calls use fewer, as threads take longer to start than
-    they would save.
+    Only batches and files use several threads. Short calls use fewer, because starting threads
+    would take longer than they save.
 
     Args:
-        num_threads: The number, 1 or more. None is the default: as many as
-            `torch.get_num_threads()` says at each call.
+        num_threads: The number, 1 or more. None is the default: `torch.get_num_threads()` at each
+            call.
 
     Raises:
-        TypeError: `num_threads` is no integer.
+        TypeError: `num_threads` is not an integer.
         ValueError: It is less than 1.
 
     Example:
@@ -35,7 +35,7 @@ def set_num_threads(num_threads: int | None) -> None:
 
 
 def check_threads(num_threads: int | None) -> int:
-    """The number that an argument says, or else the one that was set, or that of torch."""
+    """The given number of threads, or else the one that was set, or that of torch."""
     if num_threads is None:
         return torch.get_num_threads() if _number is None else _number
     threads = _checks.check_integer("num_threads", num_threads)

@@ -1,18 +1,21 @@
-"""The four functions of the torchac package, with its bytes.
+"""The four functions of torchac 0.9.3, which give the same bytes.
 
 They code one tensor of symbols into one stream, and back. Coding needs a cumulative
 distribution (CDF) for each symbol: a row of `Lp = L + 1` values for an alphabet of `L` symbols,
-where symbol `s` has the probability `row[s + 1] - row[s]`. What decodes a stream is the CDF that
-encoded it, bit for bit.
+where symbol `s` has the probability `row[s + 1] - row[s]`. Decoding needs the CDF of encoding, bit
+for bit.
 """
 
 from __future__ import annotations
 
-from torchac import _checks, _coding, _core, _tensors
-from torchac._convert import PRECISION
-from torchac._rows import Rows, check_symbols, float_rows, int16_rows
-from torchac._tensors import Array, ArrayT, Stream, Symbols
-from torchac.quantize import quantize_cdf
+import warnings
+from typing import Any
+
+from torchac import _checks, _coding, _core
+from torchac._tensors import FLOAT_ROWS, INT16_ROWS, Array, ArrayT, Stream, Symbols
+from torchac.models._base import Fault, Item
+from torchac.models._cdf import CdfModel
+from torchac.quantize import PRECISION, quantize_cdf
 
 __all__ = [
     "PRECISION",
@@ -22,7 +25,7 @@ __all__ = [
     "encode_int16_normalized_cdf",
 ]
 
-_convert_to_int_and_normalize = quantize_cdf  # the old name, which projects call
+_convert_to_int_and_normalize = quantize_cdf  # the name in torchac 0.9.3, which projects call
 
 
 def encode_float_cdf(
@@ -38,33 +41,33 @@ def encode_float_cdf(
     Args:
         cdf_float: CDF of shape `(N1, …, Nm, Lp)`, float16, bfloat16, float32 or float64, with
             values in [0, 1] that do not decrease along a row; `2 <= Lp <= 32769`. Rows need not
-            begin at 0 or end at 1, but the last value of a row is taken as 1. Any strides: an
-            expanded tensor is read in place. Rows are converted to 16 bits as they are needed.
+            begin at 0 or end at 1, but the last value of a row counts as 1. Any strides are
+            allowed: an expanded tensor is read in place. Rows are converted to 16 bits when needed.
         sym: Symbols of shape `(N1, …, Nm)`, bool or any integer dtype, on the CDF's device, from 0
             to `Lp - 2`; or an int, for a CDF of shape `(Lp,)`.
-        needs_normalization: Whether to keep a part of the probability, 1/65536, for each symbol, so
-            that every symbol can be coded. Without it a symbol must have 1/65536 of its own.
-        check_input_bounds: None checks all that coding touches, and that rows do not decrease where
-            there are few: tables, 64 rows, or one for every 64 symbols. True checks the whole CDF:
-            finite, in [0, 1], not decreasing; it costs one pass over it. False is as None, but
-            takes symbols that are out of range as the nearest ones in range, and warns if there are
-            any.
-        index: Where symbols share rows: the number of each symbol's row, any integer dtype, of the
-            symbols' shape. `cdf_float` is `(K, Lp)` then, K tables. The stream is the one that
-            `cdf_float[index]` gives.
+        needs_normalization: Whether to reserve a probability of 1/65536 for each symbol, so that
+            every symbol can be coded. Without it, the CDF must give each coded symbol that much.
+        check_input_bounds: None checks everything that coding reads, and that rows do not decrease
+            if there are few rows: tables, at most 64 rows, or one row for every 64 symbols. True
+            checks the whole CDF (finite, in [0, 1], not decreasing), which takes one pass over it.
+            False is as None, but replaces symbols out of range by the nearest ones in range, with a
+            warning.
+        index: The number of each symbol's row, if symbols share rows: any integer dtype, of the
+            symbols' shape. `cdf_float` must then be K tables, of shape `(K, Lp)`. The stream is the
+            one that `cdf_float[index]` gives.
 
     Returns:
-        The stream. No symbols at all give one byte.
+        The stream. Without symbols it has one byte.
 
     Raises:
         TypeError: An argument is neither a tensor nor an array.
-        ValueError: Shapes, dtypes or devices that do not fit, a symbol out of range, a symbol of
-            no probability, NaN or an infinity; a row that decreases, and with
-            `check_input_bounds=True` any value outside [0, 1], where they are looked for. The
-            message names value and position.
+        ValueError: Shapes, dtypes or devices that do not match; a symbol out of range or without
+            probability; NaN or an infinity; a row that decreases, or with `check_input_bounds=True`
+            a value outside [0, 1], if they are checked. The message gives the value and its
+            position.
 
     Warns:
-        UserWarning: A symbol is out of range, with `check_input_bounds=False`; once a call.
+        UserWarning: A symbol is out of range, with `check_input_bounds=False`; once for each call.
 
     Example:
         >>> import torch, torchac
@@ -77,7 +80,9 @@ def encode_float_cdf(
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    return _encode(float_rows(cdf_float, normalize, index), sym, check_input_bounds)
+    rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
+    model = CdfModel(rows, normalize, name="cdf_float")
+    return _encode(model, sym, index, check_input_bounds)
 
 
 def decode_float_cdf(
@@ -90,28 +95,31 @@ def decode_float_cdf(
     """Decodes what `encode_float_cdf` encoded.
 
     Args:
-        cdf_float: The CDF that the symbols were encoded with, or rows of it from the front: then as
+        cdf_float: The CDF that the symbols were encoded with. With only the first rows of it, as
             many symbols are decoded.
-        byte_stream: The stream: bytes, or another buffer or array of them: bytearray, memoryview,
-            mmap, array, uint8 in one dimension of NumPy or torch.
+        byte_stream: The stream: bytes, or another buffer or array of them, such as bytearray,
+            memoryview, mmap, array, or one-dimensional uint8 of NumPy or torch.
         needs_normalization: As it was for encoding.
         index: As it was for encoding.
 
     Returns:
-        int16 symbols of shape `cdf_float.shape[:-1]` or `index.shape`, on the CDF's device. No
-        symbols need no bytes.
+        int16 symbols of shape `cdf_float.shape[:-1]` or `index.shape`, on the CDF's device. The
+        stream may be empty if there are no symbols.
 
     Raises:
-        TypeError: `cdf_float` is neither a tensor nor an array, or `byte_stream` is no bytes.
+        TypeError: `cdf_float` is neither a tensor nor an array, or `byte_stream` is not bytes-like.
         CorruptStreamError: The stream ends before its symbols do, or contradicts the CDF.
-        ValueError: A dtype or `Lp` that is not allowed, NaN or an infinity, or, where there are few
-            rows, one that decreases.
+        ValueError: A dtype or `Lp` that is not allowed, NaN or an infinity, or a row that
+            decreases, if there are few rows.
 
     Example:
         See `encode_float_cdf`.
     """
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
-    return _decode(float_rows(cdf_float, normalize, index), cdf_float, byte_stream)
+    rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
+    model = CdfModel(rows, normalize, name="cdf_float")
+    symbols: ArrayT = _decode(model, byte_stream, index)
+    return symbols
 
 
 def encode_int16_normalized_cdf(
@@ -125,20 +133,20 @@ def encode_int16_normalized_cdf(
 
     Args:
         cdf_int: CDF of shape `(N1, …, Nm, Lp)`, int16 read as unsigned numbers, or uint16, that
-            increases along a row; for example from `quantize_cdf`. The last value of a row is taken
-            as 65536, whatever it is. Any strides.
+            increases along a row; for example from `quantize_cdf`. The last value of a row counts
+            as 65536, whatever it is. Any strides are allowed.
         sym: As for `encode_float_cdf`.
         check_input_bounds: As for `encode_float_cdf`; True checks that no row decreases.
         index: As for `encode_float_cdf`.
 
     Returns:
-        The stream. No symbols at all give one byte.
+        The stream. Without symbols it has one byte.
 
     Raises:
         TypeError: An argument is neither a tensor nor an array.
-        ValueError: Shapes, dtypes or devices that do not fit, a symbol out of range, or a symbol
-            of no probability; a row that decreases, where that is looked for. The message names
-            value and position.
+        ValueError: Shapes, dtypes or devices that do not match; a symbol out of range or without
+            probability; a row that decreases, if that is checked. The message gives the value and
+            its position.
 
     Warns:
         UserWarning: As `encode_float_cdf`.
@@ -150,7 +158,9 @@ def encode_int16_normalized_cdf(
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
-    return _encode(int16_rows(cdf_int, index), sym, check_input_bounds)
+    rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
+    model = CdfModel(rows, name="cdf_int")
+    return _encode(model, sym, index, check_input_bounds)
 
 
 def decode_int16_normalized_cdf(
@@ -159,7 +169,7 @@ def decode_int16_normalized_cdf(
     """Decodes what `encode_int16_normalized_cdf` encoded.
 
     Args:
-        cdf_int: The CDF that the symbols were encoded with, or rows of it from the front.
+        cdf_int: The CDF that the symbols were encoded with, or only the first rows of it.
         byte_stream: As for `decode_float_cdf`.
         index: As it was for encoding.
 
@@ -167,31 +177,47 @@ def decode_int16_normalized_cdf(
         int16 symbols of shape `cdf_int.shape[:-1]` or `index.shape`, on the CDF's device.
 
     Raises:
-        TypeError: `cdf_int` is neither a tensor nor an array, or `byte_stream` is no bytes.
+        TypeError: `cdf_int` is neither a tensor nor an array, or `byte_stream` is not bytes-like.
         CorruptStreamError: The stream ends before its symbols do, or contradicts the CDF.
-        ValueError: A dtype or `Lp` that is not allowed, or, where there are few rows, one that
-            decreases.
+        ValueError: A dtype or `Lp` that is not allowed, or a row that decreases, if there are few
+            rows.
 
     Example:
         See `encode_int16_normalized_cdf`.
     """
-    return _decode(int16_rows(cdf_int, index), cdf_int, byte_stream)
+    rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
+    model = CdfModel(rows, name="cdf_int")
+    symbols: ArrayT = _decode(model, byte_stream, index)
+    return symbols
 
 
-def _encode(rows: Rows, sym: Symbols, check_input_bounds: bool | None) -> bytes:
+def _encode(
+    model: CdfModel, sym: Symbols, index: Array | None, check_input_bounds: bool | None
+) -> bytes:
     encoder = _core.Encoder()
-    check = check_input_bounds
+    index, check = model.check_index(index), check_input_bounds
     if check is not None:
         check = _checks.check_truth("check_input_bounds", check)
-    symbols = check_symbols(sym, rows)
-    if check is False:
-        _coding.encode_nearest(encoder, rows, symbols)
-    else:
-        _coding.encode(encoder, rows, symbols, bool(check), clamp=False)
+    model.check = bool(check)
+    item = Item(model, index, model.check_symbols(sym, index))
+    report = _coding.try_encode(encoder, item)
+    if check is False and report is not None and report.problem is _core.Problem.SYMBOL:
+        nearest = 0 if Fault(report, item).value < 0 else model.symbols - 1
+        warnings.warn(
+            f"{_coding.explain(report, item)}. With check_input_bounds=False it is coded as the "
+            f"nearest of them, {nearest}, and so are others like it: decoding gives that. "
+            "Without check_input_bounds=False it is refused",
+            stacklevel=3,  # the caller of the public function
+        )
+        model.clamp = True
+        report = _coding.try_encode(encoder, item)
+    if report is not None:
+        raise _coding.explain(report, item)
     [stream] = encoder.finish()
     return stream
 
 
-def _decode(rows: Rows, cdf: ArrayT, byte_stream: Stream) -> ArrayT:
-    decoder = _core.Decoder([_checks.check_stream(byte_stream, rows.shape)])
-    return _tensors.like(_coding.decode(decoder, rows), cdf)
+def _decode(model: CdfModel, byte_stream: Stream, index: Array | None) -> Any:
+    item = _coding.to_decode(model, index)
+    decoder = _core.Decoder([_checks.check_stream(byte_stream, item.values.shape)])
+    return model.like_parameters(_coding.decode(decoder, item))

@@ -1,51 +1,40 @@
-// What the core offers: encode and decode streams, one or many, with rows of any type.
+// The functions of the core, which encode and decode one stream or many, with models of any kind.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include "torchac/engine/checksums.hpp"  // IWYU pragma: export
-#include "torchac/engine/costs.hpp"      // IWYU pragma: export
-#include "torchac/engine/job.hpp"        // IWYU pragma: export
-#include "torchac/engine/lockstep.hpp"   // IWYU pragma: export
-#include "torchac/engine/value_job.hpp"  // IWYU pragma: export
-#include "torchac/engine/work.hpp"       // IWYU pragma: export
+#include "torchac/engine/checksums.hpp"     // IWYU pragma: export
+#include "torchac/engine/job.hpp"           // IWYU pragma: export
+#include "torchac/engine/lockstep.hpp"      // IWYU pragma: export
+#include "torchac/engine/thread_count.hpp"  // IWYU pragma: export
 #include "torchac/error.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac {
 
-// Encodes the jobs' symbols at the ends of their streams.
-Report encode(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team);
+// Encodes the jobs' values at the ends of their streams. If values share elements, makes rows and
+// lookup tables that repay their cost.
+Report encode(std::span<const EncodeJob> jobs, ThreadTeam& team);
 
-// Decodes the jobs' symbols from where their streams are.
-Report decode(std::span<const DecodeJob> jobs, Check check, ThreadTeam& team);
+// Decodes the jobs' values from the current positions of their streams.
+Report decode(std::span<const DecodeJob> jobs, ThreadTeam& team);
 
-// The same in parts of `size` symbols: job.streams means nothing, each part has one of `streams`.
-Report encode_parts(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
-                    ThreadTeam& team);
-Report decode_parts(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
-                    ThreadTeam& team);
+// These code a job in chunks of `size` values, each with one of `streams`. The job's own streams
+// are ignored.
+Report encode_chunks(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
+                     ThreadTeam& team);
+Report decode_chunks(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
+                     ThreadTeam& team);
 
-// Tells what each symbol costs.
-Report measure(const MeasureJob& job, Check check, Poll& poll);
+// Computes the cost of each value.
+Report measure(const MeasureJob& job, Poll& poll);
 
-// Quantizes rows as coding does. The position of what it reports is the row's.
+// Quantizes rows of a CDF as coding does. The position in its report is that of the row.
 Report quantize(const QuantizeJob& job, Poll& poll);
 
-// The same for values, which have windows. Rows and lookup tables are made of what they share,
-// where these pay.
-Report encode(std::span<const EncodeValuesJob> jobs, ThreadTeam& team);
-Report decode(std::span<const DecodeValuesJob> jobs, ThreadTeam& team);
-Report encode_parts(const EncodeValuesJob& job, std::int64_t size, std::span<EncodedStream> streams,
-                    ThreadTeam& team);
-Report decode_parts(const DecodeValuesJob& job, std::int64_t size, std::span<Decoder> streams,
-                    ThreadTeam& team);
-Report measure(const MeasureValuesJob& job, Poll& poll);
-
-// Computes rows. The position of what it reports is the row's.
+// Computes the rows of a model. The position in its report is that of the row.
 Report tabulate(const TabulateJob& job, Poll& poll);
 
 }  // namespace torchac

@@ -1,4 +1,4 @@
-"""Classes of models that code with torchac, and models that change to them and back."""
+"""Classes that code with torchac, and the change of models to them and back."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def accelerate(model: M, *, exact: Any = None) -> M:
-    """Makes a model of CompressAI code through torchac.
+    """Makes a model of CompressAI code with torchac.
 
-    All `EntropyBottleneck`, `GaussianConditional` and `GaussianMixtureConditional` in it do, and
-    the methods of modules that name the classes of `compressai.ans`, as those of autoregressive
-    models. `compress`, `decompress`, their arguments and shapes are as before; the streams are in
-    torchac's format, and those that are damaged, or that a model with other weights or scales
-    decodes, raise `CorruptStreamError`; latents that are NaN, infinite or beyond 32 bits raise
-    `ValueError`. `copy.deepcopy`, `pickle`, `state_dict` and `torch.jit.script` are as before.
+    This changes every `EntropyBottleneck`, `GaussianConditional` and `GaussianMixtureConditional`
+    in it, and every method that names a class of `compressai.ans`, as in autoregressive models.
+    `compress` and `decompress` keep their arguments and shapes. Streams are in torchac's format.
+    A damaged stream, or one decoded with other weights or scales, raises `CorruptStreamError`;
+    latents that are NaN, infinite or beyond 32 bits raise `ValueError`. `copy.deepcopy`, `pickle`,
+    `state_dict` and `torch.jit.script` work as before.
 
-    With `exact`, the networks that `decompress` runs before it has decoded the last value also
-    become exact, as `torchac.exact.convert` makes them: hyper decoders, context models, networks
-    of parameters. So the streams can be read on another machine. Convert once, and ship the state,
-    as docs/machines.md shows: converting again elsewhere may give other networks.
+    With `exact`, all networks that `decompress` runs before it has decoded the last value become
+    exact, as by `torchac.exact.convert`: hyper decoders, context models, networks of parameters. So
+    the streams can be decoded on other machines. Convert once, and ship the state, as
+    docs/machines.md shows: converting again elsewhere may give other networks.
 
     Args:
         model: The model, or a part of it. Other models do not change.
-        exact: A batch of pictures, of the shape (pictures, 3, height, width), or a list of such
-            batches; they are compressed and decompressed, and say how large values are. Or the
-            `state_dict()` of a model that has become exact, which this one takes over, weights,
-            tables and exact networks. By default networks stay as they are.
+        exact: A batch of pictures, of shape (pictures, 3, height, width), or a list of such
+            batches. They are compressed and decompressed, to find how large values are. Or the
+            `state_dict()` of a model that is exact: this model gets its weights, tables and exact
+            networks. By default networks stay as they are.
 
     Returns:
         The model itself.
 
     Raises:
-        TypeError: It is no module; or `exact` is none of these, or `model` is no whole model.
-        ValueError: There is nothing in it that codes; or `exact` has no pictures or exact networks.
+        TypeError: `model` is not a module, or with `exact` not a whole model; or `exact` is none of
+            these.
+        ValueError: Nothing in the model codes; or `exact` has no pictures or no exact networks.
         RuntimeError: `exact` is the state of another model.
         torchac.exact.Refused: A network cannot be exact, or there is none.
 
@@ -59,7 +60,7 @@ def accelerate(model: M, *, exact: Any = None) -> M:
     """
     _check(model)
     modules = [(module, _accelerated(_class_of(module), False)) for module in model.modules()]
-    if not any(_original(its_class) for _, its_class in modules):
+    if not any(_original(cls) for _, cls in modules):
         raise ValueError(
             f"{type(model).__name__} has no entropy model, and no method that names a class of "
             "compressai.ans: expected a model of CompressAI"
@@ -67,13 +68,13 @@ def accelerate(model: M, *, exact: Any = None) -> M:
     if exact is not None:
         _make_exact(model, exact)
         return model
-    for module, its_class in modules:
-        module.__class__ = its_class
+    for module, cls in modules:
+        module.__class__ = cls
     return model
 
 
 def _make_exact(model: Any, given: Any) -> None:
-    """Tries on a copy, so that a call that fails changes nothing."""
+    """Makes a model exact. It tries on a copy, so that a call that fails changes nothing."""
     twin = _with_scans(copy.deepcopy(model))
     is_state = isinstance(given, Mapping)
     made = exactly.empty(twin, given) if is_state else exactly.networks(twin, given)
@@ -84,14 +85,14 @@ def _make_exact(model: Any, given: Any) -> None:
 
 
 def _with_scans(model: M) -> M:
-    """A model that is not exact, with loops that call the networks of autoregressive parts."""
+    """Restores a model, and gives autoregressive parts loops that call their networks."""
     for module in restore(model).modules():
         module.__class__ = _accelerated(_class_of(module), True)
     return model
 
 
 def restore(model: M) -> M:
-    """Makes a model code as it did before `accelerate`, with the networks that it had.
+    """Undoes `accelerate`: the model codes as before, with its original networks.
 
     Args:
         model: The model, or a part of it.
@@ -100,7 +101,7 @@ def restore(model: M) -> M:
         The model itself.
 
     Raises:
-        TypeError: It is no module.
+        TypeError: It is not a module.
 
     Example:
         >>> import torchac.compressai
@@ -126,39 +127,37 @@ def _check(model: Any) -> None:
         raise TypeError(f"model is of type {type(model).__name__}: expected a torch.nn.Module")
 
 
-def _original(its_class: type) -> Any:
-    """The class that a class was made of, if it was."""
-    return vars(its_class).get("_torchac_original")
+def _original(cls: type) -> Any:
+    """The class from which `_accelerated` or `exactly` made a class, or None."""
+    return vars(cls).get("_torchac_original")
 
 
 @functools.cache
-def _accelerated(its_class: Any, scans: bool) -> Any:
-    """A class that inherits all of a class, and codes with torchac; or the class as it is.
+def _accelerated(cls: Any, scans: bool) -> Any:
+    """A subclass that codes with torchac, or the class itself if nothing in it changes.
 
-    A class with the methods that change goes before each class that defines them, so that `super()`
-    in classes derived from that finds them, too.
+    The changed methods of each base class go into a class before it, so that `super()` in derived
+    classes finds them too.
     """
-    if _original(its_class):
-        return its_class
-    changed = {base: methods for base in its_class.__mro__ if (methods := _methods(base, scans))}
+    if _original(cls):
+        return cls
+    changed = {base: methods for base in cls.__mro__ if (methods := _methods(base, scans))}
     if not changed:
-        return its_class
-    bases = [type(its_class)(base.__name__, (base,), methods) for base, methods in changed.items()]
-    if its_class not in changed:
-        bases.insert(0, its_class)
-    namespace = {
-        name: getattr(its_class, name) for name in ("__module__", "__qualname__", "__doc__")
-    }
-    namespace |= {"_torchac_original": its_class, "_torchac_scans": scans}
+        return cls
+    bases = [type(cls)(base.__name__, (base,), methods) for base, methods in changed.items()]
+    if cls not in changed:
+        bases.insert(0, cls)
+    namespace = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    namespace |= {"_torchac_original": cls, "_torchac_scans": scans}
     namespace |= {"__reduce_ex__": _reduce}
-    # TorchScript would compile this property; it does not the attribute that was there.
-    unused = getattr(its_class, "__jit_unused_properties__", [])
+    # TorchScript would compile this property, unlike the attribute that it replaces.
+    unused = getattr(cls, "__jit_unused_properties__", [])
     namespace["__jit_unused_properties__"] = [*unused, "entropy_coder"]
-    return type(its_class)(its_class.__name__, tuple(bases), namespace)
+    return type(cls)(cls.__name__, tuple(bases), namespace)
 
 
 def _methods(base: type, scans: bool) -> dict[str, Any]:
-    """The methods of a class that are to change."""
+    """The changed methods of a class, by name."""
     if not issubclass(base, nn.Module) or base is nn.Module:
         return {}
     checked = {}
@@ -178,7 +177,7 @@ def _methods(base: type, scans: bool) -> dict[str, Any]:
 
 
 def _theirs(module: str, name: str) -> Any:
-    """What a release of CompressAI has under a name, if it has it."""
+    """An attribute of a module of CompressAI, or None if this release does not have it."""
     try:
         return getattr(importlib.import_module(module), name, None)
     except ImportError:
@@ -187,7 +186,7 @@ def _theirs(module: str, name: str) -> Any:
 
 @functools.cache
 def _replaced() -> dict[type, type]:
-    """The entropy models of CompressAI, and what has their methods."""
+    """The entropy models of CompressAI, with the classes that have their new methods."""
     from compressai import entropy_models as theirs
 
     methods = entropy_models.METHODS
@@ -195,7 +194,7 @@ def _replaced() -> dict[type, type]:
 
 
 def _swap(value: Any, scans: bool) -> Any:
-    """What is in the place of `compressai.ans` and its classes, and of loops over values."""
+    """The replacement of `compressai.ans`, one of its classes or a loop; other values unchanged."""
     from compressai import ans as theirs
 
     if value is theirs:
@@ -208,12 +207,12 @@ def _swap(value: Any, scans: bool) -> Any:
 
 
 def _reduce(self: nn.Module, protocol: Any) -> tuple[Any, ...]:
-    """As of the class that it was: pickle would look for a module's attribute."""
+    """Pickles by the original class, as the new one is not an attribute of any module."""
     reduced: Any = object.__reduce_ex__(self, max(protocol, 2))
-    its_class: Any = type(self)
-    return (_rebuild, (_original(its_class), its_class._torchac_scans), *reduced[2:])
+    cls: Any = type(self)
+    return (_rebuild, (_original(cls), cls._torchac_scans), *reduced[2:])
 
 
 def _rebuild(original: Any, scans: bool = False) -> Any:
-    its_class = _accelerated(original, scans)
-    return its_class.__new__(its_class)
+    cls = _accelerated(original, scans)
+    return cls.__new__(cls)

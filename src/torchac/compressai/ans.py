@@ -1,7 +1,7 @@
-"""The classes of `compressai.ans`, from lists to bytes and back, coded by torchac.
+"""The classes of `compressai.ans`, which code lists to bytes and back, based on torchac.
 
-A stream begins with a checksum of its bytes, because `RansDecoder.decode_stream` is not told where
-the values end, and so cannot check them there.
+A stream begins with a checksum of its bytes: `RansDecoder.decode_stream` does not know where the
+values end, so it cannot check them there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHECKSUM = 2  # bytes
 
 
 class _LastTables:
-    """The tables of the last call: calls that follow mostly have the same objects."""
+    """Keeps the tables of the last call, because most calls pass the same objects again."""
 
     def __init__(self) -> None:
         self._given: tuple[Any, ...] = ()
@@ -55,20 +55,19 @@ class BufferedRansEncoder:
     def encode_with_indexes(
         self, symbols: Any, indexes: Any, cdfs: Any, cdfs_sizes: Any, offsets: Any
     ) -> None:
-        """Encodes values behind those that were encoded before.
+        """Encodes values after those encoded before.
 
         Args:
             symbols: Integers.
-            indexes: The row of each.
-            cdfs: The tables, as for `as_tables`. The model that is made of them is kept as long as
-                calls give the same objects: do not write to these.
+            indexes: The row of each integer.
+            cdfs: The tables, as for `as_tables`. The model made of them is kept as long as calls
+                pass the same objects, so do not write to these.
             cdfs_sizes: As for `as_tables`.
             offsets: As for `as_tables`.
 
         Raises:
-            TypeError: An argument does not have integers.
-            ValueError: As `as_tables`; or shapes that do not match, or an index that is out of
-                range.
+            TypeError: An argument does not hold integers.
+            ValueError: As `as_tables`; or shapes that do not match, or an index out of range.
         """
         values, index = as_integers("symbols", symbols), as_integers("indexes", indexes)
         if values.shape != index.shape:
@@ -82,7 +81,7 @@ class BufferedRansEncoder:
         """Ends the stream.
 
         Returns:
-            The stream. The next values begin another one.
+            The stream. The next values begin a new one.
         """
         stream, self._encoder = self._encoder.finish(), Encoder()
         return _checksum(stream) + stream
@@ -118,7 +117,7 @@ class RansDecoder:
             encoded: The bytes.
 
         Raises:
-            TypeError: They are no bytes.
+            TypeError: They are not bytes-like.
             CorruptStreamError: They are damaged.
         """
         stream = memoryview(_checks.check_stream(encoded))
@@ -134,7 +133,7 @@ class RansDecoder:
         """Decodes the next values.
 
         Args:
-            indexes: The row of each.
+            indexes: The row of each value.
             cdfs: As for `BufferedRansEncoder.encode_with_indexes`.
             cdfs_sizes: As for `as_tables`.
             offsets: As for `as_tables`.
@@ -159,7 +158,7 @@ class RansDecoder:
     def decode_with_indexes(
         self, encoded: Any, indexes: Any, cdfs: Any, cdfs_sizes: Any, offsets: Any
     ) -> list[int]:
-        """Decodes a stream, all of it.
+        """Decodes a whole stream.
 
         Args:
             encoded: As for `set_stream`.

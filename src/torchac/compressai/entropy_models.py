@@ -1,7 +1,7 @@
-"""What CompressAI's entropy models do instead: the methods that code, from tensors.
+"""New coding methods for CompressAI's entropy models, which code tensors directly.
 
-Streams end with a mark (`Encoder.mark`): values that differ from those encoded, because the
-hyperprior gives other scales on another GPU, say, are noticed.
+Streams end with a mark (`Encoder.mark`), which detects decoded values that differ, for example
+because the hyperprior gives other scales on another GPU.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from torchac.incremental import Decoder, Encoder
 from torchac.lockstep import BatchDecoder, BatchEncoder
 from torchac.models import Mixture, Normal, Tables
 
-SCALES = (0.11, 256.0)  # to which GaussianMixtureConditional clamps them
+SCALES = (0.11, 256.0)  # the range to which GaussianMixtureConditional clamps scales
 
 _made: WeakKeyDictionary[nn.Module, tuple[list[Tensor], Tables]] = WeakKeyDictionary()
 
 
 def tables_of(model: Any) -> Tables:
-    """The tables of an entropy model, made anew only where its buffers have changed."""
+    """The tables of an entropy model, made again only if its buffers have changed."""
     model._check_cdf_size()
     model._check_cdf_length()
     model._check_offsets_size()
@@ -60,18 +60,18 @@ def _keep(model: Any, coder: Any) -> None:
     model.__dict__["entropy_coder"] = coder
 
 
-# A coder of lists, for methods that call it.
+# A coder of lists, for methods that call `entropy_coder`.
 CODER = property(_coder, _keep)
 
 
-# The methods that make integers of 32 bits of floats, in the mode "symbols".
+# The methods that convert floats to 32-bit integers in the mode "symbols".
 QUANTIZE = ("quantize", "quantize_variable")
 
 
 def checked(quantize: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """One of these methods, which raises where there is no such integer."""
+    """One of these methods, which raises if a value does not fit 32 bits."""
 
-    @functools.wraps(quantize)  # so TorchScript, which has no symbols, compiles that
+    @functools.wraps(quantize)  # so TorchScript, which has no symbols, compiles the original
     def method(self: Any, inputs: Tensor, mode: str, *args: Any, **kwargs: Any) -> Tensor:
         if mode == "symbols":
             _check_symbols(inputs, *args, **kwargs)
@@ -94,7 +94,7 @@ def _check_symbols(inputs: Tensor, means: Tensor | None = None, qs: Tensor | Non
 
 
 class EntropyModelVbr:
-    """Methods for `compressai.entropy_models.EntropyModelVbr`, whose own ones call its coder."""
+    """The coder for `compressai.entropy_models.EntropyModelVbr`, whose own methods call it."""
 
     entropy_coder = CODER
 
@@ -168,7 +168,7 @@ class GaussianMixtureConditional:
     def compress(
         self: Any, y: Tensor, scales: Tensor, means: Tensor, weights: Tensor
     ) -> tuple[tuple[bytes, int, Tensor], Tensor]:
-        """A stream of the channels that are not zero, as they say, and the rounded values."""
+        """A stream of the channels that are not all zero, with a bitmap of them; rounded values."""
         _check_symbols(y)
         values = y.round()
         largest = int(y.abs().max()) + 1
@@ -201,7 +201,7 @@ class GaussianMixtureConditional:
 
 
 def _mixture(count: int, scales: Tensor, means: Tensor, weights: Tensor, used: Tensor) -> Mixture:
-    """The mixture of each value of the channels that are used."""
+    """The mixture of each value of the used channels."""
     each = [a.reshape(len(a), count, -1, *a.shape[2:]) for a in (scales, means, weights)]
     scale, mean, weight = (a[:, :, used].movedim(1, -1) for a in each)
     return Mixture(weight, Normal(mean, scale.clamp(*SCALES)))

@@ -1,8 +1,8 @@
-"""Models whose decoders run exact networks up to the numbers that they code with.
+"""Models with decoders that compute the parameters of coding by exact networks.
 
-A part of a model that is exact keeps its weights, and has its exact network as a child besides.
-Which parts these are, the model's own `decompress` says, on pictures: what it calls before it has
-decoded the last value.
+An exact part of a model keeps its weights, and has its exact network as an additional child. These
+parts are found by running the model's own `decompress` on pictures: they are all networks that it
+calls before it has decoded the last value.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from torchac.compressai.entropy_models import tables_of
 from torchac.compressai.listening import decoded, listen
 
 CHILD = "torchac_exact"
-"""The name of the exact network in a part of a model, and so in the names of its state."""
+"""The name of the exact network in its part of a model, and in the names of the state."""
 
 _SIDES = 64
-"""Pictures are padded to multiples of it: that is what models of CompressAI need at most."""
+"""Pictures are padded to multiples of this, the largest that a model of CompressAI needs."""
 
 _INEXACT = re.compile(
     r"_*(linear|bilinear|conv\w*|r?matmul|(add|badd)?(mm|bmm|mv)|dot|inner|einsum|tensordot|addc(mul|div)"
@@ -35,13 +35,13 @@ _INEXACT = re.compile(
     r"|(log_)?softmax|logsumexp|sigmoid|logsigmoid|tanh|softplus|silu|gelu|elu|mish|erfc?|rsqrt"
     r"|exp2?|expm1|log(2|10|1p)?|r?pow|sin|cos|tan|atan2?|scaled_dot_product_attention)_*"
 )
-"""Functions of floats that may give other last bits elsewhere, so that no decoder may call them."""
+"""Functions of floats whose last bits depend on the machine, so no decoder may call them."""
 
-Call = tuple[str, tuple[Tensor, ...] | None]  # a part and its inputs, or what cannot be exact
+Call = tuple[str, tuple[Tensor, ...] | None]  # a part and its inputs; None if it cannot be exact
 
 
 def networks(model: nn.Module, images: Any) -> dict[str, nn.Module]:
-    """Makes exact what a model's decoder runs; gives the networks by the names of the parts.
+    """Makes the networks of a model's decoder exact, and returns them by the names of the parts.
 
     Its autoregressive parts must run the loops below, which call their networks.
     """
@@ -60,7 +60,7 @@ def networks(model: nn.Module, images: Any) -> dict[str, nn.Module]:
     if not made:
         raise exact.Refused(
             f"the decoder of {type(model).__name__} runs no network before its last value is "
-            "decoded: accelerate(model) is all that it needs"
+            "decoded: accelerate(model) is enough"
         )
     put(model, made)
     try:
@@ -71,14 +71,14 @@ def networks(model: nn.Module, images: Any) -> dict[str, nn.Module]:
 
 
 def empty(model: nn.Module, state: Mapping[str, Any]) -> dict[str, nn.Module]:
-    """For each exact network of a state, one that is to become it."""
+    """Placeholders for the exact networks of a state, which is loaded into them afterwards."""
     from torchac import exact
 
     end = f".{CHILD}.program"
     names = [name.removesuffix(end) for name in state if name.endswith(end)]
     if not names:
         raise ValueError(
-            "exact is a state that has no exact networks: expected model.state_dict() after "
+            "exact is a state without exact networks: expected model.state_dict() after "
             "accelerate(model, exact=images)"
         )
     parts = {name for name, _ in model.named_modules(remove_duplicate=False)}
@@ -89,12 +89,12 @@ def empty(model: nn.Module, state: Mapping[str, Any]) -> dict[str, nn.Module]:
 
 
 def put(model: nn.Module, made: Mapping[str, nn.Module]) -> None:
-    """Makes parts of a model exact."""
+    """Puts exact networks into the parts of a model."""
     contexts = {id(context) for context in _contexts(model)}
     for name, network in made.items():
         part = model.get_submodule(name)
         if CHILD in part._modules:
-            continue  # it has several names
+            continue  # the part has several names
         device = next((p.device for p in part.parameters()), None)
         part.add_module(CHILD, network.to(device))
         part.__class__ = _exact_class(_class_of(part), id(part) in contexts)
@@ -105,12 +105,12 @@ def _class_of(part: Any) -> Any:
 
 
 def take_away(part: nn.Module) -> None:
-    """Takes the exact network of a part away, if it has one."""
+    """Removes the exact network of a part, if it has one."""
     part._modules.pop(CHILD, None)
 
 
 @functools.cache
-def _exact_class(its_class: Any, pads: bool) -> Any:
+def _exact_class(cls: Any, pads: bool) -> Any:
     """A class that calls the exact network in place of the layers."""
 
     def forward(self: Any, *inputs: Tensor) -> Any:
@@ -118,28 +118,28 @@ def _exact_class(its_class: Any, pads: bool) -> Any:
             inputs = (functional.pad(inputs[0], _padding(self)),)
         return self._modules[CHILD](*inputs)
 
-    namespace = {n: getattr(its_class, n) for n in ("__module__", "__qualname__", "__doc__")}
-    namespace |= {"forward": forward, "_torchac_original": its_class, "_torchac_pads": pads}
+    namespace = {n: getattr(cls, n) for n in ("__module__", "__qualname__", "__doc__")}
+    namespace |= {"forward": forward, "_torchac_original": cls, "_torchac_pads": pads}
     namespace |= {"__reduce_ex__": _reduce}
-    return type(its_class)(its_class.__name__, (its_class,), namespace)
+    return type(cls)(cls.__name__, (cls,), namespace)
 
 
 def _reduce(self: Any, protocol: Any) -> tuple[Any, ...]:
     reduced: Any = object.__reduce_ex__(self, max(protocol, 2))
-    its_class: Any = type(self)
-    return (_rebuild, (its_class._torchac_original, its_class._torchac_pads), *reduced[2:])
+    cls: Any = type(self)
+    return (_rebuild, (cls._torchac_original, cls._torchac_pads), *reduced[2:])
 
 
-def _rebuild(its_class: Any, pads: bool) -> Any:
-    made = _exact_class(its_class, pads)
+def _rebuild(cls: Any, pads: bool) -> Any:
+    made = _exact_class(cls, pads)
     return made.__new__(made)
 
 
-# What the decoder runs
+# The networks that the decoder runs
 
 
 def _inputs(model: nn.Module, images: Sequence[Tensor]) -> dict[str, list[tuple[Tensor, ...]]]:
-    """What the decoder's networks are called with, those of one shape together."""
+    """The inputs of the decoder's networks, joined into a batch for each shape."""
     found: dict[str, dict[Any, list[tuple[Tensor, ...]]]] = {}
     for image in images:
         for name, inputs in _calls(model, image):
@@ -168,8 +168,8 @@ def _calls(model: Any, image: Tensor) -> list[Call]:
     sent = model.compress(image.to(device))
     if not isinstance(sent, Mapping) or not {"strings", "shape"} <= set(sent):
         raise TypeError(
-            f"{type(model).__name__}.compress returns no strings and shape: expected those that "
-            "decompress takes"
+            f"{type(model).__name__}.compress does not return strings and shape: expected those "
+            "that decompress takes"
         )
     calls: list[Call] = []
     needed = 0
@@ -185,7 +185,7 @@ def _calls(model: Any, image: Tensor) -> list[Call]:
 
 @contextmanager
 def _watched(model: nn.Module, calls: list[Call]) -> Iterator[None]:
-    """Notes calls of modules by others' methods, but not by modules that are being called."""
+    """Records calls of modules by methods of the model, except calls within other modules."""
     depth = 0
 
     def enter(name: str, part: nn.Module, inputs: Any, options: Any) -> None:
@@ -227,7 +227,7 @@ def _watched(model: nn.Module, calls: list[Call]) -> Iterator[None]:
 
 
 def _is_of_an_entropy_model(model: nn.Module, name: str) -> bool:
-    """Whether a part is of one: these take tables, and compare."""
+    """Whether a part belongs to an entropy model, which uses tables and comparisons only."""
     from compressai.entropy_models import EntropyModel
 
     path = name.split(".")
@@ -236,7 +236,7 @@ def _is_of_an_entropy_model(model: nn.Module, name: str) -> bool:
 
 
 def _check_images(images: Any) -> list[Tensor]:
-    """The pictures one by one: some codecs take no more at once."""
+    """The pictures one by one, as some codecs take only one at a time."""
     given = [images] if isinstance(images, Tensor) else images
     if not isinstance(given, (list, tuple)) or not given:
         raise TypeError(
@@ -265,7 +265,7 @@ def _padded(image: Tensor) -> Tensor:
 
 
 def _contexts(model: nn.Module) -> list[nn.Module]:
-    """The networks that see what was decoded around one value."""
+    """The context networks, whose inputs are decoded values around the next one."""
     names = ("JointAutoregressiveHierarchicalPriors", "RasterScanLatentCodec")
     return [
         part.context_prediction  # type: ignore[misc]
@@ -280,14 +280,14 @@ def _padding(context: Any) -> list[int]:
 
 
 def _unpadded(context: Any) -> nn.Module:
-    """A context without padding: of its field of view, one value."""
+    """A context without padding, which turns its field of view into one value."""
     unpadded: Any = copy.deepcopy(context)
     unpadded.padding = (0, 0)
     return unpadded  # type: ignore[no-any-return]
 
 
 def _see(context: Any, crop: Tensor) -> Tensor:
-    """What a context says of the value in the middle."""
+    """The output of a context for the value in the middle."""
     if CHILD in context._modules:
         return context._modules[CHILD](crop)  # type: ignore[no-any-return]
     height, width = context.padding
@@ -301,7 +301,7 @@ Code = Callable[[Tensor, Tensor, Tensor], Tensor]  # values, scales and means, t
 def _scan(
     codec: Any, y_hat: Tensor, params: Tensor, merge: Callable[..., Tensor], code: Code
 ) -> None:
-    """Goes through values, row by row; in `y_hat`, which is padded, it puts the decoded ones."""
+    """Codes values row by row, and puts the decoded ones into the padded `y_hat`."""
     size = codec["context_prediction"].kernel_size[0]
     middle = (size - 1) // 2
     for h in range(params.shape[2]):
@@ -366,7 +366,7 @@ class JointAutoregressiveHierarchicalPriors:
 def raster_scan_compress_single_stream(
     encoder: Any, y: Tensor, params: Tensor, *, padding: int, merge: Any = _cat, **codec: Any
 ) -> Tensor:
-    """As the function of this name in `compressai.latent_codecs.rasterscan`."""
+    """Replaces the function of this name in `compressai.latent_codecs.rasterscan`."""
     y_hat = functional.pad(y, (padding,) * 4)
     _encode(encoder, codec, y_hat, params, merge)
     return functional.pad(y_hat, (-padding,) * 4)
@@ -375,7 +375,7 @@ def raster_scan_compress_single_stream(
 def raster_scan_decompress_single_stream(
     decoder: Any, params: Tensor, *, padding: int, merge: Any = _cat, **codec: Any
 ) -> Tensor:
-    """As the function of this name in `compressai.latent_codecs.rasterscan`."""
+    """Replaces the function of this name in `compressai.latent_codecs.rasterscan`."""
     size = (1, codec["context_prediction"].in_channels, *params.shape[2:])
     y_hat = functional.pad(torch.zeros(size, device=params.device), (padding,) * 4)
     _decode(decoder, codec, y_hat, params, merge)

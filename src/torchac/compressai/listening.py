@@ -1,4 +1,4 @@
-"""Who listens is told when values have been decoded: so it is known what a decoder needs before."""
+"""Calls a listener when values have been decoded, to find what a decoder runs before that."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ def listen(listener: Callable[[], None]) -> Iterator[None]:
 
 
 def decoded() -> None:
-    """Tells who listens."""
+    """Calls the listener, if there is one."""
     listener = _listener.get()
     if listener is not None:
         listener()

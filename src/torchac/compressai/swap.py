@@ -1,4 +1,4 @@
-"""Functions that see other objects where they name some: nothing changes for anyone else."""
+"""Copies of functions in which global names stand for other objects."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-Swap = Callable[[Any], Any]  # an object, or what is to be in its place
+Swap = Callable[[Any], Any]  # returns the replacement of an object, or the object
 
 
 def swapped(value: Any, swap: Swap) -> Any:
-    """A copy of a function, a static or a class method that has its global names swapped.
+    """A copy of a function, static method or class method with its global names swapped.
 
-    What has none to swap, or is no function, is returned as it is. So that methods below decorators
-    are reached, functions that a function has in its closure are swapped, too.
+    Functions without such names, and other objects, are returned as they are. Functions in closures
+    are swapped too, to reach decorated methods.
     """
     if isinstance(value, (staticmethod, classmethod)):
         function = swapped(value.__func__, swap)

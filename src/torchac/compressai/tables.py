@@ -18,24 +18,25 @@ WHOLE = 1 << 16
 
 
 def as_tables(cdfs: Any, cdfs_sizes: Any, offsets: Any) -> Tables:
-    """The model that CompressAI's tables stand for.
+    """The model equivalent to CompressAI's tables.
 
-    Symbol `s` of row `k` is the value `s + offsets[k]`; the last one is an escape, to values on
-    both sides. Here half of it lies on each side. An escape of 1 of 65536, which has no halves,
-    gets one more from the likeliest value.
+    Symbol `s` of row `k` is the value `s + offsets[k]`; the last symbol is an escape to values on
+    both sides. The model gives each side half of its probability. An escape of 1/65536 cannot be
+    halved, so it gets another 1/65536 from the likeliest value.
 
     Args:
         cdfs: Rows of integers from 0 to 65536, of shape `(K, Lp)`: an entropy model's
             `quantized_cdf`, or lists.
-        cdfs_sizes: How many values of each row count, K integers: its `cdf_length`.
-        offsets: The least value of each row, K integers: its `offset`.
+        cdfs_sizes: The number of values in each row, K integers: the entropy model's `cdf_length`.
+        offsets: The least value of each row, K integers: the entropy model's `offset`.
 
     Returns:
-        The tables, on the CPU, of shape `(K,)`. They take the row of each value as `index`.
+        The tables, on the CPU, of shape `(K,)`. Coding with them needs the row of each value as
+        `index`.
 
     Raises:
-        TypeError: An argument does not have integers.
-        ValueError: Rows that do not go from 0 to 65536, or numbers that do not match.
+        TypeError: An argument does not hold integers.
+        ValueError: Rows that do not go from 0 to 65536, or shapes that do not match.
 
     Example:
         >>> import torch, torchac.compressai
@@ -60,8 +61,9 @@ def as_tables(cdfs: Any, cdfs_sizes: Any, offsets: Any) -> Tables:
     ends = sizes[:, None] - 1
     widths = rows.diff()
     escape = widths.gather(1, ends - 1)
-    widths[torch.arange(widths.shape[1], device=CPU) >= ends - 1] = 0  # those of values are left
-    missing = (2 - escape).clamp(min=0)  # Tables have 32768 symbols at most: the likeliest has more
+    widths[torch.arange(widths.shape[1], device=CPU) >= ends - 1] = 0  # only those of values remain
+    # There are at most 32768 symbols, so the likeliest one can spare what the escape lacks.
+    missing = (2 - escape).clamp(min=0)
     widths.scatter_add_(1, widths.argmax(1, keepdim=True), -missing)
     escape += missing
     below = escape // 2
@@ -71,16 +73,16 @@ def as_tables(cdfs: Any, cdfs_sizes: Any, offsets: Any) -> Tables:
 
 
 def _check_rows(rows: Tensor, sizes: Tensor) -> None:
-    """Raises if rows do not go from 0 to the whole."""
+    """Raises if rows do not go from 0 to 65536."""
     most = rows.shape[1]
     good = (sizes >= 2) & (sizes <= most)
-    _checks.check_values("cdfs_sizes", sizes, good, f"2 to {most}, as many as a row has")
+    _checks.require_all("cdfs_sizes", sizes, good, f"2 to {most}, as many as a row has")
     column, size = torch.arange(most, device=CPU), sizes[:, None]
     good = ((column != 0) | (rows == 0)) & ((column != size - 1) | (rows == WHOLE))
-    _checks.check_values("cdfs", rows, good, f"rows from 0 to {WHOLE}")
+    _checks.require_all("cdfs", rows, good, f"rows from 0 to {WHOLE}")
     good = torch.ones_like(good)
     good[:, 1:] = (rows.diff() >= 0) | (column[1:] >= size)
-    _checks.check_values("cdfs", rows, good, "rows that do not decrease")
+    _checks.require_all("cdfs", rows, good, "rows that do not decrease")
 
 
 def _rows(cdfs: Any) -> Tensor:
@@ -93,7 +95,7 @@ def _rows(cdfs: Any) -> Tensor:
 
 
 def as_integers(name: str, values: Any) -> Tensor:
-    """Integers of a list, a tensor or an array: int64, on the CPU."""
+    """The integers of a list, a tensor or an array, as int64 on the CPU."""
     try:
         tensor = torch.as_tensor(values, device=CPU)
     except (RuntimeError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""Networks that give the same numbers on every machine. docs/exact.md has what that means.
+"""Networks that give the same numbers on every machine: see docs/exact.md.
 
-Imported by itself: `import torchac.exact`.
+Import it explicitly: `import torchac.exact`.
 """
 
 from torchac.exact._convert import convert

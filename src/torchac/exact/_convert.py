@@ -1,4 +1,4 @@
-"""From a module to an exact network: node by node, with batches that show how large values are."""
+"""Converts a module to an exact network, node by node. Batches show how large values are."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from torchac.exact._program import Step
 from torchac.exact._trace import Traced, trace
 
 _MOST_BITS = 40
-"""Of values that are summed; more would say nothing."""
+"""The most bits of values in sums; more would not make a difference."""
 
 _FEWEST_BITS = 12
 
 _DIFFERENCE = 2.0**-6
-"""How far outputs may be off, as a share of the largest: far more than rounding does."""
+"""The largest difference of outputs, relative to the largest output: far more than by rounding."""
 
 
 def convert(
@@ -41,30 +41,31 @@ def convert(
 ) -> Network:
     """Converts a network into one that gives the same numbers everywhere.
 
-    On every processor, with any number of threads, in any batch, with any release of PyTorch, the
-    outputs are the same to the bit; they differ from the module's by a rounding error. What is
-    promised, and what is not, is in docs/exact.md.
+    The outputs are the same to the bit on every processor, with any number of threads, in any
+    batch, and with any release of PyTorch; they differ from the module's by a rounding error.
+    docs/exact.md says exactly what is promised.
 
-    Convert once, `save` the result with the weights, and `load` it where files are encoded and
+    Convert once, `save` the result with the weights, and `load` it wherever files are encoded and
     decoded: converting on another machine may give another network.
 
     Args:
-        module: A network without control flow that depends on values. It stays as it is.
-        batches: Inputs like those to come, for the size of values: one batch is enough. Each is a
-            tensor, or a tuple of them for a module with several inputs.
-        step: What outputs are multiples of: a power of two. They are limited to 2^23 steps.
-        headroom: How many times larger than in the batches values may be before they are limited.
+        module: A network without control flow that depends on values. It is not changed.
+        batches: Typical inputs, which show the size of values: one batch is enough. Each is a
+            tensor, or a tuple of tensors for a module with several inputs.
+        step: The unit of outputs, a power of two. Outputs are limited to 2^23 steps.
+        headroom: How many times larger than in the batches values may become before they are
+            limited.
 
     Returns:
-        A module that takes what the module takes, and returns float32. Inputs must be the same on
-        both sides, to the bit.
+        A module with the same inputs, which returns float32. Inputs must be the same on both sides,
+        to the bit.
 
     Raises:
-        Refused: A layer is not known or cannot be bounded, what is done depends on values, or
-            weights are not finite. The message names the layer.
-        TypeError: `module` is no module, or a batch is no tensor or tuple of tensors.
-        ValueError: There is no batch, a batch has values that are not finite, `step` is no power of
-            two, or `headroom` is below 1.
+        Refused: A layer is unknown or has no bound, control flow depends on values, or weights are
+            not finite. The message names the layer.
+        TypeError: `module` is not a module, or a batch is not a tensor or tuple of tensors.
+        ValueError: There is no batch, a batch has values that are not finite, `step` is not a power
+            of two, or `headroom` is below 1.
 
     Example:
         >>> import io, torch, torchac, torchac.exact
@@ -128,7 +129,7 @@ def _inputs(graph: fx.GraphModule) -> list[fx.Node]:
 
 
 def _vocabulary(node: fx.Node, graph: fx.GraphModule) -> int | None:
-    """How many rows the smallest embedding has that takes an input, or moves of it, if one does."""
+    """The rows of the smallest embedding of an input, or of moves of it, if there is one."""
     found = []
     for user in node.users:
         if user.op == "call_module":
@@ -149,7 +150,7 @@ _MOVES = ("getitem", "view", "reshape", "long", "to", "contiguous", "flatten", "
 def _as_computed(
     batch: tuple[torch.Tensor, ...], tokens: list[int | None]
 ) -> tuple[torch.Tensor, ...]:
-    """Inputs as the copy of the module takes them: float64, or int64 for tokens."""
+    """Inputs for the copy of the module: float64, or int64 for tokens."""
     result = []
     for x, count in zip(batch, tokens, strict=False):
         if count is not None and (x.is_floating_point() or x.is_complex()):
@@ -167,7 +168,7 @@ def _as_computed(
 
 
 def _computed(module: nn.Module, batch: tuple[torch.Tensor, ...], i: int) -> Any:
-    """What the copy of the module returns."""
+    """The result of the copy of the module."""
     try:
         return module(*(x.clone() for x in batch))
     except Exception as error:  # whatever the module's own code raises
@@ -184,7 +185,7 @@ def _things(*structure: Any) -> list[Any]:
 
 
 def _is_mask(things: list[Any], rule: _layers.Rule | None) -> bool:
-    """Whether a function of these gives a mask: by sizes and masks, and not by values."""
+    """Whether a function of these gives a mask, from sizes and masks but not from values."""
     others = [x for x in things if isinstance(x, (Value, _layers.Unfinished))]
     if others:
         return all(isinstance(x, _layers.Mask) for x in others)
@@ -192,7 +193,7 @@ def _is_mask(things: list[Any], rule: _layers.Rule | None) -> bool:
 
 
 class _Converter:
-    """Goes through a graph, with the floats of all batches beside the exact steps."""
+    """Walks through a graph, and computes the floats of all batches beside the exact steps."""
 
     def __init__(
         self,
@@ -213,7 +214,7 @@ class _Converter:
         self._node: fx.Node | None = None
 
     def run(self, expected: list[Any]) -> Network:
-        """The network, compared with what the module returns for the batches."""
+        """The network, after a comparison with the module's results for the batches."""
         nodes = list(self._traced.graph.nodes)
         last = {used: node for node in nodes for used in node.all_input_nodes}
         for node in nodes:
@@ -239,7 +240,7 @@ class _Converter:
         self._compare(network, expected)
         return network
 
-    # What rules of layers use
+    # Methods for the rules of layers
 
     def refused(self, why: str) -> Refused:
         """An error that names the layer."""
@@ -267,22 +268,23 @@ class _Converter:
             (i,) = inputs
 
     def floats(self) -> list[torch.Tensor]:
-        """What the module computes at this node, for each batch."""
+        """The module's numbers at this node, for each batch."""
         assert self._node is not None
         return self._floats[self._node]
 
     def floats_of(self, value: Value) -> list[torch.Tensor] | None:
-        """What the module has computed for a value, if that is still known."""
+        """The module's numbers for a value, if they are still known."""
         source = self._sources.get(value.index)
         return None if source is None else self._floats.get(source)
 
     def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
-        """Rounds a value for a sum over dimensions that takes so many bits."""
+        """Rounds a value to a number of bits, for a sum over dimensions."""
         bits = min(bits, _MOST_BITS)
         if bits < _FEWEST_BITS:
             raise self.refused(
-                f"its sums have so many or so large terms that values of {bits} bits are all that "
-                "2^53 has room for: split it, or rescale its bias"
+                f"its sums have too many terms, or terms that are too large beside others: of the "
+                f"53 bits of a sum, {max(bits, 0)} are left for its inputs, and {_FEWEST_BITS} are "
+                "needed. Split it, or rescale its bias"
             )
         for known in self._rounded.get(value.index, []):
             if bits - 6 <= known.grid.collapse(dims).bits <= bits:
@@ -297,7 +299,7 @@ class _Converter:
         return rounded
 
     def limit(self, value: Value, most: torch.Tensor, seen: float) -> Value:
-        """Limits a value to powers of two, where that makes its bound smaller."""
+        """Limits a value to powers of two, if that makes its bound smaller."""
         bound = value.grid.bound
         most = torch.minimum(most.expand(bound.shape), bound).clamp(min=TINY)
         most = power_of_two(most, above=True)
@@ -313,12 +315,12 @@ class _Converter:
         return self._traced.get_submodule(str(node.target))
 
     def _float(self, node: fx.Node, batch: int) -> Any:
-        """What the module computes at a node."""
+        """The module's result at a node."""
         args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: self._floats[n][batch])
         if node.op == "placeholder":
             position = sum(isinstance(step.operation, (Input, Tokens)) for step in self._steps)
             given = self._batches[batch]
-            return given[position] if position < len(given) else None
+            return given[position] if position < len(given) else next(iter(node.args), None)
         if node.op == "get_attr":
             return operator.attrgetter(str(node.target))(self._traced)
         if node.op == "output":
@@ -329,7 +331,7 @@ class _Converter:
         return target(*args, **kwargs)
 
     def _exact(self, node: fx.Node, module: nn.Module | None) -> Any:
-        """What the network has for a node: a value, or what is known when converting."""
+        """The network's result for a node: a value, or an object known during conversion."""
         if node.op == "placeholder":
             return self._input()
         args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: self._made[n])
@@ -347,7 +349,9 @@ class _Converter:
         if not _layers.depends(args, kwargs):
             if module is None and (rule is not None or _name_of(node) in _layers.CREATE):
                 return self.floats()[0]  # of weights alone
-            raise self.refused("it depends on no input, so it may be random: save its numbers")
+            raise self.refused(
+                "it depends on no input, so it may be random: register its numbers as a buffer"
+            )
         if rule is None:
             raise self.refused(
                 "it is not known to be exact. Known are " + _layers.KNOWN + ": write it with these"
@@ -356,10 +360,10 @@ class _Converter:
             rule(self, *args, **kwargs) if module is None else rule(self, module, *args, **kwargs)
         )
 
-    def _input(self) -> Value | None:
+    def _input(self) -> Any:
         given = self.floats()
-        if given[0] is None:
-            return None  # it has its default
+        if not isinstance(given[0], torch.Tensor):
+            return given[0]  # its default
         assert self._node is not None
         count = _vocabulary(self._node, self._traced)
         if count is not None:
@@ -378,10 +382,12 @@ class _Converter:
             return {kind: [self._output(item) for item in made]}
         if isinstance(made, dict) and all(isinstance(name, str) for name in made):
             return {"dict": [[name, self._output(item)] for name, item in made.items()]}
+        if isinstance(made, _layers.Unfinished):
+            raise self.refused(f"the module returns {made.what}")
         raise self.refused(f"the module returns {type(made).__name__}: expected tensors")
 
     def _compare(self, network: Network, expected: list[Any]) -> None:
-        """Refuses a network that is not what the module is, whatever the reason."""
+        """Refuses a network whose results differ from the module's, for any reason."""
         for batch, floats in zip(self._batches, expected, strict=True):
             pairs = zip(_tensors(network(*batch)), _tensors(floats), strict=True)
             for exact, x in pairs:
@@ -409,7 +415,7 @@ def _tensors(structure: Any) -> list[torch.Tensor]:
 
 
 def _same_all_along(numbers: torch.Tensor) -> torch.Tensor:
-    """One number where all are the same."""
+    """The numbers, or a single one if all are the same."""
     first = numbers[(slice(1),) * numbers.ndim]
     return first if bool((numbers == first).all()) else numbers
 

@@ -1,10 +1,10 @@
-"""Files of exact networks. docs/exact.md, "Files", has the map.
+"""Files of exact networks. docs/exact.md, "Files", defines them.
 
 magic, version          5 bytes
 length of the text      8 bytes
 the text                the network's description and, for each tensor, its dtype and shape
-tensors                 one after the other, little-endian
-CRC-32                  4 bytes, of all before
+tensors                 concatenated, little-endian
+CRC-32                  4 bytes, of all bytes before
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torchac.exact._network import Network
 from torchac.exact._operations.base import are_integers, expect
 from torchac.exact._program import parse, tensors_of
 
-MAGIC = b"\x89tax"  # no text begins so
+MAGIC = b"\x89tax"  # no text begins like this
 VERSION = 1
 _HEAD = len(MAGIC) + 1 + 8
 _CRC = 4
@@ -33,15 +33,15 @@ _DTYPES: dict[str, Any] = {"float32": np.dtype("<f4"), "float64": np.dtype("<f8"
 
 
 def save(module: Network, file: File) -> None:
-    """Writes an exact network into a file, with which another machine computes the same numbers.
+    """Writes an exact network to a file, from which other machines compute the same numbers.
 
     Args:
-        module: What `convert` made.
-        file: A path, or a file object to write bytes to. At a path the file is there when all of it
-            is: it is written under another name beside it, which changes in the end.
+        module: A network of `convert`.
+        file: A path, or a file object to write bytes to. At a path the file appears only when it is
+            complete.
 
     Raises:
-        TypeError: `module` is no exact network, or `file` is neither.
+        TypeError: `module` is not an exact network, or `file` is neither.
         OSError: The file cannot be written.
 
     Example:
@@ -76,8 +76,8 @@ def save(module: Network, file: File) -> None:
 def load(file: File) -> Network:
     """Reads an exact network from a file.
 
-    All that makes it exact is proved anew, so that a file cannot claim it. No code is in the file,
-    and no class is needed but those of `torchac.exact`.
+    Exactness is proved again, so a file cannot only claim it. The file contains no code, and needs
+    only the classes of `torchac.exact`.
 
     Args:
         file: A path, or a file object to read bytes from, up to its end.
@@ -87,8 +87,8 @@ def load(file: File) -> Network:
 
     Raises:
         TypeError: `file` is neither.
-        CorruptStreamError: The file is none of `save`, not complete, or damaged; or it was made to
-            look like one, and is no network that is exact.
+        CorruptStreamError: The file is not one of `save`, is incomplete or damaged, or holds a
+            network that is not exact.
         OSError: The file cannot be read.
 
     Example:
@@ -97,7 +97,9 @@ def load(file: File) -> Network:
     data, _ = _storage.read(file)
     if data[: len(MAGIC)] != MAGIC:
         start = bytes(data[: len(MAGIC)])
-        raise CorruptStreamError(f"this is no file of torchac.exact.save: it begins with {start!r}")
+        raise CorruptStreamError(
+            f"this is not a file of torchac.exact.save: it begins with {start!r}"
+        )
     if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
         raise CorruptStreamError(
             f"the file has version {data[len(MAGIC)]}, this release of torchac reads {VERSION}: "
@@ -110,18 +112,21 @@ def load(file: File) -> Network:
     try:
         return _network(data[len(MAGIC) + 1 : -_CRC])
     except (ValueError, TypeError, KeyError, RuntimeError, RecursionError, OverflowError) as error:
-        raise CorruptStreamError(f"the file has no network that is exact: {error}") from None
+        raise CorruptStreamError(f"the file does not hold an exact network: {error}") from None
 
 
 def _network(data: memoryview) -> Network:
-    """The network that follows the head of a file; nothing of it is believed."""
+    """The network after the head of a file. Everything in it is checked."""
     size = int.from_bytes(data[:8], "little")
     expect(size <= len(data) - 8, "its text is longer than the file")
     text = json.loads(bytes(data[8 : 8 + size]))
     expect(
         isinstance(text, dict) and set(text) == {"program", "tensors"}, "its text has no program"
     )
-    expect(isinstance(text["program"], str) and isinstance(text["tensors"], list), "no program")
+    expect(
+        isinstance(text["program"], str) and isinstance(text["tensors"], list),
+        "its text has no program",
+    )
     program = parse(text["program"].encode())
     expect(len(text["tensors"]) == len(program.names), "it has other tensors than its steps")
     at = 8 + size
@@ -129,12 +134,21 @@ def _network(data: memoryview) -> Network:
     tensors: list[torch.Tensor] = []
     for entry in text["tensors"]:
         if isinstance(entry, int):
-            expect(0 <= entry < len(stored), "a tensor is none before")
+            expect(
+                0 <= entry < len(stored),
+                f"a tensor is the same as number {entry}, of {len(stored)} before",
+            )
             tensors.append(stored[entry])
             continue
-        expect(isinstance(entry, list) and len(entry) == 2 and entry[0] in _DTYPES, "a tensor")
+        expect(
+            isinstance(entry, list) and len(entry) == 2 and entry[0] in _DTYPES,
+            f"a tensor is {entry!r}",
+        )
         dtype, shape = _DTYPES[entry[0]], entry[1]
-        expect(are_integers(shape, 0, 1 << 40) and len(shape) <= 16, "a tensor has a shape")
+        expect(
+            are_integers(shape, 0, 1 << 40) and len(shape) <= 16,
+            f"a tensor has the shape {shape!r}",
+        )
         end = at + math.prod(shape) * dtype.itemsize
         expect(end <= len(data), "its tensors are longer than the file")
         array: NDArray = np.frombuffer(data[at:end], dtype).reshape(shape)
@@ -142,7 +156,7 @@ def _network(data: memoryview) -> Network:
             stored.append(torch.from_numpy(array.astype(np.float64)))
         tensors.append(stored[-1])
         at = end
-    expect(at == len(data), "it goes on after its last tensor")
+    expect(at == len(data), "it has bytes after its last tensor")
     return Network(*program.build(tensors))
 
 

@@ -1,8 +1,8 @@
-"""What is known of a value: it is a multiple of a step, and within a bound.
+"""Grids: a value is known to be a multiple of a step, and within a bound.
 
 Both are proved from weights and limits alone. If the terms of a sum are multiples of one step, and
-their absolute values add up to less than 2^53 of these steps, the sum is exact in float64: so is
-every partial sum, in any order, with fused operations or without.
+their absolute values add up to less than 2^53 of these steps, the sum is exact in float64, and so
+is every partial sum, in any order, with fused operations or without.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Unproved(ValueError):  # noqa: N818, a proof fails
 
 @dataclass(frozen=True)
 class Grid:
-    """Steps and bounds of a value, in float64 tensors with its number of dimensions.
+    """Steps and bounds of a value, in float64 tensors with the same number of dimensions.
 
-    A dimension has size 1 where they are the same all along it, and else the value's size.
+    A dimension has size 1 if they are the same along it, else the size of the value.
 
     Attributes:
-        step: A power of two of which the value is a multiple, or 0 where there is none.
-        bound: What its absolute value does not pass.
+        step: A power of two of which the value is a multiple, or 0 if there is none.
+        bound: The largest absolute value that is possible.
     """
 
     step: torch.Tensor
@@ -51,7 +51,7 @@ class Grid:
     def __post_init__(self) -> None:
         assert self.step.shape == self.bound.shape
         if not bool((self.bound <= LARGEST).all()):
-            raise Unproved("its values have no bound below 2^400")
+            raise Unproved("its values may pass 2^400: limit them before, with clamp")
         if bool(((self.step > 0) & (self.step < 1 / LARGEST)).any()):
             raise Unproved("its values have steps below 2^-400")
 
@@ -62,24 +62,24 @@ class Grid:
 
     @property
     def bits(self) -> float:
-        """Of the largest number of steps; infinite where there are none."""
+        """The bits of the largest number of steps; infinite if there is no step."""
         steps = torch.where(self.bound > 0, self.bound / self.step, 1.0)
         return math.log2(max(1.0, steps.max().item()))
 
     def collapse(self, dims: Sequence[int]) -> Grid:
-        """The same all along some dimensions: the finest step and the largest bound."""
+        """A grid that is uniform along some dimensions: the finest step and the largest bound."""
         if all(self.step.shape[dim] == 1 for dim in dims):
             return self
         over = list(dims)
         return Grid(self.step.amin(over, keepdim=True), self.bound.amax(over, keepdim=True))
 
     def along(self, dim: int) -> Grid:
-        """In one dimension of the value, as one dimension."""
+        """The grid along one dimension of the value, as a one-dimensional grid."""
         kept = self.collapse([d for d in range(self.ndim) if d != dim % self.ndim])
         return Grid(kept.step.flatten(), kept.bound.flatten())
 
     def exact(self) -> Grid:
-        """After one operation of float64: without a step where it may have rounded."""
+        """The grid after one operation of float64, without a step where it may have rounded."""
         step = torch.where(self.bound <= self.step * MOST_STEPS, self.step, 0.0)
         return Grid(step, self.bound)
 
@@ -93,9 +93,9 @@ def uniform(ndim: int, step: float, bound: float) -> Grid:
 
 
 def check_shape(*shape: int) -> None:
-    """Checks that a grid of a shape takes little memory, before there is any."""
+    """Checks that a grid of a shape takes little memory, before any is allocated."""
     if math.prod(shape) > _MOST_CHANNELS:
-        raise Unproved(f"it has {math.prod(shape)} channels")
+        raise Unproved(f"it has {math.prod(shape)} channels: expected at most {_MOST_CHANNELS}")
 
 
 def prove_sum(size: torch.Tensor, step: torch.Tensor) -> float:
@@ -113,7 +113,7 @@ def prove_sum(size: torch.Tensor, step: torch.Tensor) -> float:
 
 
 def lowest_bit(x: torch.Tensor) -> torch.Tensor:
-    """The largest power of two of which each is a multiple; infinity for 0."""
+    """The largest power of two that divides each number; infinity for 0."""
     mantissa, exponent = np.frexp(np.abs(x.numpy()))
     whole = (mantissa * 2.0**53).astype(np.int64)
     low = np.ldexp((whole & -whole).astype(np.float64), exponent - 53)
@@ -121,11 +121,11 @@ def lowest_bit(x: torch.Tensor) -> torch.Tensor:
 
 
 def power_of_two(x: torch.Tensor, *, above: bool) -> torch.Tensor:
-    """The next power of two that is not below (or not above) each, which is positive."""
+    """The next power of two that is not below (or not above) each of the positive numbers."""
     mantissa, exponent = np.frexp(x.numpy())
     return torch.from_numpy(np.ldexp(1.0, exponent - (mantissa == 0.5 if above else 1)))
 
 
 def is_power_of_two(x: float) -> bool:
-    """Whether it is one, and a positive one."""
+    """Whether a number is a positive power of two."""
     return math.isfinite(x) and x > 0 and math.frexp(x)[0] == 0.5

@@ -1,4 +1,4 @@
-"""A network of exact operations: how it is built, proved, run and shown."""
+"""Networks of exact operations: building, proving, running and showing them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from torchac import _compile
+from torchac import _dynamo
 from torchac.exact._grid import Grid
 from torchac.exact._operations import sizes as sizes_of
 from torchac.exact._operations.base import Operation, expect, is_integer
@@ -23,9 +23,9 @@ class Network(nn.Module):
     """A network that gives the same numbers everywhere.
 
     `torchac.exact.convert` and `torchac.exact.load` make them. The outputs are float32, and have no
-    gradients. The module stays in float64, whatever dtype it is moved to. `print` shows what was
-    proved of each layer: the bits of its largest sum, of which 53 are exact; the bits of the values
-    that it sums; the largest value that was seen in the batches, and what values are limited to.
+    gradients. The module stays in float64, even if it is moved to another dtype. `print` shows what
+    was proved of each layer: the bits of its largest sum, where 53 bits are exact; the bits of the
+    values in that sum; the largest value in the batches, and the limit of values.
     """
 
     program: torch.Tensor
@@ -45,27 +45,27 @@ class Network(nn.Module):
         self.register_buffer("program", torch.frombuffer(program, dtype=torch.uint8))
 
     def forward(self, *inputs: torch.Tensor) -> Any:
-        """Computes the outputs, of the structure that the converted module's have.
+        """Computes the outputs, with the same structure as those of the converted module.
 
         Raises:
-            TypeError: There are more or fewer inputs, or one is no tensor.
+            TypeError: There are more or fewer inputs, or one is not a tensor.
             ValueError: An input has other dimensions or channels, values that are not finite, or
                 tokens that are out of range.
         """
         return self._run(inputs, _compute)
 
     def stream(self) -> Stream:
-        """A causal network, as a decoder runs it: called with the next places only.
+        """Makes a stream of a causal network, which a decoder calls with the next places only.
 
         Time is dimension 1 of all inputs, such as that of tokens in a text. The stream keeps the
-        keys and values of attention, so that a step costs as much as its own places.
+        keys and values of attention, so a step costs only as much as its own places.
 
         Returns:
-            A stream that has seen nothing. What it is called with, and what it returns, is that of
-            the network, of the next places: the same numbers, to the bit, as for all at once.
+            A stream at the start. It takes the network's inputs for the next places, and returns
+            their outputs: the same numbers, to the bit, as for all places at once.
 
         Raises:
-            Refused: An output may depend on what comes later, or on the length of the whole.
+            Refused: An output may depend on later inputs, or on the total length.
 
         Example:
             >>> import torch, torchac.exact
@@ -133,9 +133,9 @@ class Network(nn.Module):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *_: Any, **__: Any
     ) -> None:
-        """Becomes the network that the state is of; raises ValueError if it is of none."""
+        """Becomes the network of a state; raises ValueError if the state is not of a network."""
         if f"{prefix}program" not in state_dict:
-            raise ValueError(f"there is no {prefix}program: expected the state of a Network")
+            raise ValueError(f"the state has no {prefix}program: expected that of a Network")
         program = parse(state_dict[f"{prefix}program"].cpu().numpy().tobytes())
         tensors = [state_dict[f"{prefix}{name}"].cpu() for name in program.names]
         device = self.program.device
@@ -147,7 +147,7 @@ class Network(nn.Module):
 
 
 def _chains(steps: Sequence[Step]) -> dict[int, list[int]]:
-    """The pointwise steps that follow those that are done in parts, to be done with each part."""
+    """The pointwise steps after a step that is computed in parts, to apply to each part."""
     users: dict[int, list[int]] = {}
     for i, step in enumerate(steps):
         for j in step.inputs:
@@ -192,7 +192,10 @@ def _prove(steps: Sequence[Step], outputs: Structure) -> list[Grid]:
     for i, step in enumerate(steps):
         operation = step.operation
         count = operation.inputs
-        expect(len(step.inputs) == count if count is not None else len(step.inputs) > 0, "inputs")
+        expect(
+            len(step.inputs) == count if count is not None else len(step.inputs) > 0,
+            f"step {i} has {len(step.inputs)} inputs",
+        )
         expect(all(is_integer(j, 0, i - 1) for j in step.inputs), f"step {i} takes later values")
         inputs = [steps[j].operation for j in step.inputs]
         expect(not any(isinstance(x, Output) for x in inputs), f"step {i} takes an output")
@@ -202,7 +205,7 @@ def _prove(steps: Sequence[Step], outputs: Structure) -> list[Grid]:
         grids.append(operation.prove(*(grids[j] for j in step.inputs)))
     for i in _numbers(outputs):
         expect(is_integer(i, 0, len(steps) - 1), f"there is no value {i}")
-        expect(isinstance(steps[i].operation, Output), f"value {i} is no output")
+        expect(isinstance(steps[i].operation, Output), f"value {i} is not an output")
     return grids
 
 
@@ -230,7 +233,7 @@ def _build(structure: Structure, values: dict[int, torch.Tensor]) -> Any:
 
 
 def _report(steps: Sequence[Step], grids: Sequence[Grid]) -> str:
-    """A line for each layer that sums, limits or puts out."""
+    """A line for each layer that sums, limits or gives an output."""
     rows = [("layer", "", "sums", "values", "largest seen", "limit")]
     for step in steps:
         operation = step.operation
@@ -261,4 +264,4 @@ def _report(steps: Sequence[Step], grids: Sequence[Grid]) -> str:
     return "\n".join(lines)
 
 
-_compile.leave_alone(Network)
+_dynamo.disable(Network)

@@ -1,4 +1,4 @@
-"""A network as text: its steps, less their tensors."""
+"""The text of a network: its steps without their tensors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Structure: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Step:
-    """An operation of a network, and where it comes from.
+    """A step of a network: an operation, its inputs, and the layer that it belongs to.
 
     Attributes:
-        operation: What is done.
-        inputs: With which values, by their numbers: those of the steps that they come from.
-        name: The qualified name of the layer that it comes from.
+        operation: The operation.
+        inputs: Its inputs, by the numbers of the steps that compute them.
+        name: The qualified name of the layer.
         layer: The layer's type.
-        seen: The largest absolute value that was seen there, if it limits.
+        seen: The largest absolute value in the batches, if the step limits values.
     """
 
     operation: Operation
@@ -42,7 +42,7 @@ def tensors_of(steps: Sequence[Step]) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def describe(steps: Sequence[Step], outputs: Structure) -> bytes:
-    """The text of a network: the same network has the same text."""
+    """The text of a network. Equal networks have equal texts."""
     listed = [
         {
             "kind": step.operation.kind,
@@ -61,7 +61,7 @@ def describe(steps: Sequence[Step], outputs: Structure) -> bytes:
 
 @dataclass(frozen=True)
 class Program:
-    """A network that was described, before it has tensors.
+    """A network from its description, before it has tensors.
 
     Attributes:
         names: The names of its tensors in a state, in order.
@@ -72,7 +72,7 @@ class Program:
     _outputs: Structure
 
     def build(self, tensors: Sequence[torch.Tensor]) -> tuple[list[Step], Structure]:
-        """Its steps and outputs; raises ValueError if an operation has not what it needs."""
+        """The steps and outputs; raises ValueError if an operation lacks anything."""
         given = iter(tensors)
         steps = []
         for i, step in enumerate(self._steps):
@@ -80,7 +80,7 @@ class Program:
             try:
                 operation = KINDS[step["kind"]](step["attributes"], own)
             except ValueError as error:
-                raise ValueError(f"step {i} ({step['kind']}): {error}") from None
+                raise ValueError(f"step {i} ({step['kind']}) breaks a rule: {error}") from None
             inputs = tuple(step["inputs"])
             steps.append(Step(operation, inputs, step["name"], step["layer"], step["seen"]))
         return steps, self._outputs
@@ -90,13 +90,15 @@ _TYPES = {"kind": str, "inputs": list, "attributes": dict, "tensors": list, "nam
 
 
 def parse(text: bytes) -> Program:
-    """Reads a description; raises ValueError if it is none."""
+    """Reads a description; raises ValueError if it is invalid."""
     try:
         read = json.loads(text, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("the description is nested too deeply") from None
-    expect(isinstance(read, dict) and set(read) == {"steps", "outputs"}, "no description")
-    expect(isinstance(read["steps"], list), "a description has steps")
+    expect(
+        isinstance(read, dict) and set(read) == {"steps", "outputs"}, "it has no steps and outputs"
+    )
+    expect(isinstance(read["steps"], list), "its steps are not a list")
     names = []
     for i, step in enumerate(read["steps"]):
         expect(isinstance(step, dict), f"step {i} is {step!r}")
@@ -104,13 +106,22 @@ def parse(text: bytes) -> Program:
         for name, kind in _TYPES.items():
             expect(isinstance(step[name], kind), f"step {i} has the {name} {step[name]!r}")
         expect(isinstance(step["layer"], str), f"step {i} has the layer {step['layer']!r}")
-        expect(step["seen"] is None or is_number(step["seen"]), f"step {i} has seen it all")
-        expect(step["kind"] in KINDS, f"step {i} is a {step['kind']!r}: this release has none")
-        expect(all(isinstance(t, str) for t in step["tensors"]), f"step {i} has tensors")
-        expect(len(set(step["tensors"])) == len(step["tensors"]), f"step {i} has tensors twice")
+        expect(
+            step["seen"] is None or is_number(step["seen"]),
+            f"step {i} has seen {step['seen']!r}, not a number",
+        )
+        expect(
+            step["kind"] in KINDS,
+            f"step {i} is of the kind {step['kind']!r}, which this release does not know",
+        )
+        expect(
+            all(isinstance(t, str) for t in step["tensors"]),
+            f"step {i} has names of tensors that are not text",
+        )
+        expect(len(set(step["tensors"])) == len(step["tensors"]), f"step {i} has a tensor twice")
         names += [f"steps.{i}.{name}" for name in step["tensors"]]
     return Program(names, read["steps"], read["outputs"])
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

@@ -1,4 +1,4 @@
-"""A causal network that computes what comes, place by place, from what it has seen."""
+"""Causal networks that are computed place by place."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _TIME = 1
 
 
 class Stream:
-    """A causal network that is called with a few places in time after the other.
+    """A causal network that is called with a few places in time after another.
 
     `Network.stream` makes them. Each call takes the next places, in dimension 1 of each input, and
-    returns the outputs of these: the same, to the bit, as the network gives for all places at once.
+    returns their outputs: the same, to the bit, as those of the network for all places at once.
     A call that raises changes nothing.
     """
 
@@ -44,27 +44,29 @@ class Stream:
 
     @property
     def length(self) -> int:
-        """How many places it has seen."""
+        """The number of places so far."""
         return self._length
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Computes the outputs of the next places.
 
         Args:
-            inputs: What the network takes, of the next places only. The number of items, in
-                dimension 0, is that of the first call.
+            inputs: The network's inputs, for the next places only. The number of items, in
+                dimension 0, must be that of the first call.
 
         Returns:
-            What the network returns, of these places.
+            The network's outputs for these places.
 
         Raises:
-            TypeError: There are more or fewer inputs, or one is no tensor.
+            TypeError: There are more or fewer inputs, or one is not a tensor.
             ValueError: An input has no places, other items or dimensions, or values that the
                 network does not take; or there are more places than the network has positions for.
         """
         shapes = [tuple(getattr(x, "shape", ()))[:2] for x in inputs]
         if len(set(shapes)) > 1 or any(len(shape) < 2 or shape[1] < 1 for shape in shapes):
-            raise ValueError(f"inputs have the shapes {shapes}: expected items, and equal places")
+            raise ValueError(
+                f"inputs have the shapes {shapes}: expected equal items and places, at least one"
+            )
         if self._length and shapes and shapes[0][0] != self._items:
             raise ValueError(f"inputs have {shapes[0][0]} items: expected {self._items} as before")
         result = self._run(inputs, self._compute)
@@ -75,7 +77,7 @@ class Stream:
     def _compute(
         self, step: Step, i: int, values: Sequence[torch.Tensor], sizes: Sequence[int | None]
     ) -> torch.Tensor:
-        """A step of the network, of the next places."""
+        """Computes a step of the network for the next places."""
         operation, time = step.operation, self._times[i]
         before = [self._times[j] for j in step.inputs]
         if isinstance(operation, Index) and before == [None] and time is not None:
@@ -116,13 +118,13 @@ class Stream:
 
 
 class _Past:
-    """What was computed for the places so far, with room for more."""
+    """The computed values of the places so far, with room for more."""
 
     def __init__(self) -> None:
         self._room: torch.Tensor | None = None
 
     def extended(self, x: torch.Tensor, length: int) -> torch.Tensor:
-        """What there is of the first places, and after it `x`."""
+        """The values of the first places, followed by `x`."""
         end = length + x.shape[-2]
         room = self._room
         if room is None or not length or room.shape[-2] < end:
@@ -141,7 +143,9 @@ def _times(steps: Sequence[Step], grids: Sequence[Grid]) -> list[int | None]:
         operation = step.operation
         try:
             if isinstance(operation, (Input, Tokens)):
-                expect(grids[i].ndim > _TIME, "an input has one dimension, and time is the second")
+                expect(
+                    grids[i].ndim > _TIME, "an input has one dimension: expected time as the second"
+                )
                 times.append(_TIME)
                 continue
             at, ndims = [times[j] for j in step.inputs], [grids[j].ndim for j in step.inputs]

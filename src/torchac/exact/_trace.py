@@ -1,4 +1,4 @@
-"""From a module to a graph of layers and functions, by torch.fx."""
+"""Traces a module to a graph of layers and functions, by torch.fx."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from torchac.exact._errors import Refused
+from torchac.exact._rewritten import has_rewritten, rewrite
 
 CONVOLUTIONS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
     nn.Conv1d: functional.conv1d,
@@ -29,7 +30,7 @@ class Traced:
     """A module as a graph.
 
     Attributes:
-        module: A copy of it, in float64.
+        module: A copy of the module, in float64.
         graph: The graph, with the same layers.
         paths: The qualified names of the modules that the nodes come from.
     """
@@ -40,7 +41,7 @@ class Traced:
 
 
 def trace(module: nn.Module, inputs: int) -> Traced:
-    """Traces a module that is called with so many inputs, and defaults for others."""
+    """Traces a module for a number of inputs; other arguments have their defaults."""
     for name, part in module.named_modules():
         if part.training and isinstance(part, _DIFFERS_IN_TRAINING) and getattr(part, "p", 1) > 0:
             raise Refused(
@@ -52,6 +53,9 @@ def trace(module: nn.Module, inputs: int) -> Traced:
     except RuntimeError as error:
         raise Refused(f"the module cannot be copied: {error}") from None
     root = root.eval().to("cpu", torch.float64).requires_grad_(requires_grad=False)
+    computing = root
+    if has_rewritten(root):
+        root = rewrite(copy.deepcopy(root))
     tracer = _Tracer(root)
     if tracer.is_leaf_module(root, ""):
         root = nn.Sequential()
@@ -65,24 +69,29 @@ def trace(module: nn.Module, inputs: int) -> Traced:
         raise Refused(
             f"{where} cannot be traced: {type(error).__name__}: {error}. What is done must not "
             "depend on values, and values must not be changed in part: split it into modules that "
-            "can be, or write that with torch.where, cat and slices"
+            "can be, or write that with cat and slices; sizes of new tensors go into a tuple, as "
+            "in torch.zeros((n, n))"
         ) from error
-    return Traced(root, fx.GraphModule(root, graph), tracer.paths)
+    return Traced(computing, fx.GraphModule(root, graph), tracer.paths)
 
 
 _DIFFERS_IN_TRAINING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 
 
 def _defaults(root: nn.Module, inputs: int) -> dict[str, Any]:
-    """The defaults of the arguments that it is not called with."""
+    """The defaults of the other arguments."""
     parameters = list(inspect.signature(root.forward).parameters.values())
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     taken = [p for p in parameters if p.kind in kinds]
     needed = [p for p in taken if p.default is inspect.Parameter.empty]
     if not len(needed) <= inputs <= len(taken):
-        raise Refused(
-            f"the module takes {len(needed)} to {len(taken)} inputs, a batch has {inputs}"
+        most = len(taken)
+        takes = (
+            f"{most} input{'s' * (most != 1)}"
+            if len(needed) == most
+            else (f"{len(needed)} to {most} inputs")
         )
+        raise Refused(f"the module takes {takes}, the batch has {inputs}")
     return {p.name: p.default for p in taken[inputs:]}
 
 
@@ -114,14 +123,14 @@ class _Tracer(fx.Tracer):
 
 
 def _is_layer(module: nn.Module) -> bool:
-    """Whether a module is one of the layers that are known, whatever its class adds to them."""
+    """Whether a module is a known layer, or of a subclass of one."""
     kinds: tuple[Any, ...] = (*CONVOLUTIONS, nn.Linear)
     plain = any(isinstance(module, k) and type(module).forward is k.forward for k in kinds)
     return plain or norm_of(module) is not None
 
 
 def norm_of(module: nn.Module) -> dict[str, Any] | None:
-    """The numbers of a generalized divisive normalization, or None if a module is none.
+    """The numbers of a generalized divisive normalization, or None for other modules.
 
     It has `beta` and `gamma`, their parametrizations, and whether it is `inverse`. The forms with
     squares and a root, and with absolute values, are tried.

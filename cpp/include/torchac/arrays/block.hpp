@@ -1,4 +1,4 @@
-// Blocks: arrays are read into plain ones, so many symbols at a time.
+// Blocks: arrays are copied into contiguous ones, a number of symbols at a time.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,12 @@ namespace torchac {
 // blocks to stay in the L1 cache.
 inline constexpr std::size_t kBlock = 512;
 
-// How many of the symbols of a block can be coded, and why no more.
+// The number of symbols of a block that can be coded, and why the next one cannot.
 struct ReadableBlock {
   std::size_t count;
   Fault fault{};
 
-  // No more than `shorter`, because of `why`.
+  // Limits the count to `shorter`, because of `why`.
   void truncate(std::size_t shorter, Fault why) {
     if (shorter < count) *this = {shorter, why};
   }

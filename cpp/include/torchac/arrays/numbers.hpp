@@ -1,4 +1,4 @@
-// Numbers of any type, read as doubles, or as the integers that they are.
+// Arrays of numbers of any type, read as doubles or as 32-bit integers.
 #pragma once
 
 #include <algorithm>
@@ -8,37 +8,18 @@
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/dtype.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/load.hpp"
-#include "torchac/support/narrow_floats.hpp"
 #include "torchac/support/target.hpp"
 
 namespace torchac {
 
-// The integers are numbered as those of IntegerType.
-enum class NumberType : std::uint8_t {
-  kInt8,
-  kInt16,
-  kInt32,
-  kInt64,
-  kUint8,
-  kUint16,
-  kUint32,
-  kUint64,
-  kFloat16,
-  kBFloat16,
-  kFloat32,
-  kFloat64
-};
-
-static_assert(static_cast<int>(NumberType::kUint64) == static_cast<int>(IntegerType::kUint64));
-
-// An array of numbers, and how far it was read.
+// An array of numbers, and the position up to which it was read.
 struct Numbers {
-  NumberType type;
+  DType type;
   StridedWalk walk;
 
   bool operator==(const Numbers&) const = default;
@@ -48,48 +29,7 @@ struct Numbers {
 
 TORCHAC_BEGIN_TARGET
 
-// The narrow floats, as they are stored.
-struct StoredFloat16 {
-  std::uint16_t bits;
-  explicit operator double() const { return widen_float16(bits); }
-};
-struct StoredBFloat16 {
-  std::uint16_t bits;
-  explicit operator double() const { return widen_bfloat16(bits); }
-};
-
-// Calls `use` with a null pointer to the type.
-template <class Use>
-void with_number_type(NumberType type, const Use& use) {
-  switch (type) {
-    case NumberType::kInt8:
-      return use(static_cast<std::int8_t*>(nullptr));
-    case NumberType::kInt16:
-      return use(static_cast<std::int16_t*>(nullptr));
-    case NumberType::kInt32:
-      return use(static_cast<std::int32_t*>(nullptr));
-    case NumberType::kInt64:
-      return use(static_cast<std::int64_t*>(nullptr));
-    case NumberType::kUint8:
-      return use(static_cast<std::uint8_t*>(nullptr));
-    case NumberType::kUint16:
-      return use(static_cast<std::uint16_t*>(nullptr));
-    case NumberType::kUint32:
-      return use(static_cast<std::uint32_t*>(nullptr));
-    case NumberType::kUint64:
-      return use(static_cast<std::uint64_t*>(nullptr));
-    case NumberType::kFloat16:
-      return use(static_cast<StoredFloat16*>(nullptr));
-    case NumberType::kBFloat16:
-      return use(static_cast<StoredBFloat16*>(nullptr));
-    case NumberType::kFloat32:
-      return use(static_cast<float*>(nullptr));
-    case NumberType::kFloat64:
-      return use(static_cast<double*>(nullptr));
-  }
-}
-
-// Reads the next `count`, each by `put(i, number)`.
+// Reads the next `count` numbers, each once, and calls `put(i, number)`.
 template <class T, class Put>
 TORCHAC_INLINE void read_numbers_as(Numbers& from, std::size_t count, const Put& put) {
   for (std::size_t done = 0; done < count;) {
@@ -106,24 +46,64 @@ TORCHAC_INLINE void read_numbers_as(Numbers& from, std::size_t count, const Put&
   }
 }
 
+// An integer in 32 bits. If they cannot hold it, the result exceeds every limit.
+template <class T>
+TORCHAC_INLINE std::uint32_t to_uint32(T value) {
+  if constexpr (sizeof(T) <= sizeof(std::uint32_t)) {
+    return static_cast<std::uint32_t>(value);
+  } else {
+    const auto whole = static_cast<std::uint64_t>(value);
+    return whole > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(whole);
+  }
+}
+
+// Reads the next `count` integers. Clamps negative ones to 0 if that is asked for: the caller
+// clamps to the upper limit.
+inline void read_integers(Numbers& from, std::size_t count, std::uint32_t* to, bool clamp = false) {
+  with_dtype(IntegerTypes(), from.type, [&]<class T>(const T*) {
+    if (clamp) {
+      read_numbers_as<T>(from, count,
+                         [&](std::size_t i, T x) { to[i] = x < 0 ? 0 : to_uint32(x); });
+    } else {
+      read_numbers_as<T>(from, count, [&](std::size_t i, T x) { to[i] = to_uint32(x); });
+    }
+  });
+  // Prefetches the next `count`, because other streams may be coded between two blocks.
+  constexpr std::size_t kInLine = kLine / sizeof(std::int64_t);  // at least, if there are no gaps
+  for (std::size_t i = 0; i < count; i += kInLine)
+    prefetch_line(from.walk.at(), static_cast<std::ptrdiff_t>(i) * from.walk.stride());
+}
+
+// How many numbers come before the first that is not below its limit, `limit(i)`.
+template <class Limit>
+TORCHAC_INLINE std::size_t count_below(const std::uint32_t* numbers, std::size_t count,
+                                       const Limit& limit) {
+  unsigned beyond = 0;
+  for (std::size_t i = 0; i < count; ++i) beyond |= numbers[i] >= limit(i);
+  if (beyond == 0) return count;
+  std::size_t i = 0;
+  while (numbers[i] < limit(i)) ++i;
+  return i;
+}
+
 inline void read_doubles(Numbers& from, std::size_t count, double* to) {
-  with_number_type(from.type, [&]<class T>(const T*) {
+  with_dtype(NumberTypes(), from.type, [&]<class T>(const T*) {
     read_numbers_as<T>(from, count, [&](std::size_t i, T x) { to[i] = static_cast<double>(x); });
   });
 }
 
-// Reads those at the places `which` in an array of one dimension.
+// Reads the numbers at the places `which` in a one-dimensional array.
 inline void gather_doubles(const Numbers& from, const std::uint32_t* which, std::size_t count,
                            double* to) {
   const std::byte* const first = from.walk.at();
   const auto stride = static_cast<std::ptrdiff_t>(from.walk.stride());
-  with_number_type(from.type, [&]<class T>(const T*) {
+  with_dtype(NumberTypes(), from.type, [&]<class T>(const T*) {
     for (std::size_t i = 0; i < count; ++i)
       to[i] = static_cast<double>(load<T>(first + static_cast<std::ptrdiff_t>(which[i]) * stride));
   });
 }
 
-// One number as 32 bits. False if they cannot hold it.
+// Converts a number to 32 bits. False if they cannot hold it.
 template <class T>
 TORCHAC_INLINE bool to_int32(T number, std::int32_t& to) {
   if constexpr (std::is_integral_v<T>) {
@@ -138,10 +118,10 @@ TORCHAC_INLINE bool to_int32(T number, std::int32_t& to) {
   }
 }
 
-// Reads the next `count` as integers, up to the first that is none of 32 bits.
+// Reads the next `count` as integers, up to the first that is not a 32-bit integer.
 inline ReadableBlock read_values(Numbers& from, std::size_t count, std::int32_t* to) {
   ReadableBlock readable{count};
-  with_number_type(from.type, [&]<class T>(const T*) {
+  with_dtype(NumberTypes(), from.type, [&]<class T>(const T*) {
     bool good = true;
     const Numbers before = from;
     read_numbers_as<T>(from, count, [&](std::size_t i, T x) { good &= to_int32(x, to[i]); });

@@ -1,4 +1,4 @@
-// The rows of a CDF in memory: one for each symbol, or tables that an index chooses from.
+// The rows of a CDF in memory: one for each symbol, or tables that an index selects.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/strided.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/compiler.hpp"
@@ -28,36 +28,36 @@ struct TableView {
   [[nodiscard]] const std::byte* row(std::int64_t k) const { return first + k * stride; }
 };
 
-// The rows of symbols one after the other.
+// The rows of consecutive symbols.
 class Rows {
  public:
   explicit Rows(StridedWalk walk) : walk_(std::move(walk)) {}
-  Rows(TableView tables, Integers index) : tables_(tables), index_(std::move(index)) {}
+  Rows(TableView tables, Numbers index) : tables_(tables), index_(std::move(index)) {}
 
   bool operator==(const Rows&) const = default;
 
   [[nodiscard]] const std::optional<TableView>& tables() const { return tables_; }
 
-  // Where each symbol has its own row, if there are no tables.
+  // The rows of symbols, if there are no tables.
   [[nodiscard]] const StridedWalk& walk() const { return walk_; }
 
-  // Which table each symbol has, if there are any.
-  [[nodiscard]] const std::optional<Integers>& index() const { return index_; }
+  // The number of each symbol's table, if there are tables.
+  [[nodiscard]] const std::optional<Numbers>& index() const { return index_; }
 
-  // Goes on behind the first `count`.
+  // Skips the first `count` rows.
   void skip(std::int64_t count) { (index_ ? index_->walk : walk_).skip(count); }
 
  private:
   StridedWalk walk_{nullptr, {}};
   std::optional<TableView> tables_;
-  std::optional<Integers> index_;
+  std::optional<Numbers> index_;
 };
 
 }  // namespace torchac
 
 TORCHAC_BEGIN_TARGET
 
-// Reads the index of rows that are shared tables: table k as `first` + k * `step`.
+// Reads the index of shared tables, and returns `first` + k * `step` for table k.
 class TableReader {
  public:
   explicit TableReader(const Rows& rows, std::uint32_t step = 1, std::uint32_t first = 0)
@@ -74,10 +74,10 @@ class TableReader {
   }
 
  private:
-  // What 32 bits cannot hold is read as this number.
+  // Indices that do not fit 32 bits are read as this number.
   static constexpr std::int64_t kMaxTables = UINT32_MAX;
 
-  Integers index_;
+  Numbers index_;
   std::uint32_t tables_;
   std::uint32_t step_;
   std::uint32_t first_;

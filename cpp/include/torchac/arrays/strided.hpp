@@ -1,4 +1,5 @@
-// Arrays as NumPy and PyTorch have them: a first element, and a stride in bytes for each dimension.
+// Arrays like those of NumPy and PyTorch: a first element, and a stride in bytes for each
+// dimension.
 #pragma once
 
 #include <algorithm>
@@ -8,10 +9,10 @@
 
 namespace torchac {
 
-// One number for the size and one for the stride of a dimension.
+// The size and the stride of a dimension.
 struct Dimension {
   std::int64_t size;
-  std::int64_t stride;  // in bytes; zero where a tensor is expanded, negative where it is reversed
+  std::int64_t stride;  // in bytes; zero if the dimension is expanded, negative if it is reversed
 
   bool operator==(const Dimension&) const = default;
 };
@@ -30,32 +31,32 @@ class StridedWalk {
 
   bool operator==(const StridedWalk&) const = default;
 
-  // The element, which must not be asked for when all have been visited.
+  // The current element. Must not be called after all have been visited.
   [[nodiscard]] const std::byte* at() const { return at_; }
 
-  // Elements that lie one stride apart, from `at` on.
+  // The number of elements that lie one stride apart, from `at` on.
   [[nodiscard]] std::int64_t run() const { return left_; }
   [[nodiscard]] std::int64_t stride() const { return inner_.stride; }
 
-  // An element, and where it comes in the order.
+  // An element and its position in the order.
   struct Place {
     const std::byte* at;
     std::int64_t position;
   };
 
-  // How many elements there are that do not lie where another one does, before any was visited.
+  // The number of elements with different addresses, before any was visited.
   [[nodiscard]] std::int64_t distinct() const {
     std::int64_t count = distinct(inner_);
     for (const Counter& digit : outer_) count *= distinct(digit.dimension);
     return count;
   }
 
-  // The first of each of these.
+  // The first element at each of these addresses.
   [[nodiscard]] std::vector<Place> distinct_places() const {
     std::vector<Place> places;
     if (left_ == 0) return places;
     places.push_back({at_, 0});
-    std::int64_t elements = 1;  // in a step along the dimension
+    std::int64_t elements = 1;  // elements in a step along the dimension
     const auto add = [&](const Dimension& d) {
       const std::size_t before = places.size();
       for (std::int64_t i = 1; i < distinct(d); ++i) {
@@ -69,7 +70,7 @@ class StridedWalk {
     return places;
   }
 
-  // Goes on by `steps`, at most `run`.
+  // Advances by `steps`, at most `run`.
   void advance(std::int64_t steps) {
     at_ += steps * inner_.stride;
     left_ -= steps;
@@ -77,7 +78,7 @@ class StridedWalk {
       carry();
   }
 
-  // The same for any number of steps, up to the end.
+  // Advances by any number of steps, up to the end.
   void skip(std::int64_t steps) {
     while (steps > 0) {
       const std::int64_t n = std::min(steps, left_);
@@ -96,7 +97,7 @@ class StridedWalk {
 
   static std::int64_t distinct(const Dimension& d) { return d.stride == 0 ? 1 : d.size; }
 
-  // Two dimensions in which the elements lie evenly are one, and one of size 1 is none.
+  // Merges dimensions in which the elements are evenly spaced, and drops dimensions of size 1.
   void add(const Dimension& d) {
     if (d.size == 1) return;
     if (!outer_.empty() && outer_.back().dimension.stride == d.stride * d.size) {
@@ -106,7 +107,7 @@ class StridedWalk {
     }
   }
 
-  // To the first element of the next run, as the digits of a number carry.
+  // Moves to the first element of the next run, as the digits of a number carry.
   void carry() {
     at_ -= inner_.size * inner_.stride;
     left_ = inner_.size;

@@ -1,4 +1,4 @@
-// A symbol sink: where decoded symbols go, as integers of some type.
+// A symbol sink: the destination of decoded symbols, integers of some type.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace torchac {
 
-// The next place in an array without gaps.
+// The next place in a contiguous array.
 using SymbolSink = std::variant<std::int16_t*, std::int32_t*>;
 
 }  // namespace torchac

@@ -8,7 +8,7 @@
 
 namespace torchac {
 
-// Compilers make one instruction of this.
+// Compilers turn this into one instruction.
 inline std::uint64_t big_endian(std::uint64_t x) {
   if constexpr (std::endian::native == std::endian::big) return x;
   x = (x & 0x00000000FFFFFFFF) << 32 | x >> 32;

@@ -1,4 +1,4 @@
-// Bit reader.
+// A bit reader.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace torchac {
 
 class BitReader {
  public:
-  // How many bits `peek` shows at least.
+  // The least number of bits that `peek` shows.
   static constexpr std::uint32_t kPeekBits = 57;
 
   BitReader() = default;
@@ -30,14 +30,14 @@ class BitReader {
 
   void skip(std::uint64_t bits) { position_ += bits; }
 
-  // Bits that were skipped.
+  // The number of skipped bits.
   [[nodiscard]] std::uint64_t position() const { return position_; }
 
-  // Bits there are.
+  // The number of bits in the stream.
   [[nodiscard]] std::uint64_t size() const { return std::uint64_t{stream_.size()} * 8; }
 
  private:
-  // Static, as with the address of an object compilers would keep its copies in memory.
+  // Static, because compilers keep an object in memory if its address is taken.
   [[nodiscard]] TORCHAC_COLD static std::uint64_t peek_end(std::span<const std::uint8_t> stream,
                                                            std::uint64_t byte) {
     std::uint64_t bits = 0;

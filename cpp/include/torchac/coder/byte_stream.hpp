@@ -19,7 +19,7 @@ class EncodedStream {
  public:
   EncodedStream() : bytes_(kSlack) {}
 
-  // An encoder that goes on here, with room for so many intervals. Give it back with `close`.
+  // An encoder that continues the stream, with room for `intervals` intervals. Pass it to `close`.
   [[nodiscard]] Encoder open(std::size_t intervals) {
     reserve(intervals);
     return encoder_;
@@ -30,21 +30,21 @@ class EncodedStream {
     written_ = encoder.writer.written(bytes_.data());
   }
 
-  // Bits of the stream that `finish` would end now, with those that were drained, before it is
-  // filled up to whole bytes.
+  // The length of the stream if it were finished now, including drained bytes, before it is padded
+  // to whole bytes.
   [[nodiscard]] std::uint64_t num_bits() const {
     return (drained_ + written_) * 8 + encoder_.writer.pending_bits() - BitWriter::kFirstPending +
            kEndBits;
   }
 
-  // Bytes that `finish` would write now.
+  // The number of bytes that `finish` would write now.
   [[nodiscard]] std::size_t size() const {
     return static_cast<std::size_t>((num_bits() + 7) / 8 - drained_);
   }
 
   // Takes out the bytes that no carry can change any more. The range is at most one unit of the
-  // last pending bit, so at most one is ever added there: that ends in the pending bits, unless all
-  // are ones; then it ends in the last byte that is not all ones.
+  // last pending bit, so at most one is ever added there. That carry ends in the pending bits,
+  // unless all are ones; then it ends in the last byte that is not all ones.
   [[nodiscard]] std::vector<std::uint8_t> drain() {
     std::size_t end = written_;
     if (encoder_.writer.all_ones()) {
@@ -61,8 +61,8 @@ class EncodedStream {
     return result;
   }
 
-  // Writes the stream, as it would end now, to `to`, which has that size. More may follow: all is
-  // left as it was, also where there is no memory for it.
+  // Writes the stream, as if it ended now, to `to`, which must have that size. The stream itself
+  // does not change, even if there is not enough memory.
   void finish(std::span<std::uint8_t> to) {
     const Checkpoint before = checkpoint();
     Encoder encoder = open(1);
@@ -72,7 +72,7 @@ class EncodedStream {
     restore(before);
   }
 
-  // What is needed to undo all that is encoded after it was taken.
+  // The state to undo everything that is encoded after it was taken.
   struct Checkpoint {
     Encoder encoder;
     std::size_t written;
@@ -83,8 +83,8 @@ class EncodedStream {
     return {encoder_, written_, written_ > 0 ? bytes_[written_ - 1] : std::uint8_t{0}};
   }
 
-  // What is encoded stays within the range that there was, which is less than one unit of the last
-  // written byte. So at most one carry has come to it: if the byte is another one, that is undone.
+  // Encoding stays within the range at the checkpoint, which is less than one unit of the last
+  // written byte. So at most one carry has reached that byte: if it has changed, undoes the carry.
   void restore(const Checkpoint& checkpoint) {
     encoder_ = checkpoint.encoder;
     written_ = checkpoint.written;
@@ -94,13 +94,13 @@ class EncodedStream {
     while ((*byte)-- == 0);
   }
 
-  // All that a stream consists of, to continue it elsewhere.
+  // The whole state of a stream, to continue it elsewhere.
   struct Saved {
     std::uint64_t low;
     std::uint64_t range;
     std::uint64_t pending;
     std::uint32_t pending_bits;
-    std::vector<std::uint8_t> bytes;  // written, but for those that were drained
+    std::vector<std::uint8_t> bytes;  // the written bytes, except drained ones
     std::uint64_t drained = 0;
   };
 
@@ -113,8 +113,8 @@ class EncodedStream {
             drained_};
   }
 
-  // Nothing, if no stream has that state. The first byte of one is zero, so that no carry runs past
-  // it.
+  // Returns nothing if no stream can have that state. The first byte must be zero, so that no carry
+  // runs past it.
   static std::optional<EncodedStream> from_saved(const Saved& saved) {
     const bool valid = saved.low < kFullRange && is_between_symbols(saved.low, saved.range) &&
                        BitWriter::valid(saved.pending, saved.pending_bits, saved.bytes.empty()) &&
@@ -139,7 +139,7 @@ class EncodedStream {
 
   TORCHAC_NOINLINE void grow(std::size_t needed) { bytes_.resize(needed + bytes_.size() / 2); }
 
-  // The writer stores eight bytes wherever it is.
+  // Room for the eight bytes that the writer always stores.
   static constexpr std::size_t kSlack = 16;
 
   Encoder encoder_;
@@ -148,7 +148,7 @@ class EncodedStream {
   std::vector<std::uint8_t> bytes_;
 };
 
-// Undoes what is encoded while it lives, unless that is kept: also where an exception ends it.
+// Undoes everything that is encoded during its lifetime, unless `keep` is called.
 class Undo {
  public:
   explicit Undo(std::span<EncodedStream> streams) : streams_(streams) {

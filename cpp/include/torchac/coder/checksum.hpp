@@ -1,4 +1,4 @@
-// Checksum: what a mark in a stream says of the values before it.
+// The checksum of values that a mark in a stream holds.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,8 @@
 
 namespace torchac {
 
-// Two sums of 32 bits, as of Fletcher: of the values, and of these sums, so that order matters; one
-// is added to each value, so that zeros do.
+// Two 32-bit sums, like Fletcher's: of the values, and of these sums, so that order matters. One is
+// added to each value, so that zeros matter too.
 class Checksum {
  public:
   static constexpr std::uint32_t kBits = 16;
@@ -15,11 +15,11 @@ class Checksum {
   Checksum() = default;
   Checksum(std::uint32_t sum, std::uint32_t sum_of_sums) : sum_(sum), sum_of_sums_(sum_of_sums) {}
 
-  // Adds values in order: the first one is in as many of the new sums as there are values, the last
-  // one in one of them. So they can be added in any order, by vector code.
+  // Adds values in order. The first value counts once for each value in the sum of sums, the last
+  // one only once, so a loop can add them in any order, by vector code.
   template <class Value>
   void add(std::span<const Value> values) {
-    auto left = static_cast<std::uint32_t>(values.size());  // modulo 2^32, as all here
+    auto left = static_cast<std::uint32_t>(values.size());  // modulo 2^32, like all sums here
     std::uint32_t sum = 0;
     std::uint32_t sum_of_sums = left * sum_;
     for (const Value value : values) {

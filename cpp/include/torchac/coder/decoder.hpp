@@ -1,4 +1,4 @@
-// The decoder: bits in, and whether the code lies in the interval of a symbol.
+// The decoder: reads bits, and checks that the code is in the interval of a symbol.
 #pragma once
 
 #include <cmath>
@@ -13,7 +13,7 @@
 
 namespace torchac {
 
-// Where the quantile is in the bits of a quotient.
+// The position of the quantile in the bits of a quotient.
 inline constexpr std::uint32_t kQuantileBit = 32;
 
 template <class Word>
@@ -24,11 +24,11 @@ TORCHAC_INLINE Word quantile_of(const Real<Word>& quotient) {
 // Decoder state (low, range, code - low) of one stream, or of one stream in each lane.
 template <class Word>
 struct DecoderState {
-  Word low;  // less any multiple of 2^31
+  Word low;  // minus any multiple of 2^31
   Word range;
   Word offset;  // code - low; the code is the stream's next kStateBits bits
-  Word width;   // the range before it was renormalized,
-  Word shift;   // and by what shift
+  Word width;   // the range before the last renormalization
+  Word shift;   // the shift of that renormalization
 
   TORCHAC_INLINE static DecoderState at(const Word& low, const Word& range, const Word& offset) {
     return {low, range, offset, range, Word{}};
@@ -45,13 +45,13 @@ struct DecoderState {
   // product below 2^16 with two roundings, 2^-36; and 3 / (4 range) >= 3/4 of a unit or more below
   // the next integer, so that even with that error it is rounded to one unit below, not to none.
   //
-  // `kFused` asks for product and sum in one instruction, which takes less time and rounds once
-  // less, where the processor has it: elsewhere it is a function that computes the same slowly.
+  // `kFused` computes product and sum in one instruction, which is faster and rounds only once. On
+  // a processor without it, a slow function computes the same.
   template <bool kFused = false>
   [[nodiscard]] TORCHAC_INLINE Real<Word> quotient() const {
     constexpr double kTwo20 = 1 << 20;
     const Word numerator = ((offset + 1) << (kPrecision + 2)) - 3;
-    // The width is known before the shift is: that gives the division the time that it takes.
+    // The width is known before the shift, so the division begins early.
     const Real<Word> reciprocal = 0.25 / real(width);
     if constexpr (kFused) {
       return std::fma(real(numerator, shift), reciprocal, kTwo20);
@@ -75,7 +75,7 @@ struct DecoderState {
 
 struct Decoder {
   DecoderState<std::uint64_t> state = DecoderState<std::uint64_t>::at(0, kFullRange, 0);
-  BitReader reader;  // behind the code
+  BitReader reader;  // after the code
 
   Decoder() = default;
 
@@ -85,9 +85,9 @@ struct Decoder {
     reader.skip(kStateBits);
   }
 
-  // Goes on behind the symbol that has the interval. False if the stream cannot hold that symbol:
-  // the code is not in its interval, so the stream was not written with this row, or a bound is not
-  // finite, and lies beyond the range; or the stream is `truncated`. The decoder is of no use then.
+  // Advances past the symbol with this interval. False if the stream cannot hold that symbol: the
+  // code is not in its interval, so the stream was not written with this row, or a bound is not
+  // finite, and so beyond the range; or the stream is `truncated`. The decoder is then unusable.
   [[nodiscard]] TORCHAC_INLINE bool consume(Interval interval) {
     const std::uint64_t low = scale(state.range, interval.low);
     const std::uint64_t high = scale(state.range, interval.high);
@@ -97,14 +97,14 @@ struct Decoder {
     return !truncated();
   }
 
-  // Whether all that was decoded so far is so, whatever bits follow the stream, of which the code
-  // has some already, as zeros. Where a stream was finished it is.
+  // Whether the decoded symbols are certain: no bits after the end of the stream, which were read
+  // as zeros, could change them. Always true for a finished stream.
   [[nodiscard]] bool determined() const {
     const std::uint64_t ones = (std::uint64_t{1} << missing()) - 1;
     return state.offset + ones < state.range;
   }
 
-  // Goes on in `stream`, which has more bytes at its end, and `skipped` fewer in front.
+  // Continues in `stream`, which has more bytes at its end, and `skipped` fewer in front.
   void move_to(std::span<const std::uint8_t> stream, std::uint64_t skipped) {
     const std::uint64_t position = reader.position() - skipped * 8;
     BitReader now(stream);
@@ -114,7 +114,7 @@ struct Decoder {
     reader = now;
   }
 
-  // All that a decoder is, but for its stream, to continue it elsewhere.
+  // The whole state of a decoder, except its stream, to continue it elsewhere.
   struct Saved {
     std::uint64_t low;
     std::uint64_t range;
@@ -126,7 +126,7 @@ struct Decoder {
     return {state.low, state.range, state.offset, reader.position()};
   }
 
-  // Goes on from there. False, and nothing is changed, if no decoder can be there.
+  // Continues from a saved state. Returns false, and changes nothing, if no decoder can have it.
   [[nodiscard]] bool restore(const Saved& saved) {
     if (!(saved.low < kFullRange / 2 && is_between_symbols(saved.low, saved.range) &&
           saved.offset < saved.range && kStateBits <= saved.position &&
@@ -137,16 +137,16 @@ struct Decoder {
     return true;
   }
 
-  // Bits of the shortest stream that holds what was decoded so far.
+  // The length in bits of the shortest stream of the symbols decoded so far.
   [[nodiscard]] TORCHAC_INLINE std::uint64_t num_bits() const {
     return reader.position() - kStateBits + kEndBits;
   }
 
-  // Whether the stream ended before what was decoded so far.
+  // Whether the stream is too short for the symbols decoded so far.
   [[nodiscard]] TORCHAC_INLINE bool truncated() const { return num_bits() > reader.size(); }
 
  private:
-  // Bits of the code that lie behind the stream: kStateBits at most, unless it is truncated.
+  // Bits of the code after the end of the stream: at most kStateBits, unless it is truncated.
   [[nodiscard]] std::uint64_t missing() const {
     return reader.position() > reader.size() ? reader.position() - reader.size() : 0;
   }

@@ -1,4 +1,4 @@
-// The encoder: intervals in, bits out. Small enough for a loop to keep a copy in registers.
+// The encoder: intervals in, bits out. It is small enough for a loop to keep a copy in registers.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,7 @@ struct EncoderState {
     return shift;
   }
 
-  // Takes out the bits that were shifted out of the state, with a carry that may be in front of
-  // them.
+  // Takes out the bits that were shifted out of the state, possibly with a carry in front of them.
   TORCHAC_INLINE Word take_out() {
     const Word bits = low >> kStateBits;
     low &= kFullRange - 1;
@@ -37,22 +36,22 @@ struct EncoderState {
 };
 
 // The format describes output with pending bits: while a range straddles the middle of the state's
-// numbers, the next bits are 0111... or 1000..., and nobody knows which. This encoder does not wait
-// for them: it keeps the lower end of the range itself, writes its upper bits as they are shifted
-// out, and when a later symbol lifts the lower end across the middle, a carry follows them. Both
+// numbers, the next bits are 0111... or 1000..., and it is not yet known which. This encoder does
+// not wait for them: it keeps the lower end of the range itself, writes its upper bits as they are
+// shifted out, and adds a carry when a later symbol lifts the lower end across the middle. Both
 // give the same bits.
 struct Encoder {
   EncoderState<std::uint64_t> state{0, kFullRange};
   BitWriter writer;
 
-  // Codes one symbol. The interval must be codable, and the writer have room.
+  // Codes one symbol. The interval must be codable, and the writer must have room.
   TORCHAC_INLINE void encode(Interval interval) {
     const std::uint64_t shift = state.narrow(interval.low, interval.high);
     writer.append(state.take_out(), static_cast<std::uint32_t>(shift));
   }
 
-  // Two more bits name a quarter of the state's numbers within the range: the second quarter when
-  // the range begins in the first, else the third. Then the last byte is filled up.
+  // Writes two bits that name a quarter of the state's numbers within the range: the second quarter
+  // if the range begins in the first, else the third. Then pads the last byte.
   void finish() {
     const std::uint64_t low = state.low % (kFullRange / 2);
     state.low += (low < kFullRange / 4 ? kFullRange / 4 : kFullRange / 2) - low;

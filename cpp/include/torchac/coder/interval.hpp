@@ -1,4 +1,4 @@
-// The interval [low, high) of the CDF, in units of 2^-16, that belongs to a symbol.
+// The interval [low, high) of a symbol in the CDF, in units of 2^-16.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ inline constexpr std::uint32_t kTotalFrequency = 1u << kPrecision;
 inline constexpr std::int64_t kMinSymbols = 1;
 inline constexpr std::int64_t kMaxSymbols = 32768;
 
-// A CDF value that is no number (NaN, infinity). Every interval that has it as a bound is not
-// codable: the difference to any value up to kTotalFrequency, and to itself, lies outside
-// 1 ... kTotalFrequency. And it is beyond every range, without overflow: 2^32 * 2^31 fits 64 bits.
+// Stands for a CDF value that is NaN or infinite. No interval with this bound is codable: its
+// difference to any value up to kTotalFrequency, and to itself, lies outside 1 ... kTotalFrequency.
+// And it is beyond every range, without overflow: 2^32 * 2^31 fits 64 bits.
 inline constexpr std::uint32_t kNotFinite = 1u << 31;
 
 struct Interval {
@@ -30,13 +30,13 @@ struct Interval {
   [[nodiscard]] TORCHAC_INLINE bool codable() const { return high - low - 1 < kTotalFrequency; }
 };
 
-// What a search finds: a symbol and its interval.
+// The result of a search: a symbol and its interval.
 struct Found {
   std::uint32_t symbol;
   Interval interval;
 };
 
-// An interval in 32 bits, 16 for each bound: low, and high less 1. One that is not codable is
+// An interval in 32 bits, 16 for each bound: low, and high - 1. An interval that is not codable is
 // packed as 65535 ... 1, which is not codable either.
 inline constexpr std::uint32_t kInvalidPacked = 65535;
 

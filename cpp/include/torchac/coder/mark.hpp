@@ -14,7 +14,7 @@
 
 namespace torchac {
 
-// The marks of a stream: how many there are, and the values since the last one.
+// The marks of a stream: their number, and the checksum of the values since the last one.
 struct Marks {
   std::uint64_t count = 0;
   Checksum checksum;
@@ -22,7 +22,7 @@ struct Marks {
   // A mark codes the checksum in two symbols of uniform rows, of eight bits each.
   static constexpr std::size_t kSymbols = 2;
 
-  // Writes the next mark, or throws where there is no memory for it and changes nothing.
+  // Writes the next mark. If there is no memory for it, throws and changes nothing.
   void write(EncodedStream& stream) {
     Encoder encoder = stream.open(kSymbols);
     for (const std::uint32_t symbol : symbols()) encoder.encode(interval(symbol));
@@ -30,13 +30,13 @@ struct Marks {
     next();
   }
 
-  // Reads the next mark; or tells why it is not there, and the decoder is of no more use.
+  // Reads the next mark, or returns why it cannot be read; the decoder is then unusable.
   [[nodiscard]] Problem read(Decoder& decoder) {
     for (const std::uint32_t symbol : symbols()) {
       const auto quantile = static_cast<std::uint32_t>(decoder.state.quantile());
       const std::uint32_t found = quantile >> (kPrecision - kSymbolBits);
       if (!decoder.consume(interval(found)) || !decoder.determined()) return Problem::kTruncated;
-      if (found != symbol) return Problem::kContradicted;
+      if (found != symbol) return Problem::kInvalidCode;
     }
     next();
     return Problem::kNone;

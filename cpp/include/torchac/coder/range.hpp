@@ -16,13 +16,13 @@ namespace torchac {
 inline constexpr std::uint32_t kStateBits = 32;
 inline constexpr std::uint64_t kFullRange = std::uint64_t{1} << kStateBits;
 
-// Before each symbol kMinRange < range <= kFullRange: one of a quarter or less lies in two
-// neighbouring quarters of the state's numbers, and is doubled until it does not.
+// Before each symbol, kMinRange < range <= kFullRange: a range of a quarter or less lies in at most
+// two neighbouring quarters of the state's numbers, and is doubled until it does not.
 inline constexpr std::uint64_t kMinRange = kFullRange / 4;
 
-// The most that renormalization shifts for a symbol. The narrowest codable part of a range is
-// kMinRange / kTotalFrequency = 2^14 wide, and is doubled until it is over 2^30 and its quarters
-// are right: 16 times at least, and at most twice more.
+// The largest shift of renormalization for a symbol. The narrowest codable part of a range is
+// kMinRange / kTotalFrequency = 2^14 wide, and is doubled until it exceeds 2^30 and spans enough
+// quarters: at least 16 times, and at most twice more.
 inline constexpr std::uint32_t kMaxShift = 18;
 
 // The bits that end a stream: they name a quarter of the state's numbers within the last range.
@@ -54,7 +54,7 @@ TORCHAC_INLINE Word renormalization_shift(const Word& low,
   return kStateBits - u - apart;
 }
 
-// Whether a range can be one between two symbols: then it is renormalized.
+// Whether a range is renormalized, as ranges between two symbols are.
 inline bool is_between_symbols(std::uint64_t low, std::uint64_t range) {
   return kMinRange < range && range <= kFullRange && renormalization_shift(low, range) == 0;
 }

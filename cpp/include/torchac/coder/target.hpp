@@ -9,8 +9,8 @@
 
 namespace torchac {
 
-// What a symbol is searched for. Made as soon as the range is known, so that the division overlaps
-// with the loads of the search.
+// The argument of a search for a symbol. It is made as soon as the range is known, so that the
+// division overlaps with the loads of the search.
 class Target {
  public:
   Target() = default;
@@ -23,7 +23,7 @@ class Target {
     return target;
   }
 
-  // For a search that only asks what it reaches.
+  // A target for searches that only call `reaches`.
   [[nodiscard]] TORCHAC_INLINE static Target without_quantile(
       const DecoderState<std::uint64_t>& state) {
     Target target;
@@ -32,7 +32,7 @@ class Target {
     return target;
   }
 
-  // As those of DecoderState.
+  // The quotient and quantile of DecoderState.
   [[nodiscard]] TORCHAC_INLINE double quotient() const { return quotient_; }
   [[nodiscard]] TORCHAC_INLINE std::uint32_t quantile() const {
     return static_cast<std::uint32_t>(quantile_of<std::uint64_t>(quotient_));

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -13,45 +12,43 @@
 #include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/coder/target.hpp"
+#include "torchac/engine/decode_source.hpp"
+#include "torchac/engine/fast_paths.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/engine/kernels.hpp"
 #include "torchac/engine/scheduler.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
-#include "torchac/engine/streams.hpp"
-#include "torchac/engine/value_decode_source.hpp"
 #include "torchac/error.hpp"
-#include "torchac/models/decode_lut.hpp"
 #include "torchac/models/tail.hpp"
 #include "torchac/support/compiler.hpp"
-#include "torchac/support/paths.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
-template <class Source>
+template <SymbolSource Source>
 class DecodeTask final : public StreamTask {
  public:
   // Whether several streams are coded by SIMD.
-  static constexpr bool kSimd = kHasAvx2 && std::same_as<typename Source::Model, DecodeLut>;
+  static constexpr bool kSimd = kHasAvx2 && LutSource<Source>;
 
-  // Decodes `count` symbols from where `streams` are to `symbols`. The others are what a source is
-  // made of.
-  template <class... Arguments>
-  DecodeTask(SymbolSink symbols, std::int64_t count, Streams<Decoder> streams,
-             Arguments&&... source)
+  // Decodes `count` symbols of `streams` to `symbols`. `source()` makes the source in place.
+  template <class MakeSource>
+  DecodeTask(SymbolSink symbols, std::int64_t count, StreamRange<Decoder> streams,
+             const MakeSource& source)
       : StreamTask(count),
-        source_(std::forward<Arguments>(source)...),
+        source_(source()),
         symbols_(symbols),
         streams_(streams),
-        stream_(streams.first),
-        in_turns_(streams.each < count) {}
+        stream_(streams.data),
+        in_turns_(streams.symbols_per_stream < count) {}
 
   void fill() override {
     const ReadableBlock readable = source_.read(symbols_to_read());
     begin_block(readable, readable.count);
   }
 
-  // As TaskKind::code.
+  // Implements TaskKind::code.
   template <std::size_t kStreams>
   static void code(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps) {
     if constexpr (kStreams == 1) {
@@ -91,14 +88,14 @@ class DecodeTask final : public StreamTask {
       tasks[k]->close(work[k].decoder, symbols[k].data(), steps);
   }
 
-  // The same by SIMD across streams.
+  // Does the same by SIMD across streams.
   template <std::size_t kStreams>
   static void code_simd(const std::array<DecodeTask*, kStreams>& tasks, std::size_t steps)
     requires kSimd
   {
-    count(Path::kSimdStreams);
+    record(FastPath::kSimdStreams);
     const SimdLoop<kStreams>& loop = kernels().simd->get<kStreams>();
-    const DecodeLut lut = tasks[0]->source_.view(0).model;  // the same for all
+    const std::byte* const tables = tasks[0]->source_.view(0).model.tables();  // the same for all
     SymbolStrips<kStreams> symbols;
     std::size_t done = 0;
     while (done < steps) {
@@ -109,7 +106,7 @@ class DecodeTask final : public StreamTask {
         decoders[k] = *tasks[k]->stream_;
         locators[k] = tasks[k]->source_.view(tasks[k]->next()).locators;
       }
-      if (!loop.decode(lut.tables(), locators, n, decoders, symbols)) [[unlikely]]
+      if (!loop.decode(tables, locators, n, decoders, symbols)) [[unlikely]]
         break;
       if constexpr (TailSource<Source>) {
         if (!to_values(tasks, n, symbols)) {
@@ -124,11 +121,11 @@ class DecodeTask final : public StreamTask {
       done += n;
     }
     if (done == steps) return;
-    for (DecodeTask* task : tasks) code<1>({task}, steps - done);  // where one finds what is wrong
+    for (DecodeTask* task : tasks) code<1>({task}, steps - done);  // one of them finds the fault
   }
 
  private:
-  // What the loop works with: a copy, so that the compiler sees that nothing else changes it.
+  // The working copy of the loop, so that the compiler sees that nothing else changes it.
   struct Work {
     Decoder decoder;
     Target target;
@@ -147,7 +144,7 @@ class DecodeTask final : public StreamTask {
     advance(steps);
   }
 
-  // Makes values of symbols. False if one of them has a tail, which SIMD does not decode.
+  // Turns symbols into values. False if one of them has a tail, which SIMD does not decode.
   template <std::size_t kStreams>
   static bool to_values(const std::array<DecodeTask*, kStreams>& tasks, std::size_t count,
                         SymbolStrips<kStreams>& symbols)
@@ -167,7 +164,7 @@ class DecodeTask final : public StreamTask {
   TORCHAC_COLD void refuse(const std::uint32_t* symbols, std::size_t i, std::uint32_t symbol,
                            bool truncated) {
     refuse(symbols, i,
-           truncated ? Fault{Problem::kTruncated} : source_.why_contradicted(next() + i, symbol));
+           truncated ? Fault{Problem::kTruncated} : source_.why_invalid(next() + i, symbol));
   }
 
   TORCHAC_COLD void refuse(const std::uint32_t* symbols, std::size_t i, Fault fault) {
@@ -177,17 +174,17 @@ class DecodeTask final : public StreamTask {
 
   TORCHAC_NOINLINE void code_in_turns(std::size_t steps) {
     take_turns(
-        steps, streams_.each, [](std::size_t i) { return i; },
+        steps, streams_.symbols_per_stream, [](std::size_t i) { return i; },
         [&](std::int64_t stream, std::size_t n) {
-          stream_ = streams_.first + stream;
+          stream_ = streams_.data + stream;
           code_each<1>({this}, n);
         });
   }
 
   Source source_;
   SymbolSink symbols_;
-  Streams<Decoder> streams_;
-  Decoder* stream_;  // the one at work
+  StreamRange<Decoder> streams_;
+  Decoder* stream_;  // the current stream
   bool in_turns_;
 };
 

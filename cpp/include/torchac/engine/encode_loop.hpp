@@ -11,13 +11,13 @@
 #include "torchac/coder/encoder.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/engine/encode_source.hpp"
+#include "torchac/engine/fast_paths.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/engine/kernels.hpp"
 #include "torchac/engine/scheduler.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
-#include "torchac/engine/streams.hpp"
 #include "torchac/support/compiler.hpp"
-#include "torchac/support/paths.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
@@ -29,22 +29,22 @@ class EncodeTask final : public StreamTask {
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && PackedSource<Source>;
 
-  // Encodes `count` symbols at the ends of `streams`. The others are what a source is made of:
-  // blocks are large, so they are made in place.
-  template <class... Arguments>
-  EncodeTask(std::int64_t count, Streams<EncodedStream> streams, Arguments&&... source)
+  // Encodes `count` symbols at the ends of `streams`. `source()` makes the source in place, as its
+  // blocks are large.
+  template <class MakeSource>
+  EncodeTask(std::int64_t count, StreamRange<EncodedStream> streams, const MakeSource& source)
       : StreamTask(count),
-        source_(std::forward<Arguments>(source)...),
+        source_(source()),
         streams_(streams),
-        stream_(streams.first),
-        in_turns_(streams.each < count) {}
+        stream_(streams.data),
+        in_turns_(streams.symbols_per_stream < count) {}
 
   void fill() override {
     const ReadableBlock readable = source_.read(symbols_to_read());
     begin_block(readable, source_.size());
   }
 
-  // As TaskKind::code.
+  // Implements TaskKind::code.
   template <std::size_t kStreams>
   static void code(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps) {
     if constexpr (kStreams == 1) {
@@ -71,12 +71,12 @@ class EncodeTask final : public StreamTask {
     for (std::size_t k = 0; k < kStreams; ++k) tasks[k]->close(work[k].encoder, steps);
   }
 
-  // The same by SIMD across streams.
+  // Does the same by SIMD across streams.
   template <std::size_t kStreams>
   static void code_simd(const std::array<EncodeTask*, kStreams>& tasks, std::size_t steps)
     requires kSimd
   {
-    count(Path::kSimdStreams);
+    record(FastPath::kSimdStreams);
     const SimdLoop<kStreams>& loop = kernels().simd->get<kStreams>();
     std::array<Encoder, kStreams> encoders;
     for (std::size_t k = 0; k < kStreams; ++k) encoders[k] = tasks[k]->stream_->open(steps);
@@ -104,7 +104,7 @@ class EncodeTask final : public StreamTask {
     advance(steps);
   }
 
-  // Stops at interval `i` of stream `k`. The other streams keep what was coded, so that none of it
+  // Stops at interval `i` of stream `k`. The other streams keep their coded symbols, so that none
   // is coded again. `work` is a copy, so that the loop keeps its own in registers.
   template <std::size_t kStreams>
   TORCHAC_COLD static void refuse(const std::array<EncodeTask*, kStreams>& tasks,
@@ -118,16 +118,16 @@ class EncodeTask final : public StreamTask {
 
   TORCHAC_NOINLINE void code_in_turns(std::size_t steps) {
     take_turns(
-        steps, streams_.each, [&](std::size_t i) { return source_.symbol(i); },
+        steps, streams_.symbols_per_stream, [&](std::size_t i) { return source_.symbol(i); },
         [&](std::int64_t stream, std::size_t n) {
-          stream_ = streams_.first + stream;
+          stream_ = streams_.data + stream;
           code_each<1>({this}, n);
         });
   }
 
   Source source_;
-  Streams<EncodedStream> streams_;
-  EncodedStream* stream_;  // the one at work
+  StreamRange<EncodedStream> streams_;
+  EncodedStream* stream_;  // the current stream
   bool in_turns_;
 };
 

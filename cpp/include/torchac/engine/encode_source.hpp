@@ -1,4 +1,4 @@
-// Encode source: the intervals of a stream's symbols, block by block.
+// Encode sources: the intervals of a stream's symbols, block by block.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/concepts.hpp"
@@ -18,8 +18,8 @@
 
 namespace torchac {
 
-// What the encoding loop works with, from one of a block's intervals on: a copy, so that the
-// compiler sees that nothing else changes it.
+// The encoding loop works with a view of intervals, from one of a block on. It is a copy, so that
+// the compiler sees that nothing else changes it.
 template <class V>
 concept IntervalView = std::default_initializable<V> && requires(const V view, std::size_t i) {
   { view.interval(i) } -> std::same_as<Interval>;
@@ -28,22 +28,22 @@ concept IntervalView = std::default_initializable<V> && requires(const V view, s
 // A source of intervals: one for each symbol, or several.
 template <class S>
 concept IntervalSource = requires(S source, const S& block, std::size_t i) {
-  // Reads a block of at most so many symbols, of one at least if nothing is wrong with it.
+  // Reads a block of at most i symbols, and at least one unless it has a fault.
   { source.read(i) } -> std::same_as<ReadableBlock>;
-  // The block's intervals: how many, all from one of them on, and the symbol that one codes.
+  // The block's intervals: their number, a view from one of them on, and the symbol of one.
   { block.size() } -> std::same_as<std::size_t>;
   { block.view(i) } -> IntervalView;
   { block.symbol(i) } -> std::same_as<std::size_t>;
 };
 
-// One whose intervals are computed as they are coded, so that the latency of both overlaps. It may
-// be asked why one of them is not codable.
+// A source whose intervals are computed as they are coded, so that the latencies overlap. It
+// explains why an interval is not codable.
 template <class S>
 concept LazySource = IntervalSource<S> && requires(const S& block, std::size_t i) {
   { block.why_not_codable(i) } -> std::same_as<Fault>;
 };
 
-// One whose intervals are in the block, packed and codable: ready for SIMD across streams.
+// A source whose intervals are in the block, packed and codable, as SIMD across streams needs it.
 template <class S>
 concept PackedSource = IntervalSource<S> && requires(const S& block, std::size_t i) {
   { block.packed(i) } -> std::same_as<const std::uint32_t*>;
@@ -53,33 +53,39 @@ concept PackedSource = IntervalSource<S> && requires(const S& block, std::size_t
 
 TORCHAC_BEGIN_TARGET
 
-// Reads the symbols that have these locators, clamped if that is asked for, else as many as are in
-// the alphabet.
+// Reads the symbols for these locators: clamped, if `clamp` is set, else up to the first one
+// outside the alphabet.
 template <EncodeModel M>
-void read_symbols(const M& model, const typename M::Locator* locators, Integers& from,
+void read_symbols(const M& model, const typename M::Locator* locators, Numbers& from, bool clamp,
                   ReadableBlock& readable, std::uint32_t* to) {
-  read_integers(from, readable.count, to);
+  read_integers(from, readable.count, to, clamp);
   const auto symbols = [&](std::size_t i) { return model.symbols(locators[i]); };
-  if (from.clamp) {
+  if (clamp) {
     for (std::size_t i = 0; i < readable.count; ++i) to[i] = std::min(to[i], symbols(i) - 1);
   } else {
     readable.truncate(count_below(to, readable.count, symbols), {Problem::kSymbol});
   }
 }
 
-// The intervals that a model has for symbols, one for each.
+// A source of a model's intervals, one for each symbol.
 template <EncodeModel M, LocatorReader<M> Reader>
 class EncodeSource {
  public:
   using Locator = typename M::Locator;
 
-  // `check` asks for a check of all distributions, not only of what coding needs.
-  EncodeSource(const M& model, Reader locators, Integers symbols, bool check = false)
-      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)), check_(check) {}
+  // `clamp` replaces symbols outside the alphabet by the nearest ones in it; `check` checks all
+  // distributions, not only the parts that coding needs.
+  EncodeSource(const M& model, Reader locators, Numbers symbols, bool clamp = false,
+               bool check = false)
+      : model_(model),
+        reader_(std::move(locators)),
+        symbols_(std::move(symbols)),
+        clamp_(clamp),
+        check_(check) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     ReadableBlock readable = reader_.read(count, block_locators_.data());
-    read_symbols(model_, block_locators_.data(), symbols_, readable, block_symbols_.data());
+    read_symbols(model_, block_locators_.data(), symbols_, clamp_, readable, block_symbols_.data());
     if constexpr (CheckedModel<M>) {
       if (check_) check(readable);
     }
@@ -120,13 +126,13 @@ class EncodeSource {
   }
 
  private:
-  // In symbols: about the number of cache misses that a core can have outstanding.
+  // In symbols, about the number of outstanding cache misses of a core.
   static constexpr std::size_t kPrefetchDistance = 16;
 
   void check(ReadableBlock& readable) {
     for (std::size_t i = 0; i < readable.count; ++i) {
       const Locator locator = block_locators_[i];
-      if (locator == checked_) continue;  // an expanded row again
+      if (locator == checked_) continue;  // the same row, of an expanded array
       checked_ = locator;
       const Fault fault = model_.check(locator);
       if (fault.problem != Problem::kNone) return readable.truncate(i, fault);
@@ -135,11 +141,12 @@ class EncodeSource {
 
   M model_;
   Reader reader_;
-  Integers symbols_;
+  Numbers symbols_;
+  bool clamp_;
   bool check_;
   Locator checked_{};
   std::size_t size_ = 0;
-  // Behind the block are kPrefetchDistance more, which mean nothing.
+  // The kPrefetchDistance locators after the block are meaningless.
   std::array<Locator, kBlock + kPrefetchDistance> block_locators_;
   std::array<std::uint32_t, kBlock + kPrefetchDistance> block_symbols_;
 };
@@ -153,18 +160,18 @@ struct PackedView {
   }
 };
 
-// The same for a model that has its intervals packed.
+// A source of the packed intervals of a model.
 template <PackedModel M, LocatorReader<M> Reader>
 class EncodeSource<M, Reader> {
  public:
-  EncodeSource(const M& model, Reader locators, Integers symbols)
-      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)) {}
+  EncodeSource(const M& model, Reader locators, Numbers symbols, bool clamp = false)
+      : model_(model), reader_(std::move(locators)), symbols_(std::move(symbols)), clamp_(clamp) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
     std::array<typename M::Locator, kBlock> locators;
     std::array<std::uint32_t, kBlock> symbols;
     ReadableBlock readable = reader_.read(count, locators.data());
-    read_symbols(model_, locators.data(), symbols_, readable, symbols.data());
+    read_symbols(model_, locators.data(), symbols_, clamp_, readable, symbols.data());
     for (std::size_t i = 0; i < readable.count; ++i) {
       block_[i] = model_.packed_interval(locators[i], symbols[i]);
       if (block_[i] == kInvalidPacked) [[unlikely]]
@@ -182,7 +189,8 @@ class EncodeSource<M, Reader> {
  private:
   M model_;
   Reader reader_;
-  Integers symbols_;
+  Numbers symbols_;
+  bool clamp_;
   std::size_t size_ = 0;
   std::array<std::uint32_t, kBlock> block_;
 };

@@ -1,4 +1,4 @@
-// The bytes of a stream of which more may come, while those in front are no longer needed.
+// The bytes of a stream that grows at its end, while bytes in front are dropped.
 #pragma once
 
 #include <algorithm>
@@ -11,10 +11,10 @@
 
 namespace torchac {
 
-// A copy shares the memory, and is fed by itself.
+// A copy shares the memory, but is fed separately.
 class FedBytes {
  public:
-  // `owner` keeps `bytes`, which had `dropped` others in front of them.
+  // `owner` keeps `bytes` alive; `dropped` bytes were in front of them.
   FedBytes(std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner,
            std::uint64_t dropped = 0)
       : bytes_(bytes), owner_(std::move(owner)), dropped_(dropped) {}
@@ -23,9 +23,9 @@ class FedBytes {
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
   [[nodiscard]] std::uint64_t size() const { return dropped_ + bytes_.size(); }
 
-  // Drops the first `count` bytes and appends others. Where there is no memory for them it throws
-  // and changes nothing. Over many calls, each byte is copied a few times at most, and the memory
-  // is a few times that of the bytes.
+  // Drops the first `count` bytes and appends others. If there is not enough memory, throws and
+  // changes nothing. Over many calls, each byte is copied at most a few times, and the memory is a
+  // few times that of the bytes.
   void feed(std::size_t count, std::span<const std::uint8_t> more) {
     const auto left = bytes_.subspan(count);
     const std::size_t needed = left.size() + more.size();
@@ -46,12 +46,12 @@ class FedBytes {
   // Memory for more bytes than there are.
   class Room {
    public:
-    // For so many, and half as many again, so that all copies are in proportion to what is fed.
+    // Room for half as many bytes again, so that all copies are in proportion to the fed bytes.
     explicit Room(std::size_t bytes)
         : size_(bytes + bytes / 2 + kLeast), bytes_(new std::uint8_t[size_]) {}
 
-    // Where `count` bytes go that follow `left`, the first bytes or such that lie here; or null, if
-    // there is too little room, far too much, or a copy has taken what follows.
+    // Returns where to put `count` bytes that follow `left`, which is empty or in this room. Null
+    // if there is too little room, or far too much, or if a copy has used the room after `left`.
     std::uint8_t* extend(std::span<const std::uint8_t> left, std::size_t count) {
       std::size_t from = 0;
       if (left.data() != nullptr)
@@ -65,14 +65,14 @@ class FedBytes {
     static constexpr std::size_t kLeast = 64;
 
     std::size_t size_;
-    // NOLINTNEXTLINE(modernize-avoid-c-arrays): not cleared, as not all of it may be needed
+    // NOLINTNEXTLINE(modernize-avoid-c-arrays): not cleared, because not all may be needed
     std::unique_ptr<std::uint8_t[]> bytes_;
     std::atomic<std::size_t> used_{0};
   };
 
   std::span<const std::uint8_t> bytes_;
-  std::shared_ptr<const void> owner_;  // of bytes that were not fed
-  std::shared_ptr<Room> room_;         // of others
+  std::shared_ptr<const void> owner_;  // of the bytes before any were fed
+  std::shared_ptr<Room> room_;         // of the bytes after that
   std::uint64_t dropped_;
 };
 

@@ -5,28 +5,24 @@
 
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/simd_loop.hpp"
-#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac {
 
-// As those of core.hpp, which looks at rows first.
+// The functions of core.hpp, after it has checked rows. There is at least one job.
 struct Kernels {
-  Report (*check)(CdfJobs jobs, Check check, Poll& poll);
-  Report (*encode)(std::span<const EncodeJob> jobs, Check check, ThreadTeam& team);
+  Report (*check)(Jobs jobs, Poll& poll);
+  Report (*encode)(std::span<const EncodeJob> jobs, ThreadTeam& team);
   Report (*decode)(std::span<const DecodeJob> jobs, ThreadTeam& team);
   Report (*measure)(const MeasureJob& job, Poll& poll);
   Report (*quantize)(const QuantizeJob& job, Poll& poll);
-  Report (*encode_values)(std::span<const EncodeValuesJob> jobs, ThreadTeam& team);
-  Report (*decode_values)(std::span<const DecodeValuesJob> jobs, ThreadTeam& team);
-  Report (*measure_values)(const MeasureValuesJob& job, Poll& poll);
   Report (*tabulate)(const TabulateJob& job, Poll& poll);
-  const SimdLoops* simd;  // none for the baseline
+  const SimdLoops* simd;  // null for the baseline
 };
 
-// Those for this processor.
+// The kernels for this processor.
 const Kernels& kernels();
 
 }  // namespace torchac

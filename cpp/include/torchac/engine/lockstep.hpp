@@ -1,5 +1,5 @@
-// Streams that are coded in lockstep: each call codes values of all of them, or of some. One stream
-// is a case of it. A call that fails, for whatever reason, changes nothing.
+// Streams that are coded in lockstep: each call codes values of all of them, or of some. There may
+// be only one stream. A call that fails, for any reason, changes nothing.
 #pragma once
 
 #include <cstddef>
@@ -10,23 +10,22 @@
 #include <utility>
 #include <vector>
 
-#include "torchac/arrays/integers.hpp"
+#include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/byte_stream.hpp"
 #include "torchac/coder/checksum.hpp"
 #include "torchac/coder/decoder.hpp"
 #include "torchac/coder/mark.hpp"
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/engine/job.hpp"
-#include "torchac/engine/value_job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac {
 
-// Which streams a call is for: all, unless there are numbers, which rise.
+// The streams of a call: those with these numbers, which increase, or all.
 using Chosen = std::optional<std::vector<std::uint32_t>>;
 
-// The chosen streams, next to each other while this lives.
+// Keeps the chosen streams next to each other during its lifetime.
 class Selection {
  public:
   Selection(std::vector<EncodedStream>& all, const Chosen& chosen) : all_(all), chosen_(chosen) {
@@ -50,10 +49,10 @@ class Selection {
   std::vector<EncodedStream> part_;
 };
 
-// The streams, and the marks of each.
+// The streams, and their marks.
 class LockstepEncoder {
  public:
-  // Checksums are those of `marked` streams only.
+  // Checksums are computed only if streams are `marked`.
   LockstepEncoder(std::size_t streams, bool marked)
       : streams_(streams), marks_(streams), marked_(marked) {}
   LockstepEncoder(std::vector<EncodedStream> streams, std::vector<Marks> marks, bool marked);
@@ -63,7 +62,7 @@ class LockstepEncoder {
   [[nodiscard]] const std::vector<Marks>& marks() const { return marks_; }
   [[nodiscard]] bool marked() const { return marked_; }
 
-  // Writes a mark to each.
+  // Writes a mark to each chosen stream.
   void mark(const Chosen& chosen);
 
  private:
@@ -74,24 +73,24 @@ class LockstepEncoder {
   bool marked_;
 };
 
-// The symbols that marks are to check, where others were encoded; none is above `most`.
-struct NotedSymbols {
-  Integers symbols;
+// The symbols that marks check if others are encoded in their place; all are at most `most`.
+struct OriginalSymbols {
+  Numbers symbols;
   std::uint32_t most;
 };
 
-// Encodes jobs, as many values of each to each stream. All is undone in the end, unless it is kept.
+// Encodes jobs, with equally many values for each stream. The destructor undoes everything, unless
+// `keep` was called.
 class EncodeCall {
  public:
   EncodeCall(LockstepEncoder& encoder, Chosen chosen);
 
-  // The item of what they report is the number of the stream among the chosen. The jobs' own
-  // streams mean nothing.
-  [[nodiscard]] Report encode(EncodeJob job, Check check, const std::optional<NotedSymbols>& noted,
+  // The item of its report is the number of a stream among the chosen ones. The job's own streams
+  // are ignored.
+  [[nodiscard]] Report encode(EncodeJob job, const std::optional<OriginalSymbols>& original,
                               ThreadTeam& team);
-  [[nodiscard]] Report encode(EncodeValuesJob job, ThreadTeam& team);
 
-  // After what went well.
+  // Keeps the result of a call that succeeded.
   void keep();
 
  private:
@@ -102,7 +101,7 @@ class EncodeCall {
   std::vector<Checksum> checksums_;
 };
 
-// The streams, each with its decoder, the bytes that it reads from, and its marks.
+// The streams, each with its decoder, its bytes and its marks.
 class LockstepDecoder {
  public:
   struct Stream {
@@ -113,23 +112,23 @@ class LockstepDecoder {
     // Reads from `source`.
     explicit Stream(FedBytes from) : source(std::move(from)), decoder(source.bytes()) {}
 
-    // Bits of the shortest stream that holds what was decoded so far.
+    // The length in bits of the shortest stream of the values decoded so far.
     [[nodiscard]] std::uint64_t num_bits() const {
       return source.dropped() * 8 + decoder.num_bits();
     }
   };
 
-  // Checksums are those of `marked` streams only.
+  // Checksums are computed only if streams are `marked`.
   LockstepDecoder(std::vector<Stream> streams, bool marked)
       : streams_(std::move(streams)), marked_(marked) {}
 
   [[nodiscard]] const std::vector<Stream>& streams() const { return streams_; }
   [[nodiscard]] bool marked() const { return marked_; }
 
-  // Reads a mark of each. The position of what it reports is the number of marks before it.
+  // Reads a mark of each chosen stream. The position in its report is the number of marks before.
   [[nodiscard]] Report mark(const Chosen& chosen);
 
-  // Adds bytes to the end of stream k, and drops those that were decoded.
+  // Adds bytes to the end of stream k, and drops decoded ones.
   void feed(std::size_t k, std::span<const std::uint8_t> more);
 
  private:
@@ -139,15 +138,14 @@ class LockstepDecoder {
   bool marked_;
 };
 
-// Decodes jobs, as many values of each from each stream. The decoders are left where they are,
-// unless it is kept.
+// Decodes jobs, with equally many values from each stream. The destructor restores the decoders,
+// unless `keep` was called.
 class DecodeCall {
  public:
   DecodeCall(LockstepDecoder& decoder, Chosen chosen);
 
   // As in EncodeCall.
-  [[nodiscard]] Report decode(DecodeJob job, Check check, ThreadTeam& team);
-  [[nodiscard]] Report decode(DecodeValuesJob job, ThreadTeam& team);
+  [[nodiscard]] Report decode(DecodeJob job, ThreadTeam& team);
   void keep();
 
  private:

@@ -1,6 +1,6 @@
-// Batch scheduler: threads take streams from a shared queue, and each interleaves several to hide
-// latency: the next symbol of a stream waits for the last one, so a processor that has only one
-// stream to work on is mostly idle.
+// The scheduler: threads take streams from a shared queue, and each interleaves several to hide
+// latency. The next symbol of a stream waits for the last one, so a processor with only one stream
+// is mostly idle.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,12 @@
 
 namespace torchac {
 
-// Interleaving factor without SIMD: four independent dependency chains keep the execution units
+// The interleaving factor without SIMD: four independent dependency chains keep the execution units
 // busy.
 inline constexpr std::size_t kInterleave = 4;
 
-// Codes the streams 0 ... count - 1. Of several problems the one in the first stream is reported,
-// whatever the threads did when.
+// Codes the streams 0 ... count - 1. Reports the problem of the first stream that has one, for any
+// timing of the threads.
 Report run_tasks(std::size_t count, ThreadTeam& team, const TaskKind& kind);
 
 }  // namespace torchac

@@ -1,4 +1,5 @@
-// The trees of elements that values share: made once, where that pays, and read by all threads.
+// The trees of elements that values share, made once if that repays its cost, and read by all
+// threads.
 #pragma once
 
 #include <algorithm>
@@ -14,17 +15,19 @@
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/arrays/rows.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/fast_paths.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/category_tree.hpp"
 #include "torchac/models/stored_tree.hpp"
+#include "torchac/models/weights.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
-// Those of one array of elements.
+// The trees of one array of elements.
 class SharedTrees {
  public:
   explicit SharedTrees(const Categories& categories)
@@ -34,7 +37,7 @@ class SharedTrees {
     return layout_ == categories.layout && view_ == categories.rows.tables();
   }
 
-  // Looks at which elements so many values have.
+  // Adds the elements of `count` values.
   void add_values(const Rows& rows, std::int64_t count, Poll& poll) {
     numbers_.resize(static_cast<std::size_t>(elements()), kNone);
     TableReader reader(rows);
@@ -54,18 +57,18 @@ class SharedTrees {
     }
   }
 
-  // How many these are.
+  // The number of different elements.
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(used_.size()); }
 
-  // Whether there are so many elements that it takes long to find out which of them values have,
-  // compared with the numbers that so many values have.
+  // Whether there are too many elements to mark the used ones, compared with the numbers of
+  // `values` values.
   [[nodiscard]] bool too_many_for(std::int64_t values) const {
     constexpr std::int64_t kNumbersPerElement = 8;
     return elements() / std::max<std::int64_t>(values, 1) > layout_.count / kNumbersPerElement;
   }
 
-  // Whether the trees take at most twice the memory that the numbers take, or next to nothing:
-  // elements may overlap.
+  // Whether the trees take at most twice the memory of the numbers, or very little. Elements may
+  // overlap, so trees could take much more.
   [[nodiscard]] bool fit() const {
     constexpr double kNextToNothing = 1 << 22;
     const double elements_apart =
@@ -88,8 +91,8 @@ class SharedTrees {
     }
   }
 
-  // The tree of an element, or what is wrong with it. Another thread may have changed an index so
-  // that it is of an element that has none.
+  // The tree of an element, or its fault. The element may have no tree if another thread changed an
+  // index.
   [[nodiscard]] Fault find(std::uint32_t element, StoredTree& tree) const {
     const std::uint32_t number = numbers_[place(element)];
     if (number == kNone) [[unlikely]]
@@ -101,7 +104,7 @@ class SharedTrees {
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
 
-  // All elements are the same one, if an array is expanded.
+  // The number of elements, which is one if the array is expanded.
   [[nodiscard]] std::int64_t elements() const {
     return view_.stride == 0 ? std::min<std::int64_t>(view_.count, 1) : view_.count;
   }
@@ -118,19 +121,19 @@ class SharedTrees {
   std::vector<std::uint16_t> rows_;
 };
 
-// Those of all jobs of a call.
+// The trees of all jobs of a call.
 class TreesOfJobs {
  public:
-  // To make a tree takes about as long as to code this number of values without.
+  // Making a tree takes about as long as coding this number of values without it.
   static constexpr std::int64_t kValuesThatPay = 3;
 
-  // Nothing, if a job has elements of its own, or if so many threads code all values in less time
-  // without.
-  template <class Weight, class Job>
-  static std::optional<TreesOfJobs> prepare(std::span<const Job> jobs, std::size_t threads,
+  // Returns nothing if a job does not share elements, or if `threads` threads code all values
+  // faster without trees.
+  template <class Weight, class AnyJob>
+  static std::optional<TreesOfJobs> prepare(std::span<const AnyJob> jobs, std::size_t threads,
                                             Poll& poll) {
     std::int64_t values = 0;
-    for (const Job& job : jobs) {
+    for (const AnyJob& job : jobs) {
       if (!std::get<Categories>(job.model).rows.tables()) return std::nullopt;
       values += job.count;
     }
@@ -152,11 +155,11 @@ class TreesOfJobs {
   }
 
   // False if there are too many elements.
-  template <class Job>
-  bool look_at(std::span<const Job> jobs, Poll& poll) {
+  template <class AnyJob>
+  bool look_at(std::span<const AnyJob> jobs, Poll& poll) {
     std::map<const std::byte*, std::size_t> by_address;  // the last trees of elements there
     std::vector<std::int64_t> values;
-    for (const Job& job : jobs) {
+    for (const AnyJob& job : jobs) {
       const auto& categories = std::get<Categories>(job.model);
       const auto [found, added] =
           by_address.try_emplace(categories.rows.tables()->first, trees_.size());
@@ -176,8 +179,22 @@ class TreesOfJobs {
   }
 
   std::vector<SharedTrees> trees_;
-  std::vector<std::size_t> of_job_;  // which of them
+  std::vector<std::size_t> of_job_;  // the number of each job's trees
 };
+
+// The trees of elements that the values of jobs share, if they repay their cost. The jobs' models
+// are categories of one coder type.
+template <class AnyJob>
+std::optional<TreesOfJobs> shared_trees(std::span<const AnyJob> jobs, std::size_t threads,
+                                        Poll& poll) {
+  const CategoryLayout& layout = std::get<Categories>(jobs.front().model).layout;
+  if (layout.count <= kMaxRowCategories) return std::nullopt;
+  auto trees = with_weight<kGroupBits>(layout, [&]<class Weight>(const Weight*) {
+    return TreesOfJobs::prepare<Weight>(jobs, std::min(threads, jobs.size()), poll);
+  });
+  if (trees) record(FastPath::kTrees);
+  return trees;
+}
 
 // Reads the trees of values.
 class TreeReader {

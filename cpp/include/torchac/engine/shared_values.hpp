@@ -1,4 +1,5 @@
-// What values share: rows are computed and lookup tables made where that costs less than it saves.
+// Computes rows and makes lookup tables of elements that values share, if that costs less than it
+// saves.
 #pragma once
 
 #include <algorithm>
@@ -12,23 +13,24 @@
 #include <vector>
 
 #include "torchac/engine/element_rows.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/fast_paths.hpp"
+#include "torchac/engine/job.hpp"
 #include "torchac/engine/way.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/decode_lut.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/window_rows.hpp"
-#include "torchac/support/paths.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
-// Jobs as they are coded: by the rows and lookup tables of what they share, where these pay.
-template <class Job>
+// Jobs with their models replaced by rows and lookup tables of shared elements, if these repay
+// their cost.
+template <class AnyJob>
 class SharedJobs {
  public:
-  SharedJobs(std::span<const Job> jobs, bool decode, std::size_t threads, Poll& poll)
+  SharedJobs(std::span<const AnyJob> jobs, bool decode, std::size_t threads, Poll& poll)
       : jobs_(jobs) {
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       if (is_shared(jobs[i])) group(i);
@@ -41,26 +43,26 @@ class SharedJobs {
     }
   }
 
-  [[nodiscard]] std::span<const Job> jobs() const { return changed_.empty() ? jobs_ : changed_; }
+  [[nodiscard]] std::span<const AnyJob> jobs() const { return changed_.empty() ? jobs_ : changed_; }
 
  private:
-  // The jobs that share elements, and what is made of these.
+  // Jobs that share elements, and the rows and lookup tables made of these.
   struct Group {
     std::vector<std::size_t> jobs;
     std::int64_t values = 0;
     std::optional<ElementRows> rows;
     std::vector<std::uint32_t> numbers;
-    std::optional<WindowDecodeTables> luts;
+    std::optional<TableRowLuts> luts;
   };
 
-  static bool is_shared(const Job& job) {
-    const auto* stored = std::get_if<WindowRows>(&job.model);
+  static bool is_shared(const AnyJob& job) {
+    const auto* stored = std::get_if<TableRows>(&job.model);
     return stored == nullptr ? job.shared.has_value() : stored->index.has_value();
   }
 
-  static bool same_elements(const Job& a, const Job& b) {
-    const auto* rows = std::get_if<WindowRows>(&a.model);
-    const auto* other = std::get_if<WindowRows>(&b.model);
+  static bool same_elements(const AnyJob& a, const AnyJob& b) {
+    const auto* rows = std::get_if<TableRows>(&a.model);
+    const auto* other = std::get_if<TableRows>(&b.model);
     if (rows != nullptr || other != nullptr)
       return rows != nullptr && other != nullptr && rows->view == other->view;
     const auto& elements = a.shared->elements;
@@ -68,11 +70,11 @@ class SharedJobs {
            (elements == b.shared->elements || *elements == *b.shared->elements);
   }
 
-  // Where the first element lies: jobs with the same ones have the same address.
-  static const std::byte* address(const Job& job) {
-    if (const auto* stored = std::get_if<WindowRows>(&job.model)) return stored->view.first_row;
+  // The address of the first element, which is the same for jobs that share elements.
+  static const std::byte* address(const AnyJob& job) {
+    if (const auto* stored = std::get_if<TableRows>(&job.model)) return stored->view.first_row;
     if (const auto* parameters = std::get_if<Parameters>(job.shared->elements.get()))
-      return parameters->components.front().loc.walk.at();
+      return parameters->components.front()[Parameter::kLoc]->walk.at();
     return std::get<Categories>(*job.shared->elements).rows.walk().at();
   }
 
@@ -87,19 +89,19 @@ class SharedJobs {
     groups_[found->second].values += jobs_[i].count;
   }
 
-  // Makes rows and lookup tables. False if there are none, as something is wrong with them.
+  // Makes rows and lookup tables. False if an element has a fault.
   bool prepare(Group& group, Way way, Poll& poll) const {
-    const Job& job = jobs_[group.jobs.front()];
-    const auto* stored = std::get_if<WindowRows>(&job.model);
+    const AnyJob& job = jobs_[group.jobs.front()];
+    const auto* stored = std::get_if<TableRows>(&job.model);
     if (stored == nullptr) {
       group.rows = ElementRows::of(*job.shared->elements, job.shared->count, poll);
       if (!group.rows) return false;
-      count(Path::kSharedRows);
+      record(FastPath::kSharedRows);
     }
     if (way == Way::kLuts) {
       group.luts =
-          WindowDecodeTables::prepare(stored == nullptr ? group.rows->view() : stored->view, poll);
-      if (group.luts) count(Path::kDecodeLut);
+          TableRowLuts::prepare(stored == nullptr ? group.rows->view() : stored->view, poll);
+      if (group.luts) record(FastPath::kDecodeLut);
     }
     return group.rows || group.luts;
   }
@@ -107,17 +109,16 @@ class SharedJobs {
   void use(Group& group) {
     if (changed_.empty()) changed_.assign(jobs_.begin(), jobs_.end());
     for (const std::size_t i : group.jobs) {
-      Job& job = changed_[i];
-      if (group.rows)
-        job.model = WindowRows{group.rows->view(), job.shared->numbers(group.numbers)};
-      if (group.luts) std::get<WindowRows>(job.model).luts = group.luts->view();
+      AnyJob& job = changed_[i];
+      if (group.rows) job.model = TableRows{group.rows->view(), job.shared->numbers(group.numbers)};
+      if (group.luts) std::get<TableRows>(job.model).luts = group.luts->view();
     }
   }
 
-  std::span<const Job> jobs_;
+  std::span<const AnyJob> jobs_;
   std::vector<Group> groups_;
   std::unordered_map<const std::byte*, std::size_t> groups_at_;  // by the address of elements
-  std::vector<Job> changed_;
+  std::vector<AnyJob> changed_;
 };
 
 TORCHAC_END_TARGET

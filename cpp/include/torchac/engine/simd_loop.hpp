@@ -1,6 +1,6 @@
-// SIMD across streams: one stream in each lane, so that each instruction codes a symbol of all.
-// For symbols with lookup tables; rows of their own are bound by memory bandwidth, and gain
-// nothing.
+// SIMD across streams: one stream in each lane, so that each instruction codes a symbol of all
+// streams. Only symbols with lookup tables are coded this way: symbols with their own rows are
+// bound by memory bandwidth, and would gain nothing.
 #pragma once
 
 #include <array>
@@ -24,28 +24,28 @@
 
 namespace torchac {
 
-// Streams are taken four at a time, one vector of words: up to three vectors, as the processor
-// works on one while it waits for the others.
+// Streams come in vectors of four words. There are up to three vectors, because the processor works
+// on one while it waits for the others.
 inline constexpr std::size_t kMaxSimdStreams = 12;
 
-// Strips: the most symbols of each stream that are coded before anything else is looked at. As many
-// as leave all that is needed for them in the L1 cache.
+// The size of a strip: the most symbols of each stream that are coded before any other work. All
+// data of a strip fits the L1 cache.
 inline constexpr std::size_t kStrip = 64;
 
 // The symbols of a strip, of each stream.
 template <std::size_t kStreams>
 using SymbolStrips = std::array<std::array<std::uint32_t, kStrip>, kStreams>;
 
-// The two loops for so many streams, compiled for an instruction set.
+// The two loops for kStreams streams, compiled for an instruction set.
 template <std::size_t kStreams>
 struct SimdLoop {
   // Encodes `count` symbols of each stream, at most kStrip. The packed intervals must be codable,
-  // and the encoders have room.
+  // and the encoders must have room.
   void (*encode)(const std::array<const std::uint32_t*, kStreams>& intervals, std::size_t count,
                  std::array<Encoder, kStreams>& encoders);
 
   // Decodes `count` symbols of each stream, at most kStrip, with the tables at those LutLocators.
-  // False if a stream ends or contradicts a table; decoders and symbols are of no use then.
+  // False if a stream ends or contradicts a table; decoders and symbols are then unusable.
   bool (*decode)(const std::byte* tables,
                  const std::array<const std::uint32_t*, kStreams>& locators, std::size_t count,
                  std::array<Decoder, kStreams>& decoders, SymbolStrips<kStreams>& symbols);
@@ -72,8 +72,7 @@ using LaneStrip = std::array<std::array<std::uint32_t, kStreams>, kStrip>;
 
 using Tile = std::array<Vec4<std::uint32_t>, kVec4>;
 
-// Makes columns of the rows. Twice, what is in the upper half of the rows comes between what is in
-// the lower half.
+// Transposes a 4x4 tile by interleaving its halves twice.
 TORCHAC_INLINE void transpose(Tile& rows) {
   TORCHAC_UNROLL
   for (int round = 0; round < 2; ++round) {
@@ -86,7 +85,7 @@ TORCHAC_INLINE void transpose(Tile& rows) {
   }
 }
 
-// Copies four numbers, or less where there are less.
+// Copies `count` numbers, but at most four.
 TORCHAC_INLINE void copy4(void* to, const void* from, std::size_t count) {
   if (count >= kVec4) {
     std::memcpy(to, from, kVec4 * sizeof(std::uint32_t));  // one instruction
@@ -95,7 +94,7 @@ TORCHAC_INLINE void copy4(void* to, const void* from, std::size_t count) {
   }
 }
 
-// Brings `count` numbers of each stream side by side.
+// Interleaves `count` numbers of each stream.
 template <std::size_t kStreams>
 TORCHAC_INLINE void to_lanes(const std::array<const std::uint32_t*, kStreams>& from,
                              std::size_t count, LaneStrip<kStreams>& to) {
@@ -111,7 +110,7 @@ TORCHAC_INLINE void to_lanes(const std::array<const std::uint32_t*, kStreams>& f
   }
 }
 
-// The other way round. What is behind `count` numbers means nothing.
+// Undoes `to_lanes`. Numbers after the first `count` are meaningless.
 template <std::size_t kStreams>
 TORCHAC_INLINE void from_lanes(const LaneStrip<kStreams>& from, std::size_t count,
                                SymbolStrips<kStreams>& to) {
@@ -127,7 +126,7 @@ TORCHAC_INLINE void from_lanes(const LaneStrip<kStreams>& from, std::size_t coun
   }
 }
 
-// As SimdLoop::encode.
+// Implements SimdLoop::encode.
 template <std::size_t kStreams>
 void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_intervals,
                   std::size_t count, std::array<Encoder, kStreams>& encoders) {
@@ -135,8 +134,8 @@ void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_inter
   LaneStrip<kStreams> intervals;
   to_lanes(packed_intervals, count, intervals);
 
-  // The bits that two symbols shift out of the state go to a stream together, and until then are in
-  // a word with their number.
+  // The bits that two symbols shift out of the state are written to a stream together. Until then
+  // they are in a word with their number.
   constexpr std::uint32_t kNumberBits = 6;
   static_assert(2 * kMaxShift < (1u << kNumberBits) && 2 * kMaxShift <= BitWriter::kMaxAppend);
   static_assert(kNumberBits + 2 * kMaxShift + 1 <= 64);
@@ -159,7 +158,7 @@ void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_inter
   const auto lows = to_array(state.low);
   const auto ranges = to_array(state.range);
   for (std::size_t k = 0; k < kStreams; ++k) encoders[k].state = {lows[k], ranges[k]};
-  // As many at a time as there are registers for.
+  // The symbols at a time, limited by the number of registers.
   constexpr std::size_t kAtOnce = 2;
   for (std::size_t first = 0; first < kStreams; first += kAtOnce) {
     std::array<BitWriter, kAtOnce> writers;
@@ -177,7 +176,7 @@ void encode_strip(const std::array<const std::uint32_t*, kStreams>& packed_inter
   }
 }
 
-// The entries, where they miss others that do not.
+// Replaces entries that miss.
 template <std::size_t kStreams>
 TORCHAC_INLINE LutEntry<Words<kStreams>> find_slow(
     const std::byte* tables, const std::array<std::uint32_t, kStreams>& locators,
@@ -192,7 +191,7 @@ TORCHAC_INLINE LutEntry<Words<kStreams>> find_slow(
   return LutEntry(load_words<kStreams>(found.data()));
 }
 
-// As SimdLoop::decode.
+// Implements SimdLoop::decode.
 template <std::size_t kStreams>
 bool decode_strip(const std::byte* tables,
                   const std::array<const std::uint32_t*, kStreams>& of_streams, std::size_t count,
@@ -208,7 +207,7 @@ bool decode_strip(const std::byte* tables,
                              words_of<kStreams>([&](auto k) { return decoders[k].state.offset; }));
   Word contradicted{};
   for (std::size_t i = 0; i < count;) {
-    // So many symbols' bits are read at once.
+    // The number of symbols whose bits are read at once.
     constexpr std::size_t kRead = BitReader::kPeekBits / kMaxShift;
     auto next = words_of<kStreams>([&](auto k) { return decoders[k].reader.peek(); });
     Word moved{};

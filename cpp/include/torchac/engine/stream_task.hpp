@@ -1,4 +1,4 @@
-// The state of one stream that is being coded, in blocks of symbols.
+// The state of coding a stream in blocks of symbols.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace torchac {
 
-// How far a stream has come, or several that are coded in turns. A block has steps: one for each
-// symbol, or several, if a source codes a symbol in several intervals.
+// The progress of a stream, or of several that are coded in turn. A block has one step for each
+// symbol, or several if a source codes a symbol in several intervals.
 class StreamTask {
  public:
   StreamTask(const StreamTask&) = delete;
@@ -35,7 +35,7 @@ class StreamTask {
     return static_cast<std::size_t>(std::min<std::int64_t>(unread_, kBlock));
   }
 
-  // A block begins, of so many steps, which code its `readable` symbols.
+  // Begins a block of `steps` steps, which code its `readable` symbols.
   void begin_block(const ReadableBlock& readable, std::size_t steps) {
     if (readable.count < symbols_to_read()) fault_ = readable.fault;
     first_ += static_cast<std::int64_t>(in_block_);
@@ -49,8 +49,8 @@ class StreamTask {
   // The next step in the block.
   [[nodiscard]] std::size_t next() const { return next_; }
 
-  // Codes so many steps in turns, one for each stream that they belong to: `code(stream, steps)`.
-  // `symbol(i)` is the symbol in the block that step i codes, of which a stream has `each`.
+  // Codes steps by calls of `code(stream, steps)`, one for each stream that they belong to.
+  // `symbol(i)` maps step i to its symbol in the block. Each stream has `each` consecutive symbols.
   template <class Symbol, class Code>
   void take_turns(std::size_t steps, std::int64_t each, const Symbol& symbol, const Code& code) {
     const std::size_t end = next_ + steps;
@@ -68,22 +68,22 @@ class StreamTask {
     if (next_ == end_ && fault_.problem != Problem::kNone) stop(in_block_, fault_);
   }
 
-  // The task ends with a symbol of the block.
+  // Ends the task at a symbol of the block.
   void stop(std::size_t symbol, Fault fault) {
     report_ = {fault.problem, 0, first_ + static_cast<std::int64_t>(symbol), fault.column};
   }
 
  private:
   std::int64_t unread_;       // symbols
-  std::int64_t first_ = 0;    // symbol of the block
+  std::int64_t first_ = 0;    // the first symbol of the block
   std::size_t in_block_ = 0;  // symbols
-  std::size_t next_ = 0;      // step
-  std::size_t end_ = 0;       // of the steps
-  Fault fault_;               // of the symbol behind the block, if that cannot be read
+  std::size_t next_ = 0;      // the next step
+  std::size_t end_ = 0;       // the number of steps
+  Fault fault_;               // of the symbol after the block, if it cannot be read
   Report report_;
 };
 
-// What a scheduler knows of tasks that are alike.
+// The interface of a type of tasks for the scheduler.
 class TaskKind {
  public:
   TaskKind() = default;
@@ -91,17 +91,17 @@ class TaskKind {
   TaskKind& operator=(const TaskKind&) = delete;
   virtual ~TaskKind() = default;
 
-  // Bytes of a task.
+  // The size of a task in bytes.
   [[nodiscard]] virtual std::size_t size() const = 0;
 
-  // The most of them that `code` takes.
+  // The most tasks that `code` takes.
   [[nodiscard]] virtual std::size_t max_streams() const = 0;
 
   // Makes the task of stream i in that memory, aligned as by new.
   virtual StreamTask* begin(void* memory, std::size_t i) const = 0;
 
-  // Codes so many steps of each task, which all must have in their blocks, or until one stops. Of
-  // tasks 1, 2, or a multiple of 4.
+  // Codes `steps` steps of each task, or until one stops. All tasks must have that many steps in
+  // their blocks. `streams` is 1, 2, or a multiple of 4.
   virtual void code(StreamTask* const* tasks, std::size_t streams, std::size_t steps) const = 0;
 };
 

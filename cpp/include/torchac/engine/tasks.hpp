@@ -1,4 +1,4 @@
-// Tasks of one type, as the scheduler sees them.
+// The scheduler's interface to tasks of one type.
 #pragma once
 
 #include <array>
@@ -53,7 +53,7 @@ class Tasks final : public TaskKind {
   const Begin& begin_;
 };
 
-// Codes the streams 0 ... count - 1, with tasks of that type.
+// Codes the streams 0 ... count - 1 with tasks of that type.
 template <class Task, class Begin>
 Report run_tasks_of(std::size_t count, ThreadTeam& team, const Begin& begin) {
   return run_tasks(count, team, Tasks<Task, Begin>(begin));

@@ -1,5 +1,5 @@
-// Chooses how values that share elements are coded: by what making rows and lookup tables of the
-// elements takes, and what that saves.
+// Chooses how to code values that share elements, from the time that making rows and lookup tables
+// takes, and the time that they save.
 #pragma once
 
 #include <algorithm>
@@ -8,21 +8,21 @@
 #include <variant>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/engine/element_rows.hpp"
-#include "torchac/engine/value_job.hpp"
+#include "torchac/engine/job.hpp"
+#include "torchac/engine/tabulate.hpp"
 #include "torchac/models/categories.hpp"
 #include "torchac/models/lut_layout.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/window_rows.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
-// As if they shared none, by rows of the elements, or by lookup tables of the rows.
-enum class Way : std::uint8_t { kPlain, kRows, kLuts };
+// Without shared elements, with rows of the elements, or with lookup tables of these rows.
+enum class Way : std::uint8_t { kPlain, kParameterRows, kLuts };
 
-// What the rows of elements come to.
+// The total sizes of the rows of elements.
 struct RowSizes {
   double rows = 0;
   double symbols = 0;
@@ -38,12 +38,12 @@ struct RowSizes {
   [[nodiscard]] double lut_bytes() const { return 8 * buckets + 2 * symbols + 64 * rows; }
 };
 
-// What coding a value takes, and what making rows takes, in nanoseconds. The numbers were fitted to
-// what benchmarks/cliffs.py measures: see "Cliffs" in benchmarks/notes.md.
+// The times of coding a value and of making rows, in nanoseconds. The numbers were fitted to
+// measurements of benchmarks/cliffs.py: see "Cliffs" in benchmarks/notes.md.
 struct Costs {
   bool decode;
 
-  // A value by itself, where symbols have so many bits.
+  // The time of a value without shared elements, if symbols have `bits` bits.
   [[nodiscard]] double plain(const Parameters& parameters, double bits) const {
     const auto components = static_cast<double>(parameters.components.size());
     if (!parameters.mixture()) return decode ? 23 + 1.6 * bits : 9;
@@ -51,13 +51,13 @@ struct Costs {
   }
   [[nodiscard]] double plain(const Categories& categories, double) const {
     const auto count = static_cast<double>(categories.layout.categories());
-    if (count <= kFew) return decode ? 10 + 1.25 * count : 6 + count;
+    if (count <= kMaxTransposedCategories) return decode ? 10 + 1.25 * count : 6 + count;
     return (decode ? 70 : 40) + 0.25 * count;
   }
   [[nodiscard]] double by_rows(const RowSizes& sizes) const {
     const double missed = 40 * doublings(sizes.row_bytes(), 2.4e6);
     if (!decode) return 5.5 + missed / 5;
-    const double lines = std::max(sizes.bits() - 5, 1.0);  // of the cache, which a search touches
+    const double lines = std::max(sizes.bits() - 5, 1.0);  // cache lines that a search touches
     return 11.5 + 1.8 * sizes.bits() + lines * missed;
   }
   [[nodiscard]] static double by_luts(const RowSizes& sizes) {
@@ -80,27 +80,27 @@ struct Costs {
   }
 
  private:
-  // How many times as large as a size that caches hold, in powers of two.
+  // The ratio to a size that caches hold, in powers of two.
   static double doublings(double bytes, double held) {
     return std::max(std::log2(bytes / held), 0.0);
   }
 };
 
-// Chooses for so many values on each thread.
+// Chooses for a number of values on each thread.
 class WayFinder {
  public:
   WayFinder(bool decode, double values, Poll& poll)
       : costs_{decode}, values_(values), poll_(poll) {}
 
-  [[nodiscard]] Way find(const ValueJob& job) {
-    if (const auto* stored = std::get_if<WindowRows>(&job.model)) return of_stored(stored->view);
+  [[nodiscard]] Way find(const Job& job) {
+    if (const auto* stored = std::get_if<TableRows>(&job.model)) return of_stored(stored->view);
     if (values_ <= static_cast<double>(job.shared->count)) return Way::kPlain;
     return std::visit([&](const auto& elements) { return of(elements, job.shared->count); },
                       *job.shared->elements);
   }
 
  private:
-  [[nodiscard]] Way of_stored(const WindowRowsView& view) const {
+  [[nodiscard]] Way of_stored(const TableRowsView& view) const {
     if (!costs_.decode || values_ <= static_cast<double>(view.count)) return Way::kPlain;
     RowSizes sizes;
     for (std::int64_t k = 0; k < view.count; ++k)
@@ -112,7 +112,7 @@ class WayFinder {
 
   Way of(const Parameters& parameters, std::int64_t count) {
     constexpr double kLeastBits = 3;
-    // To look at the windows must not take long itself.
+    // Looking at the windows must not take long itself.
     if (Costs::windows(parameters, count) > values_ * costs_.plain(parameters, kLeastBits) / 8)
       return Way::kPlain;
     RowSizes sizes;
@@ -125,7 +125,7 @@ class WayFinder {
   }
 
   [[nodiscard]] Way of(const Categories& categories, std::int64_t count) const {
-    if (categories.layout.categories() > kOneRow) return Way::kPlain;
+    if (categories.layout.categories() > kMaxRowCategories) return Way::kPlain;
     RowSizes sizes;
     sizes.add(categories.layout.categories(), static_cast<double>(count));
     return cheapest(categories, sizes);
@@ -138,10 +138,10 @@ class WayFinder {
     const double rows = made + values_ * costs_.by_rows(sizes);
     const double luts = made + Costs::luts(sizes) + values_ * Costs::by_luts(sizes);
     if (costs_.decode && luts < std::min(plain, rows) && fits(sizes.lut_bytes())) return Way::kLuts;
-    return rows < plain && fits(sizes.row_bytes()) ? Way::kRows : Way::kPlain;
+    return rows < plain && fits(sizes.row_bytes()) ? Way::kParameterRows : Way::kPlain;
   }
 
-  // Whether there is memory for what is made, in proportion to that of the values.
+  // Whether this much memory is in proportion to the number of values.
   [[nodiscard]] bool fits(double bytes) const { return bytes <= 0x1p26 + 8 * values_; }
 
   Costs costs_;

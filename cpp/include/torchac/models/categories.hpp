@@ -1,39 +1,38 @@
-// Categories: numbers that say how likely each of them is, and where those are in memory.
+// Categories: a number for each says how likely it is.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "torchac/arrays/numbers.hpp"
+#include "torchac/arrays/dtype.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/load.hpp"
-#include "torchac/support/narrow_floats.hpp"
 #include "torchac/support/target.hpp"
 
 namespace torchac {
 
-// What the numbers are. Those of Bernoulli distributions are for category 1, of two.
-enum class CategoryKind : std::uint8_t {
+// The meaning of the numbers. That of a Bernoulli distribution is for category 1 of two.
+enum class CategoryNumbers : std::uint8_t {
   kProbabilities,
   kLogits,
   kBernoulliProbabilities,
   kBernoulliLogits
 };
 
-// How the numbers of one distribution lie.
+// The layout of the numbers of one distribution.
 struct CategoryLayout {
-  CategoryKind kind;
-  NumberType type;      // floats
-  std::uint32_t count;  // of numbers
+  CategoryNumbers kind;
+  DType type;           // a float
+  std::uint32_t count;  // numbers
   std::int64_t stride;  // bytes from one number to the next
 
   bool operator==(const CategoryLayout&) const = default;
 
-  [[nodiscard]] bool bernoulli() const { return kind >= CategoryKind::kBernoulliProbabilities; }
+  [[nodiscard]] bool bernoulli() const { return kind >= CategoryNumbers::kBernoulliProbabilities; }
   [[nodiscard]] std::uint32_t categories() const { return bernoulli() ? 2 : count; }
   [[nodiscard]] bool logits() const {
-    return kind == CategoryKind::kLogits || kind == CategoryKind::kBernoulliLogits;
+    return kind == CategoryNumbers::kLogits || kind == CategoryNumbers::kBernoulliLogits;
   }
 };
 
@@ -46,46 +45,28 @@ struct Categories {
 
 inline constexpr std::uint32_t kMaxCategories = 1u << 20;
 
-// As many fit one row: a pixel of eight bits, and one category more. Each symbol of a row has one
-// part of 65536 at least, so these cost 257 / 65536 * log2(e) = 0.0057 bits at most.
-inline constexpr std::uint32_t kOneRow = 257;
+// The most categories in one row: an 8-bit pixel, and one category more. Each symbol of a row has
+// at least one part of 65536, which costs at most 257 / 65536 * log2(e) = 0.0057 bits.
+inline constexpr std::uint32_t kMaxRowCategories = 257;
 
-// So few are computed for many values at once.
-inline constexpr std::uint32_t kFew = 32;
+// The most categories that are computed for many values at once.
+inline constexpr std::uint32_t kMaxTransposedCategories = 32;
 
-// More are coded in steps, of groups and of places in them.
-inline constexpr std::uint32_t kGroup = 64;
+// More categories than one row has are coded in steps: a group, then a place in it.
+inline constexpr std::uint32_t kCategoriesPerGroup = 64;
 
 }  // namespace torchac
 
 TORCHAC_BEGIN_TARGET
 
-// Calls `use` with a null pointer to the type that is stored, and what makes a number of it.
-template <class Use>
-void with_float_type(NumberType type, const Use& use) {
-  const auto same = [](auto x) { return x; };
-  switch (type) {
-    case NumberType::kFloat16:
-      return use(static_cast<std::uint16_t*>(nullptr), widen_float16);
-    case NumberType::kBFloat16:
-      return use(static_cast<std::uint16_t*>(nullptr), widen_bfloat16);
-    case NumberType::kFloat64:
-      return use(static_cast<double*>(nullptr), same);
-    default:
-      return use(static_cast<float*>(nullptr), same);
-  }
-}
-
 // Reads `count` numbers from number `first` on, rounded to 32 bits, by `put(i, number)`.
 template <class Put>
 TORCHAC_INLINE void read_floats(const CategoryLayout& layout, const std::byte* row,
                                 std::size_t first, std::size_t count, const Put& put) {
-  with_float_type(layout.type, [&]<class T>(const T*, const auto& number) {
+  with_dtype(FloatTypes(), layout.type, [&]<class T>(const T*) {
     const auto stride = static_cast<std::ptrdiff_t>(layout.stride);
     const std::byte* at = row + static_cast<std::ptrdiff_t>(first) * stride;
-    const auto read = [&](const std::byte* from) {
-      return static_cast<float>(number(load<T>(from)));
-    };
+    const auto read = [&](const std::byte* from) { return static_cast<float>(load<T>(from)); };
     if (stride == sizeof(T)) {  // a constant, so that the compiler makes vector code
       for (std::size_t i = 0; i < count; ++i) put(i, read(at + i * sizeof(T)));
     } else {

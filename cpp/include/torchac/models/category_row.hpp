@@ -1,4 +1,4 @@
-// Categories that fit one row: the interval of one of them, and a search.
+// Categories that fit one row: the interval of a category, and a search.
 #pragma once
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "torchac/arrays/block.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
@@ -15,15 +16,18 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Categories whose weights are added before a search: about the root of kOneRow, so that it looks
-// at few sums and then at few weights.
+// Weights are added in segments of this many categories before a search: about the square root of
+// kMaxRowCategories, so that it looks at few sums and then at few weights.
 inline constexpr std::uint32_t kSegment = 16;
-inline constexpr std::uint32_t kMaxSegments = (kOneRow + kSegment - 1) / kSegment;
+inline constexpr std::uint32_t kMaxSegments = (kMaxRowCategories + kSegment - 1) / kSegment;
 
-// The numbers of one row, filled up to whole segments with numbers of weight 0.
+// The numbers of one row, padded to whole segments with numbers of weight 0.
 template <class Weight>
 class CategoryRow {
  public:
+  using Locator = const std::byte*;
+  static constexpr std::size_t kMinSteps = 1;
+
   explicit CategoryRow(const CategoryLayout& layout)
       : layout_(layout), filled_((layout.count + kSegment - 1) / kSegment * kSegment) {
     numbers_.fill(Weight::kLeast);
@@ -37,6 +41,20 @@ class CategoryRow {
     largest_ = extremes.largest();
     return fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
   }
+
+  // As CategoryPacker.
+  [[nodiscard]] ReadableBlock pack(const Locator* rows, const std::int32_t* values,
+                                   std::size_t count, std::uint32_t* to) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Fault fault = read(rows[i]);
+      if (fault.problem != Problem::kNone) [[unlikely]]
+        return {i, fault};
+      to[i] = pack_interval(interval(static_cast<std::uint32_t>(values[i])));
+    }
+    return {count};
+  }
+  [[nodiscard]] static std::size_t steps() { return 1; }
+  [[nodiscard]] static std::size_t max_packed() { return kBlock; }
 
   [[nodiscard]] Interval interval(std::uint32_t symbol) const {
     const Weight weight(largest_);
@@ -68,14 +86,14 @@ class CategoryRow {
     friend class CategoryRow;
 
     WeightedRow<std::int32_t> row_;
-    std::array<std::int32_t, kMaxSegments> sums_{};    // of the weights before each segment
+    std::array<std::int32_t, kMaxSegments> sums_{};    // sums of the weights before each segment
     std::array<std::int32_t, kMaxSegments - 1> ends_;  // the bounds between segments
   };
 
-  // Writes the weights of all and makes their sums.
+  // Writes all weights and computes their sums.
   void prepare(Search& search, std::int32_t* weights) const {
     const Weight weight(largest_);
-    const std::uint32_t filled = filled_;  // which the compiler could think is written to
+    const std::uint32_t filled = filled_;  // a copy, which `weights` cannot alias
     for (std::uint32_t i = 0; i < filled; ++i) weights[i] = weight(numbers_[i]);
     std::int32_t sum = 0;
     for (std::uint32_t first = 0; first < filled; first += kSegment) {
@@ -101,11 +119,11 @@ class CategoryRow {
     to[layout_.count] = 0;  // 65536
   }
 
-  // Weights that `prepare` writes.
+  // The number of weights that `prepare` writes.
   [[nodiscard]] std::uint32_t filled() const { return filled_; }
 
  private:
-  // By four sums, which compilers make vectors of.
+  // Uses four sums, of which compilers make vectors.
   [[nodiscard]] TORCHAC_INLINE static std::int32_t sum_of_segment(const std::int32_t* weights) {
     std::array<std::int32_t, 4> sums{};
     for (std::size_t i = 0; i < kSegment; i += sums.size())
@@ -117,6 +135,53 @@ class CategoryRow {
   std::uint32_t filled_;
   float largest_ = 0;
   std::array<float, kMaxSegments * kSegment> numbers_;
+};
+
+// Rows that are prepared for searches.
+template <class Weight>
+class CategoryRowSearches {
+ public:
+  using Locator = const std::byte*;
+  // Few enough for the L1 cache.
+  static constexpr std::size_t kMaxPrepared = 32;
+
+  explicit CategoryRowSearches(const CategoryLayout& layout) : row_(layout) {}
+
+  // The most rows at a time.
+  [[nodiscard]] std::size_t max_prepared() const {
+    return std::min(kMaxPrepared, kMaxWeights / row_.filled());
+  }
+
+  [[nodiscard]] ReadableBlock prepare(const Locator* rows, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const Fault fault = row_.read(rows[i]);
+      if (fault.problem != Problem::kNone) [[unlikely]]
+        return {i, fault};
+      row_.prepare(searches_[i], &weights_[i * row_.filled()]);
+    }
+    return {count};
+  }
+
+  struct View {
+    const typename CategoryRow<Weight>::Search* searches = nullptr;
+    const std::int32_t* weights = nullptr;
+    std::size_t filled = 0;
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
+      return searches[i].find(weights + i * filled, quantile);
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(const Locator*, std::size_t first) const {
+    return {&searches_[first], &weights_[first * row_.filled()], row_.filled()};
+  }
+
+ private:
+  static constexpr std::size_t kMaxWeights = 4096;
+
+  CategoryRow<Weight> row_;
+  std::array<typename CategoryRow<Weight>::Search, kMaxPrepared> searches_;
+  std::array<std::int32_t, kMaxWeights> weights_;
 };
 
 TORCHAC_END_TARGET

@@ -27,8 +27,8 @@ class CdfCheck {
     return {};
   }
 
-  // The first of the quantized values that is less than the one before it. Values that are not
-  // finite are passed over.
+  // The first quantized value that is less than the one before it. Values that are not finite are
+  // skipped.
   [[nodiscard]] Fault decrease(const std::byte* row) const {
     if (cdf_->contiguous() ? is_monotone(row, sizeof(Stored)) : is_monotone(row, cdf_->stride()))
       return {};
@@ -42,7 +42,7 @@ class CdfCheck {
     return {};
   }
 
-  // All of it.
+  // The first fault of any kind.
   [[nodiscard]] Fault all(const std::byte* row) const {
     if constexpr (Value::kIsFloat) {
       if (cdf_->contiguous() ? quick_check(row, sizeof(Stored)) : quick_check(row, cdf_->stride()))

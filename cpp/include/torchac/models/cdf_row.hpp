@@ -1,4 +1,4 @@
-// A stored row of a CDF as a model: the interval that a symbol has in it, and a linear search.
+// A stored row of a CDF as a model: the interval of a symbol, and a linear search.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ class CdfRow {
   using Locator = const std::byte*;  // the address of a row's first value
 
   CdfRow() = default;
-  // The layout must be one of such values.
+  // The layout must have this type of value.
   explicit CdfRow(const CdfLayout& cdf)
       : value_(cdf.symbols, cdf.normalize), symbols_(cdf.symbols), stride_(cdf.stride) {}
 
@@ -50,13 +50,13 @@ class CdfRow {
     return {Problem::kInterval, symbol};
   }
 
-  // Where there are two symbols, `find` asks for no quantile.
+  // With two symbols, `find` needs no quantile.
   [[nodiscard]] TORCHAC_INLINE Target target(const DecoderState<std::uint64_t>& state) const {
     return symbols_ == 2 ? Target::without_quantile(state) : Target::of<kHasFma>(state);
   }
 
-  // The largest symbol whose interval starts at or before the target, or 0; in long rows that of a
-  // section.
+  // The largest symbol whose interval starts at or before the target, or 0. Long rows are searched
+  // by sections.
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Target& target) const {
     if (symbols_ == 2) return find_of_two(row, target);
     const std::uint32_t symbol = symbols_ == 1 ? 0 : symbol_at(row, target);
@@ -77,8 +77,8 @@ class CdfRow {
     return done || quantize_slow(row, count, to);
   }
 
-  // The first value that is not finite; the first quantized one that is less than the one before
-  // it; whatever is wrong with a row.
+  // The first value that is not finite; the first quantized value less than the one before it; the
+  // first fault of any kind.
   [[nodiscard]] TORCHAC_COLD Fault not_finite(const std::byte* row) const {
     return CdfCheck(*this).not_finite(row);
   }
@@ -104,8 +104,7 @@ class CdfRow {
   static constexpr std::ptrdiff_t kRowsAhead = 10;
   static constexpr std::ptrdiff_t kWhole = 4096;  // bytes of the largest row prefetched whole
 
-  // One comparison decides, and bounds that are read before are chosen by it without a branch on
-  // data.
+  // One comparison selects bounds that were read before, without a branch on data.
   [[nodiscard]] TORCHAC_INLINE Found find_of_two(const std::byte* row, const Target& target) const {
     const std::uint32_t first = at(row, 0);
     const std::uint32_t second = at(row, 1);
@@ -124,9 +123,8 @@ class CdfRow {
     return scan(row, quantile, sizeof(Stored));
   }
 
-  // Prefetches what a row that comes soon will need, if rows follow each other: all of it, or, of
-  // one that has many lines, those where its sections begin. No processor does so by itself, as
-  // only some of a row is read.
+  // Prefetches a row that is needed soon: all of it, or, if it has many cache lines, those where
+  // its sections begin. Processors do not do this themselves, because only parts of a row are read.
   TORCHAC_INLINE void prefetch_row(const std::byte* row) const {
     constexpr std::ptrdiff_t kValue = sizeof(Stored);
     const std::ptrdiff_t size = kValue * (std::ptrdiff_t{symbols_} + 1);
@@ -143,15 +141,15 @@ class CdfRow {
     return self.scan(row, quantile, self.stride_);
   }
 
-  // Symbols that are next to each other, one or more.
+  // One or more neighbouring symbols.
   struct Part {
     std::uint32_t first;
     std::uint32_t count;
   };
 
-  // The part of a row to scan: of the sections of a long row, the last one whose first value is
-  // reached, or else the first one, and so on. The value behind a part is never reached: so the
-  // interval that is found there holds the target in rows that decrease, too.
+  // The part of a row to scan. In a long row it is the last section whose first value is reached,
+  // or the first section, and so on recursively. The value after a part is never reached, so the
+  // interval found there holds the target even in rows that decrease.
   template <class Reaches>
   [[nodiscard]] TORCHAC_INLINE Part part_of(const Reaches& reaches) const {
     Part part{0, symbols_};
@@ -166,8 +164,8 @@ class CdfRow {
     return part;
   }
 
-  // Without a branch on what it reads. The stride is a constant where the rows are contiguous, so
-  // that the compiler makes vector code.
+  // Has no branch on data. The stride is a constant if the rows are contiguous, so that the
+  // compiler vectorizes the loop.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t scan(const std::byte* row, std::uint32_t quantile,
                                                   std::ptrdiff_t stride) const {
     using Fast = typename Value::Fast;
@@ -183,7 +181,7 @@ class CdfRow {
     const Part part = part_of([&](std::uint32_t j) { return reaches(j, static_cast<Index>(j)); });
     const auto first = static_cast<Index>(part.first);
     Index last = first;
-    Index index = first;  // j, in as many bits as what it goes with
+    Index index = first;  // j, as wide as the values
     for (std::uint32_t j = part.first; j < part.first + part.count; ++j, ++index)
       last = std::max(last, reaches(j, index) ? index : first);
     return Value::out_of_range(all) ? scan_slow(*this, row, quantile)

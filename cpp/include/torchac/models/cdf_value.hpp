@@ -1,4 +1,4 @@
-// The types of value that a CDF may have, and how each is quantized to 16 bits.
+// The types of CDF values, and how each is quantized to 16 bits.
 //
 // A type quantizes a stored value in two ways: `quantize` is right for every value;
 // `quantize_fast` is for loops that the compiler turns into vector code, and right only if
@@ -12,6 +12,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "torchac/arrays/dtype.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/narrow_floats.hpp"
@@ -24,10 +25,11 @@ struct Integer16 {
   using Stored = std::uint16_t;
   using Fast = std::uint16_t;
   using Index = std::int16_t;  // as wide as Fast, and signed, which all vector units can compare
+  static constexpr DType kDType = DType::kInt16;
   static constexpr bool kIsFloat = false;
 
   Integer16() = default;
-  Integer16(std::uint32_t, bool) {}  // as FloatValue, which it does not matter to
+  Integer16(std::uint32_t, bool) {}  // the arguments of FloatValue, which are not needed here
 
   bool operator==(const Integer16&) const = default;
   [[nodiscard]] std::uint32_t quantize(Stored value, std::uint32_t) const { return value; }
@@ -35,7 +37,7 @@ struct Integer16 {
   [[nodiscard]] static bool out_of_range(Fast) { return false; }
 };
 
-// The IEEE formats: their bits as integers.
+// The IEEE formats, and their bits as integers.
 template <class Real>
 struct Ieee;
 
@@ -51,7 +53,8 @@ struct Ieee<double> {
   static constexpr int kMantissaBits = 52;
 };
 
-// Float rows: value j becomes round(value * scale) + j modulo 2^16, the j only with normalization.
+// Float rows: value j becomes round(value * scale) + j modulo 2^16, or without normalization
+// round(value * scale) modulo 2^16.
 // The product is rounded to the row's own precision before it is rounded to an integer, so the
 // compiler must not fuse it with what follows or compute more precisely. The pragmas hold for the
 // rest of a file that includes this; GCC has none, and needs -ffp-contract=off (CMakeLists.txt).
@@ -74,8 +77,7 @@ class FloatValue {
   static constexpr bool kIsFloat = true;
 
   FloatValue() = default;
-  // Normalization keeps one part of kTotalFrequency for each symbol, and so makes each row
-  // increase.
+  // Normalization reserves one part of kTotalFrequency for each symbol, so that each row increases.
   FloatValue(std::uint32_t symbols, bool normalize)
       : scale_(static_cast<Real>(normalize ? kTotalFrequency - symbols : kTotalFrequency)),
         counted_(normalize ? -1 : 0) {}
@@ -90,26 +92,26 @@ class FloatValue {
 
   // The quantized value, before it is taken modulo 2^16. Adding kRounder leaves no bits for a
   // fraction, so the sum is rounded to an integer, half to even, and its bits are kRounder's plus
-  // that integer. That holds while the integer is below 2^(kMantissaBits - 1) in size; a larger
-  // one, an infinity or a NaN changes the exponent or the sign, and so gives something that is out
-  // of range.
+  // that integer. This holds while the integer is below 2^(kMantissaBits - 1) in magnitude; a
+  // larger one, an infinity or a NaN changes the exponent or the sign, so the result is out of
+  // range.
   [[nodiscard]] TORCHAC_INLINE Fast fast_real(Real value, Index j) const {
-    using Bits = std::make_unsigned_t<Fast>;  // whose differences wrap
+    using Bits = std::make_unsigned_t<Fast>;  // its differences wrap
     const auto rounder = std::bit_cast<Bits>(kRounder) - static_cast<Bits>(j & counted_);
     return static_cast<Fast>(std::bit_cast<Bits>(value * scale_ + kRounder) - rounder);
   }
 
   [[nodiscard]] static bool out_of_range(Fast all) { return all >> kPrecision != 0; }
 
-  // Of quantize_fast: the factor, all ones if j is added, else zero, and what is added before the
-  // bits are taken.
+  // The constants of quantize_fast: the factor; all ones if j is added, else zero; and the number
+  // to add before the bits are taken.
   [[nodiscard]] Real scale() const { return scale_; }
   [[nodiscard]] Index counted() const { return counted_; }
   static constexpr Real kRounder =
       static_cast<Real>(std::uint64_t{3} << (Ieee<Real>::kMantissaBits - 1));
 
  private:
-  // By the definition; fmod is exact.
+  // Follows the definition; fmod is exact.
   [[nodiscard]] TORCHAC_COLD static std::uint32_t quantize_slow(FloatValue self, Real value,
                                                                 std::uint32_t j) {
     const Real product = value * self.scale_;
@@ -124,9 +126,10 @@ class FloatValue {
   Index counted_ = 0;
 };
 
-template <class StoredType, class Real, Real (*widen)(StoredType)>
+template <DType kType, class StoredType, class Real, Real (*widen)(StoredType)>
 struct WidenedFloat : FloatValue<Real> {
   using Stored = StoredType;
+  static constexpr DType kDType = kType;
   using typename FloatValue<Real>::Fast;
   using typename FloatValue<Real>::Index;
   using FloatValue<Real>::FloatValue;
@@ -147,9 +150,11 @@ Real keep(Real value) {
   return value;
 }
 
-using Float32 = WidenedFloat<float, float, keep<float>>;
-using Float64 = WidenedFloat<double, double, keep<double>>;
-using Float16 = WidenedFloat<std::uint16_t, float, widen_float16>;
-using BFloat16 = WidenedFloat<std::uint16_t, float, widen_bfloat16>;
+using Float32 = WidenedFloat<DType::kFloat32, float, float, keep<float>>;
+using Float64 = WidenedFloat<DType::kFloat64, double, double, keep<double>>;
+using Float16 = WidenedFloat<DType::kFloat16, std::uint16_t, float, widen_float16>;
+using BFloat16 = WidenedFloat<DType::kBFloat16, std::uint16_t, float, widen_bfloat16>;
+
+using CdfValues = TypeList<Integer16, Float16, BFloat16, Float32, Float64>;
 
 TORCHAC_END_TARGET

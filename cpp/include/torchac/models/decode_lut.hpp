@@ -1,4 +1,4 @@
-// Shared rows as a model for decoding: a lookup table (LUT) made of each.
+// Shared rows as a model for decoding: a lookup table (LUT) for each row.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 #include "torchac/models/cdf_row.hpp"
 #include "torchac/models/concepts.hpp"
 #include "torchac/models/lut_layout.hpp"
-#include "torchac/models/window_rows.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/load.hpp"
 #include "torchac/support/poll.hpp"
@@ -39,7 +39,10 @@ class DecodeLut {
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find(std::uint32_t at, const Target& target) const {
-    const std::uint64_t quantile = target.quantile();
+    return find_quantile(at, target.quantile());
+  }
+
+  [[nodiscard]] TORCHAC_INLINE Found find_quantile(std::uint32_t at, std::uint64_t quantile) const {
     const LutLocator<std::uint64_t> locator(at);
     LutEntry entry(load<std::uint64_t>(tables_ + locator.entry(quantile)));
     if (entry.is_miss(quantile) != 0) [[unlikely]]
@@ -64,10 +67,10 @@ static_assert(DecodeModel<DecodeLut>);
 // The tables of shared rows.
 class DecodeTables {
  public:
-  // To make a table takes about as long as to decode this number of symbols without.
+  // Making a table takes about as long as decoding this number of symbols without it.
   static constexpr std::int64_t kSymbolsThatPay = 8;
 
-  // Nothing, if a row has no table, or there are more tables than locators tell apart.
+  // Returns nothing if a row cannot have a table, or there are more tables than locators.
   template <class Value>
   static std::optional<DecodeTables> prepare(const CdfRow<Value>& cdf, const TableView& view,
                                              Poll& poll) {
@@ -88,7 +91,7 @@ class DecodeTables {
 
   [[nodiscard]] DecodeLut model() const { return DecodeLut(bytes_.data()); }
 
-  // The locator of the first table, and from one to the next.
+  // The locator of the first table, and the difference from one to the next.
   [[nodiscard]] std::uint32_t first() const { return first_; }
   [[nodiscard]] std::uint32_t step() const { return step_; }
 
@@ -101,12 +104,12 @@ class DecodeTables {
   std::vector<std::byte> bytes_;
 };
 
-// The same of rows with windows, which differ in length.
-class WindowDecodeTables {
+// The tables of rows with windows, which differ in length.
+class TableRowLuts {
  public:
   // As DecodeTables::prepare.
-  static std::optional<WindowDecodeTables> prepare(const WindowRowsView& view, Poll& poll) {
-    WindowDecodeTables tables;
+  static std::optional<TableRowLuts> prepare(const TableRowsView& view, Poll& poll) {
+    TableRowLuts tables;
     std::vector<std::uint32_t> symbols;
     std::size_t size = 0;
     for (std::uint32_t k = 0; std::cmp_less(k, view.count); ++k) {

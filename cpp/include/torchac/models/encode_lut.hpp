@@ -53,7 +53,7 @@ static_assert(PackedModel<EncodeLut>);
 // The tables of shared rows.
 class EncodeTables {
  public:
-  // Nothing, if a value is not finite, or there are more intervals than locators tell apart.
+  // Returns nothing if a value is not finite, or there are more intervals than locators.
   template <class Value>
   static std::optional<EncodeTables> prepare(const CdfRow<Value>& cdf, const TableView& view,
                                              Poll& poll) {
@@ -74,7 +74,7 @@ class EncodeTables {
 
   [[nodiscard]] EncodeLut model() const { return {packed_.data(), symbols_}; }
 
-  // From the locator of one table to that of the next.
+  // The difference between the locators of two neighbouring tables.
   [[nodiscard]] std::uint32_t step() const { return symbols_; }
 
  private:

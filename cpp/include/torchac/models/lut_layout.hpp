@@ -1,4 +1,4 @@
-// The decode lookup table (LUT): its entries, how it is made, and where it is among others.
+// The layout of decode lookup tables (LUTs): entries, making, and locators.
 #pragma once
 
 #include <algorithm>
@@ -14,10 +14,10 @@
 
 namespace torchac {
 
-// What the quantiles of a bucket are looked up in: the symbol s of the first of them, and where s,
-// s + 1 and s + 2 start, in this order from the low bits up. As buckets are narrower than most
-// symbols that are met, this nearly always settles it, with one load from memory and no branch.
-// Starts are stored less 1, modulo 2^16, which brings kTotalFrequency into 16 bits.
+// The entry for the quantiles of a bucket: the symbol s of the first quantile, and the starts of s,
+// s + 1 and s + 2, in this order from the low bits up. Most decoded symbols are wider than a
+// bucket, so an entry nearly always has the result, with one load from memory and no branch. Starts
+// are stored minus 1, modulo 2^16, so that kTotalFrequency fits 16 bits.
 template <class Word>
 class LutEntry {
  public:
@@ -30,15 +30,15 @@ class LutEntry {
     return ones_if_greater(quantile, bits_ >> 48);
   }
 
-  // Otherwise all ones if it is in s + 1, else 0. From here on a shift and no conditional
-  // expression, of which compilers make a branch on data.
+  // Otherwise all ones if it is in s + 1, else 0. From here on, shifts replace conditional
+  // expressions, which compilers turn into branches on data.
   [[nodiscard]] TORCHAC_INLINE Word second_mask(const Word& quantile) const {
     return ones_if_greater(quantile, (bits_ >> 32) & 0xFFFF);
   }
   [[nodiscard]] TORCHAC_INLINE Word symbol(const Word& second) const {
     return (bits_ & 0xFFFF) - second;
   }
-  // Of the symbol, where it starts and where it ends.
+  // The start and the end of the symbol.
   [[nodiscard]] TORCHAC_INLINE Word low(const Word& second) const {
     return (starts(second) + 1) & 0xFFFF;
   }
@@ -54,14 +54,13 @@ class LutEntry {
   Word bits_;
 };
 
-// Where a table is among others, in bytes, and in the lowest bits how many quantiles its buckets
-// have, so that a processor that shifts by the lowest bits of a register needs no instruction for
-// it.
+// The offset of a table in bytes, with the size of its buckets as a shift in the lowest bits. A
+// processor that shifts by the lowest bits of a register needs no instruction to extract it.
 template <class Word>
 class LutLocator {
  public:
   static constexpr std::uint32_t kShiftMask = 63;
-  // Tables begin at multiples of so many bytes, and no further away than locators of 32 bits say.
+  // Tables begin at multiples of this many bytes, at offsets that fit 32 bits.
   static constexpr std::size_t kUnit = kShiftMask + 1;
   static constexpr std::size_t kMaxBytes = UINT32_MAX - kShiftMask;
 
@@ -77,11 +76,11 @@ class LutLocator {
   Word bits_;
 };
 
-// A table is an entry for each bucket of 2^shift neighbouring quantiles, and behind them the number
-// of the last symbol and the quantized row.
+// A table has an entry for each bucket of 2^shift neighbouring quantiles, followed by the number of
+// the last symbol and the quantized row.
 class LutLayout {
  public:
-  // For rows of so many symbols: a bucket for each symbol.
+  // The layout for rows of `symbols` symbols, with about a bucket for each.
   [[nodiscard]] static LutLayout of(std::uint32_t symbols) {
     const std::uint32_t buckets = std::clamp(std::bit_ceil(symbols), kMinBuckets, kMaxBuckets);
     return LutLayout(kPrecision - static_cast<std::uint32_t>(std::countr_zero(buckets)));
@@ -89,7 +88,7 @@ class LutLayout {
 
   [[nodiscard]] std::uint32_t buckets() const { return kTotalFrequency >> shift_; }
 
-  // Bytes of a table of so many symbols.
+  // The size of a table of `symbols` symbols in bytes.
   [[nodiscard]] std::size_t size(std::uint32_t symbols) const {
     const std::size_t bytes = row_offset() + (symbols + kRowEnd) * sizeof(std::uint16_t);
     return (bytes + kUnit - 1) / kUnit * kUnit;
@@ -98,12 +97,12 @@ class LutLayout {
   // Bytes from the beginning of a table to its row.
   [[nodiscard]] std::size_t row_offset() const { return last_offset() + sizeof(std::uint64_t); }
 
-  // The locator of a table so many bytes behind the first one, at most LutLocator::kMaxBytes.
+  // The locator of a table `offset` bytes after the first one, at most LutLocator::kMaxBytes.
   [[nodiscard]] std::uint32_t locator(std::size_t offset) const {
     return static_cast<std::uint32_t>(offset) | shift_;
   }
 
-  // An entry that settles it, where one misses.
+  // The right entry for a quantile that misses.
   [[nodiscard]] TORCHAC_COLD static LutEntry<std::uint64_t> find_slow(const std::byte* tables,
                                                                       std::uint64_t locator,
                                                                       std::uint64_t bits,
@@ -117,11 +116,11 @@ class LutLayout {
     return LutEntry<std::uint64_t>(self.entry_from(table, symbol));
   }
 
-  // Makes the entries of a table from its row of so many symbols. False if that is not monotone, or
-  // if its first interval is empty and what is before it is not: such rows have their meaning too,
-  // but not by this search, which finds an interval that is not empty for every quantile. Each
-  // symbol's entry goes to the first bucket that begins in it or behind it, where a later symbol
-  // may replace it, and from there to the buckets that follow and have none.
+  // Makes the entries of a table from its row of `symbols` symbols. False if the row is not
+  // monotone, or if its first interval is empty but there are quantiles before it: such rows are
+  // valid too, but not for this search, which finds a nonempty interval for every quantile. Each
+  // symbol's entry goes to the first bucket that begins in or after the symbol, where a later
+  // symbol may replace it, and is then copied to the empty buckets that follow.
   [[nodiscard]] TORCHAC_NOINLINE bool fill(std::byte* table, std::uint32_t symbols) const {
     if (!searchable(table, symbols)) return false;
     const std::uint32_t last = symbols - 1;
@@ -130,10 +129,10 @@ class LutLayout {
     put_entry(table, 0, entry_from(table, 0));  // also for quantiles before it
     for (std::uint32_t symbol = 1; symbol < symbols; ++symbol) {
       const std::uint32_t bucket = (at(table, symbol) + (1u << shift_) - 1) >> shift_;
-      if (bucket == buckets) break;  // like all symbols after it, it begins within the last one
+      if (bucket == buckets) break;  // this symbol and all after it begin within the last bucket
       put_entry(table, bucket, entry_from(table, symbol));
     }
-    std::uint64_t entry = 0;  // is none: where the symbol is 0, the start of the next less 1 is not
+    std::uint64_t entry = 0;  // not an entry: with symbol 0, the start of the next symbol is not 1
     for (std::uint32_t bucket = 0; bucket < buckets; ++bucket) {
       const auto here = load<std::uint64_t>(table + bucket * sizeof entry);
       entry = here == 0 ? entry : here;
@@ -144,7 +143,7 @@ class LutLayout {
 
  private:
   static constexpr std::size_t kUnit = LutLocator<std::uint64_t>::kUnit;
-  // Zeros behind a row, where entries look: the end of the last symbol, kTotalFrequency in 16 bits.
+  // Zeros after a row, which entries read: the end of the last symbol, kTotalFrequency in 16 bits.
   static constexpr std::size_t kRowEnd = 3;
 
   static constexpr std::uint32_t kMinBuckets = 64;

@@ -1,4 +1,4 @@
-// Parameters of distributions, and the rows that follow from them: docs/format.md, "Models".
+// Parameters of distributions, and the rows computed from them: docs/format.md, "Models".
 #pragma once
 
 #include <algorithm>
@@ -9,45 +9,54 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "torchac/arrays/block.hpp"
-#include "torchac/arrays/integers.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/coder/interval.hpp"
 #include "torchac/error.hpp"
-#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/window.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
 namespace torchac {
 
+// The parameters of a component. Only components of mixtures have a weight.
+enum class Parameter : std::uint8_t { kLoc, kScale, kWeight };
+inline constexpr std::array<std::string_view, 3> kParameterNames{"loc", "scale", "weight"};
+
 struct Component {
-  Kind kind;
-  Numbers loc;
-  Numbers scale;
-  std::optional<Numbers> weight;  // of a mixture
+  const Family* family;
+  std::array<std::optional<Numbers>, kParameterNames.size()> arrays;  // by Parameter
 
   bool operator==(const Component&) const = default;
+
+  [[nodiscard]] const std::optional<Numbers>& operator[](Parameter parameter) const {
+    return arrays[static_cast<std::size_t>(parameter)];
+  }
+  [[nodiscard]] std::optional<Numbers>& operator[](Parameter parameter) {
+    return arrays[static_cast<std::size_t>(parameter)];
+  }
 };
 
-// One distribution for each value, or those that an index chooses from arrays of one dimension. A
-// mixture's weights are all there, else there is one component.
+// One distribution for each value, or those that an index selects from one-dimensional arrays.
+// There is one component without a weight, or several with weights.
 struct Parameters {
   std::vector<Component> components;
   Bounds bounds;
-  std::optional<Integers> index = std::nullopt;
+  std::optional<Numbers> index = std::nullopt;
 
   bool operator==(const Parameters&) const = default;
 
-  [[nodiscard]] bool mixture() const { return components.front().weight.has_value(); }
+  [[nodiscard]] bool mixture() const { return components.front()[Parameter::kWeight].has_value(); }
 };
 
 inline constexpr double kMaxScale = 0x1p24;
 
-// A mixture's weights as integers add up to 2^15. With 17 bits of a CDF, sums have 32 bits.
+// The integer weights of a mixture add up to 2^15. With 17 bits of a CDF, sums have 32 bits.
 inline constexpr std::uint32_t kWeightBits = 15;
 inline constexpr std::uint32_t kWeighedBits = 32 - kWeightBits;
 
@@ -66,7 +75,7 @@ TORCHAC_INLINE std::int32_t exponent(float x) {
   return static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(x) >> 23) - 127;
 }
 
-// a + b and a - b for b >= 0, or the nearest integer of 32 bits.
+// a + b and a - b for b >= 0, or the nearest 32-bit integer.
 TORCHAC_INLINE std::int32_t add_saturated(std::int32_t a, std::int32_t b) {
   return std::min(a, INT32_MAX - b) + b;
 }
@@ -74,39 +83,40 @@ TORCHAC_INLINE std::int32_t subtract_saturated(std::int32_t a, std::int32_t b) {
   return std::max(a, INT32_MIN + b) - b;
 }
 
-// A component's part of the sum, from its CDF.
+// A component's contribution to the sum, from its CDF.
 template <bool kMixture, class Number>
 TORCHAC_INLINE Number part_of_sum(const Number& cdf, const Number& weight) {
   if constexpr (kMixture) return (cdf >> (kCdfBits - kWeighedBits)) * weight;
   return cdf << (32 - kCdfBits);
 }
 
-// Rows in a block of parameters, at most: few enough for what belongs to them to stay in the L1
-// cache.
-inline constexpr std::size_t kRows = 128;
+// The most rows in a block of parameters: few enough for their data to stay in the L1 cache.
+inline constexpr std::size_t kParameterRows = 128;
 
-// What a component's part of a row is computed from, in units of 2^shift values.
+// The parameters of a component in a block, in units of 2^shift values.
 struct ComponentBlock {
-  std::array<std::int32_t, kRows> offset;  // first symbol - center
-  std::array<float, kRows> edge;           // what the lower edge of the center lacks to the center
-  std::array<float, kRows> scale;
-  std::array<float, kRows> reciprocal;  // of the scale, in units of the CDF's argument
-  std::array<std::int32_t, kRows> center;
-  std::array<std::uint32_t, kRows> weight;
-  std::array<double, kRows> loc;    // in units of 1
-  std::array<double, kRows> share;  // the sum of the weights up to this one
+  std::array<std::int32_t, kParameterRows> offset;  // first symbol - center
+  std::array<float, kParameterRows>
+      center_error;  // from the lower edge of the center's symbol to the center
+  std::array<float, kParameterRows> scale;
+  std::array<float, kParameterRows> reciprocal;  // 1 / scale, in units of the CDF's argument
+  std::array<std::int32_t, kParameterRows> center;
+  std::array<std::uint32_t, kParameterRows> weight;
+  std::array<double, kParameterRows> loc;                // in units of 1
+  std::array<double, kParameterRows> cumulative_weight;  // the sum of the weights up to this one
 
-  // Its part of the sum of row i at the lower edge of symbol j.
+  // The component's contribution to the sum of row i at the lower edge of symbol j.
   template <bool kMixture>
   [[nodiscard]] TORCHAC_INLINE std::uint32_t part(const std::uint32_t* table, std::size_t i,
                                                   std::uint32_t j) const {
     const auto at = static_cast<float>(static_cast<std::int32_t>(j) + offset[i]);
-    return part_of_sum<kMixture>(evaluate(table, (at - edge[i]) * reciprocal[i]), weight[i]);
+    return part_of_sum<kMixture>(evaluate(table, (at - center_error[i]) * reciprocal[i]),
+                                 weight[i]);
   }
 };
 
-#ifdef TORCHAC_TARGET_OPTIONS
-// The sums of so many components of row i at the lower edges of eight symbols.
+#ifdef TORCHAC_TARGET_AVX2
+// The sums of components of row i at the lower edges of eight symbols.
 template <bool kMixture>
 TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components,
                                            const std::uint32_t* const* tables, std::size_t count,
@@ -116,53 +126,53 @@ TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components,
   for (std::size_t k = 0; k < count; ++k) {
     const ComponentBlock& c = components[k];
     const auto at = __builtin_convertvector(places + c.offset[i], Vec8<float>);
-    const Vec8<std::uint32_t> cdf = evaluate(tables[k], (at - c.edge[i]) * c.reciprocal[i]);
+    const Vec8<std::uint32_t> cdf = evaluate(tables[k], (at - c.center_error[i]) * c.reciprocal[i]);
     sum += part_of_sum<kMixture>(cdf, Vec8<std::uint32_t>{} + c.weight[i]);
   }
   return sum;
 }
 #endif
 
-// The row's value where its components have the sum `sum`, at the lower edge of symbol j: numbers,
-// or vectors of them. The end of the row goes on for ever.
+// The row's value at the lower edge of symbol j, where its components have the sum `sum`. Works for
+// numbers and vectors of them. All values after the end of the row equal the last one.
 template <class Number>
 TORCHAC_INLINE Number bound(const Number& sum, const Number& j, std::uint32_t last) {
   const std::uint32_t symbols = last + 1;
-  // The upper half of a product of 32 and 16 bits, in 32 bits, which vectors have.
+  // The upper half of a product of 32 and 16 bits, computed in 32 bits for vectors.
   const std::uint32_t whole = kTotalFrequency - symbols;
   const Number part = ((sum >> 16) * whole + ((sum & 0xFFFF) * whole >> 16)) >> 16;
   const Number inside = j == 0 ? Number{} : part + j;
   return j >= symbols ? Number{} + kTotalFrequency : inside;
 }
 
-// Reads parameters, a block at a time, and prepares the rows' windows. The loops over a block have
-// numbers of one size, of which compilers make vector code.
+// Reads parameters block by block, and prepares the windows of the rows. Each loop over a block
+// uses numbers of one size, so compilers vectorize it.
 class ParameterBlock {
  public:
   explicit ParameterBlock(Parameters parameters)
       : parameters_(std::move(parameters)),
-        elements_(static_cast<std::uint32_t>(
-            std::min<std::int64_t>(parameters_.components.front().loc.walk.run(), UINT32_MAX))),
+        elements_(static_cast<std::uint32_t>(std::min<std::int64_t>(
+            parameters_.components.front()[Parameter::kLoc]->walk.run(), UINT32_MAX))),
         blocks_(parameters_.components.size()) {
     for (const Component& component : parameters_.components)
-      tables_.push_back(standard_tables() + standard_cdf(component.kind).table);
+      tables_.push_back(component.family->table);
   }
 
   [[nodiscard]] const Bounds& bounds() const { return parameters_.bounds; }
   [[nodiscard]] bool mixture() const { return parameters_.mixture(); }
   [[nodiscard]] std::size_t size() const { return blocks_.size(); }
   [[nodiscard]] const ComponentBlock& component(std::size_t k) const { return blocks_[k]; }
-  [[nodiscard]] const StandardCdf& standard(std::size_t k) const {
-    return standard_cdf(parameters_.components[k].kind);
+  [[nodiscard]] const Family& family(std::size_t k) const {
+    return *parameters_.components[k].family;
   }
   [[nodiscard]] const std::uint32_t* const* tables() const { return tables_.data(); }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
 
-  // At most `most` rows.
+  // Reads at most `most` rows.
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t most) {
-    constexpr std::size_t kComponents = 512;  // of as many rows at once, or of 32 rows
+    constexpr std::size_t kComponents = 512;  // at once, or those of 32 rows if these are more
     const std::size_t rows = std::max(kComponents / size() / 8 * 8, std::size_t{32});
-    const std::size_t count = std::min({most, rows, kRows});
+    const std::size_t count = std::min({most, rows, kParameterRows});
     ReadableBlock readable{count};
     if (parameters_.index) {
       read_integers(*parameters_.index, count, which_.data());
@@ -179,6 +189,18 @@ class ParameterBlock {
     choose_windows(readable.count);
     place_components(readable.count);
     return readable;
+  }
+
+  // Packs the interval of each symbol.
+  void pack(const std::uint32_t* symbols, std::size_t count, std::uint32_t* packed) const {
+    std::array<std::uint32_t, kParameterRows> low;
+    std::array<std::uint32_t, kParameterRows> high;
+    sum(symbols, count, low.data(), high.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t last = window(i).last();
+      packed[i] = bound(low[i], symbols[i], last) | (bound(high[i], symbols[i] + 1, last) - 1)
+                                                        << kPrecision;
+    }
   }
 
   // For each row, the sums of its components at both edges of symbol j[i], in units of 2^-32.
@@ -200,9 +222,9 @@ class ParameterBlock {
   TORCHAC_NOINLINE void read_component(std::size_t k, std::size_t count, ReadableBlock& readable) {
     Component& from = parameters_.components[k];
     ComponentBlock& block = blocks_[k];
-    std::array<double, kRows> scales;
-    read_column(from.loc, count, block.loc.data());
-    read_column(from.scale, count, scales.data());
+    std::array<double, kParameterRows> scales;
+    read_column(*from[Parameter::kLoc], count, block.loc.data());
+    read_column(*from[Parameter::kScale], count, scales.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
       bad = is_finite(block.loc[i]) ? bad : 1;
@@ -220,7 +242,7 @@ class ParameterBlock {
     }
   }
 
-  // The next numbers, or those of the elements that the index chooses.
+  // Reads the next numbers, or those of the elements that the index selects.
   void read_column(Numbers& from, std::size_t count, double* to) const {
     if (parameters_.index) return gather_doubles(from, which_.data(), count, to);
     read_doubles(from, count, to);
@@ -237,23 +259,23 @@ class ParameterBlock {
     }
   }
 
-  // Weights as integers, by their sums.
+  // Converts weights to integers, by rounding their cumulative sums.
   TORCHAC_NOINLINE void weigh(ReadableBlock& readable) {
-    std::array<double, kRows> sum;
+    std::array<double, kParameterRows> sum;
     const std::size_t count = readable.count;
     std::fill_n(sum.data(), count, 0.0);
     for (std::size_t k = 0; k < size(); ++k) add_weights(k, count, sum.data(), readable);
     for (std::size_t i = 0; i < readable.count; ++i) {
       if (!(sum[i] > 0 && is_finite(sum[i]))) readable.truncate(i, {Problem::kWeight, -1});
     }
-    std::array<std::uint32_t, kRows> before;
+    std::array<std::uint32_t, kParameterRows> before;
     std::fill_n(before.data(), count, 0u);
     for (std::size_t i = 0; i < readable.count; ++i) sum[i] = (1u << kWeightBits) / sum[i];
     for (std::size_t k = 0; k < size(); ++k) {
       const bool last = k + 1 == size();
       for (std::size_t i = 0; i < readable.count; ++i) {
         // NOLINTNEXTLINE(bugprone-incorrect-roundings): as docs/format.md has it
-        const auto part = static_cast<std::int32_t>(blocks_[k].share[i] * sum[i] + 0.5);
+        const auto part = static_cast<std::int32_t>(blocks_[k].cumulative_weight[i] * sum[i] + 0.5);
         const std::uint32_t until = last ? 1u << kWeightBits : static_cast<std::uint32_t>(part);
         blocks_[k].weight[i] = until - before[i];
         before[i] = until;
@@ -263,14 +285,14 @@ class ParameterBlock {
 
   // Adds a component's weights to the sums of those before it.
   void add_weights(std::size_t k, std::size_t count, double* sum, ReadableBlock& readable) {
-    std::array<double, kRows> weights;
-    read_column(*parameters_.components[k].weight, count, weights.data());
+    std::array<double, kParameterRows> weights;
+    read_column(*parameters_.components[k][Parameter::kWeight], count, weights.data());
     double bad = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const double weight = weights[i];
       bad = weight >= 0 ? bad : 1;
       sum[i] += weight < 0x1p-126 ? 0 : weight;
-      blocks_[k].share[i] = sum[i];
+      blocks_[k].cumulative_weight[i] = sum[i];
     }
     for (std::size_t i = 0; bad > 0 && i < count; ++i) {
       if (!(weights[i] >= 0))
@@ -281,27 +303,27 @@ class ParameterBlock {
   TORCHAC_NOINLINE void choose_shifts(std::size_t count) {
     std::fill_n(shifts_.data(), count, INT32_MAX);
     for (std::size_t k = 0; k < size(); ++k) {
-      const std::int32_t wide = standard(k).wide;
+      const std::int32_t exact = family(k).max_exact_exponent;
       const ComponentBlock& block = blocks_[k];
       for (std::size_t i = 0; i < count; ++i) {
-        const std::int32_t shift = std::max(exponent(block.scale[i]) - wide, 0);
+        const std::int32_t shift = std::max(exponent(block.scale[i]) - exact, 0);
         shifts_[i] = block.weight[i] != 0 ? std::min(shifts_[i], shift) : shifts_[i];
       }
     }
     for (std::size_t i = 0; i < count; ++i) units_[i] = power_of_two_as_double(-shifts_[i]);
   }
 
-  // All in integers of 32 bits: what would lie beyond them is cut to the bounds anyway.
+  // Uses only 32-bit integers: windows beyond them would be cut to the bounds anyway.
   TORCHAC_NOINLINE void choose_windows(std::size_t count) {
-    std::array<std::int32_t, kRows> last;
-    std::array<std::int32_t, kRows> main;  // center of the main component
-    std::array<std::int32_t, kRows> most;
+    std::array<std::int32_t, kParameterRows> last;
+    std::array<std::int32_t, kParameterRows> main;  // center of the main component
+    std::array<std::int32_t, kParameterRows> most;
     std::fill_n(first_.data(), count, INT32_MAX);
     std::fill_n(last.data(), count, INT32_MIN);
     std::fill_n(most.data(), count, 0);
     for (std::size_t k = 0; k < size(); ++k) {
-      std::array<std::int32_t, kRows> reach;
-      scale_component(blocks_[k], standard(k).tail, count, reach.data());
+      std::array<std::int32_t, kParameterRows> reach;
+      scale_component(blocks_[k], family(k).half_width, count, reach.data());
       const ComponentBlock& block = blocks_[k];
       for (std::size_t i = 0; i < count; ++i) {
         const auto weight = static_cast<std::int32_t>(block.weight[i]);
@@ -331,21 +353,21 @@ class ParameterBlock {
     }
   }
 
-  // Puts a component in units of 2^shift, and says how far it reaches.
-  void scale_component(ComponentBlock& block, float tail, std::size_t count,
+  // Converts a component to units of 2^shift, and computes its half width.
+  void scale_component(ComponentBlock& block, float half_width, std::size_t count,
                        std::int32_t* reach) const {
     for (std::size_t i = 0; i < count; ++i) {
       const double loc = block.loc[i] * units_[i];
       const double center = rounded(loc);
       block.center[i] = static_cast<std::int32_t>(center);
-      block.edge[i] = static_cast<float>(loc - center);
+      block.center_error[i] = static_cast<float>(loc - center);
     }
     for (std::size_t i = 0; i < count; ++i) {
-      block.edge[i] += power_of_two(-shifts_[i] - 1);
+      block.center_error[i] += power_of_two(-shifts_[i] - 1);
       const float scale = block.scale[i] * power_of_two(-shifts_[i]);
       block.scale[i] = scale;
       block.reciprocal[i] = 0x1p20f / scale;
-      const float product = tail * scale;
+      const float product = half_width * scale;
       const float half = product < 0x1p20f ? product : 0x1p20f;
       const auto whole = static_cast<std::int32_t>(half);
       const std::int32_t more = static_cast<float>(whole) < half ? 1 : 0;
@@ -353,7 +375,7 @@ class ParameterBlock {
     }
   }
 
-  // To an integer, halves to even: the sum leaves no bits for a fraction.
+  // Rounds to an integer, halves to even: the sum leaves no bits for a fraction.
   TORCHAC_INLINE static double rounded(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
 
   TORCHAC_NOINLINE void place_components(std::size_t count) {
@@ -377,7 +399,7 @@ class ParameterBlock {
   TORCHAC_NOINLINE void sum_as(const std::uint32_t* j, std::size_t count, std::uint32_t* low,
                                std::uint32_t* high) const {
     std::size_t i = 0;
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
     for (; i + 8 <= count; i += 8) {
       Vec8<std::uint32_t> sum{};
       Vec8<std::uint32_t> next_sum{};
@@ -386,7 +408,8 @@ class ParameterBlock {
         const std::uint32_t* const table = tables_[k];
         const auto part = [&](const Vec8<std::int32_t>& place) {
           const auto at = __builtin_convertvector(place, Vec8<float>);
-          const Vec8<float> t = (at - load_vec8(&block.edge[i])) * load_vec8(&block.reciprocal[i]);
+          const Vec8<float> t =
+              (at - load_vec8(&block.center_error[i])) * load_vec8(&block.reciprocal[i]);
           return part_of_sum<kMixture>(evaluate(table, t), load_vec8(&block.weight[i]));
         };
         const auto symbol = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i));
@@ -408,7 +431,7 @@ class ParameterBlock {
   TORCHAC_NOINLINE void write_row_as(std::size_t i, std::uint16_t* to) const {
     const std::uint32_t last = window(i).last();
     std::uint32_t j = 0;
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
     for (; j + 8 <= last + 1; j += 8) {
       const Vec8<std::uint32_t> symbols = Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} + j;
       const Vec8<std::uint32_t> values =
@@ -423,14 +446,14 @@ class ParameterBlock {
   }
 
   Parameters parameters_;
-  std::uint32_t elements_;                  // that an index may choose
-  std::array<std::uint32_t, kRows> which_;  // of them it does
+  std::uint32_t elements_;                           // the number of elements, with an index
+  std::array<std::uint32_t, kParameterRows> which_;  // the element of each row, with an index
   std::vector<ComponentBlock> blocks_;
-  std::vector<const std::uint32_t*> tables_;  // of each component
-  std::array<std::int32_t, kRows> shifts_;
-  std::array<double, kRows> units_;        // 2^-shift
-  std::array<std::int32_t, kRows> first_;  // of each window
-  std::array<Window, kRows> windows_;
+  std::vector<const std::uint32_t*> tables_;  // the table of each component
+  std::array<std::int32_t, kParameterRows> shifts_;
+  std::array<double, kParameterRows> units_;        // 2^-shift
+  std::array<std::int32_t, kParameterRows> first_;  // the first symbol's value of each window
+  std::array<Window, kParameterRows> windows_;
 };
 
 TORCHAC_END_TARGET

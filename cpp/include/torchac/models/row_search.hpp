@@ -1,4 +1,4 @@
-// Searches in rows that are computed: a guess from the quantile, and few values of the row.
+// Searches in computed rows, which start from a guess and compute few values of the row.
 #pragma once
 
 #include <algorithm>
@@ -9,17 +9,17 @@
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/coder/interval.hpp"
+#include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/standard_cdf.hpp"
+#include "torchac/models/table_rows.hpp"
 #include "torchac/models/window.hpp"
-#include "torchac/models/window_rows.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
 
-// The symbol of a quantile in a row of `symbols`, of which `value(j)` is increasing, 0 at 0 and
-// more than any quantile at the end: from symbol `guess` on in growing steps.
+// Exponential search for the symbol of `quantile`, from `guess`. `value(j)` increases from 0, and
+// exceeds every quantile at `symbols`.
 template <class Value>
 TORCHAC_INLINE Found search_from(std::uint32_t guess, std::uint32_t symbols, std::uint32_t quantile,
                                  const Value& value) {
@@ -51,25 +51,25 @@ TORCHAC_INLINE Found search_from(std::uint32_t guess, std::uint32_t symbols, std
   return {low, {value(low), value(high)}};
 }
 
-// Rows of one distribution: its quantiles tell where the symbol is, or next to which.
+// Rows of one distribution, whose quantiles give the symbol or one near it.
 class SingleSearch {
  public:
   struct Row {
-    float edge;
+    float center_error;
     float reciprocal;
     float scale;
-    float start;  // of the position of a quantile, in symbols
+    float start;  // the offset of positions, in symbols
     std::int32_t offset;
     std::uint32_t last;
   };
 
   void prepare(const ParameterBlock& block, std::size_t count) {
-    standard_ = &block.standard(0);
+    family_ = &block.family(0);
     const ComponentBlock& c = block.component(0);
     for (std::size_t i = 0; i < count; ++i) {
-      rows_[i] = {c.edge[i],   c.reciprocal[i],
-                  c.scale[i],  c.edge[i] - static_cast<float>(c.offset[i]),
-                  c.offset[i], block.window(i).last()};
+      rows_[i] = {c.center_error[i], c.reciprocal[i],
+                  c.scale[i],        c.center_error[i] - static_cast<float>(c.offset[i]),
+                  c.offset[i],       block.window(i).last()};
     }
   }
 
@@ -84,7 +84,7 @@ class SingleSearch {
       const Interval found{value(row, guess), value(row, guess + 1)};
       if (found.low <= quantile && quantile < found.high) [[likely]]
         return {guess, found};
-      return find_apart(*this, row, guess, quantile);
+      return find_slow(*this, row, guess, quantile);
     }
 
    private:
@@ -103,28 +103,28 @@ class SingleSearch {
 
     [[nodiscard]] TORCHAC_INLINE std::uint32_t value(const Row& row, std::uint32_t j) const {
       const auto at = static_cast<float>(static_cast<std::int32_t>(j) + row.offset);
-      const std::uint32_t cdf = evaluate(table, (at - row.edge) * row.reciprocal);
+      const std::uint32_t cdf = evaluate(table, (at - row.center_error) * row.reciprocal);
       return bound(cdf << (32 - kCdfBits), j, row.last);
     }
 
-    [[nodiscard]] TORCHAC_COLD static Found find_apart(View self, Row row, std::uint32_t guess,
-                                                       std::uint32_t quantile) {
+    [[nodiscard]] TORCHAC_COLD static Found find_slow(View self, Row row, std::uint32_t guess,
+                                                      std::uint32_t quantile) {
       return search_from(guess, row.last + 1, quantile,
                          [&](std::uint32_t j) { return self.value(row, j); });
     }
   };
 
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
-    return {&rows_[first], standard_->quantiles.data(), standard_tables() + standard_->table};
+    return {&rows_[first], family_->quantiles.data(), family_->table};
   }
 
  private:
-  const StandardCdf* standard_ = nullptr;
-  std::array<Row, kRows> rows_;
+  const Family* family_ = nullptr;
+  std::array<Row, kParameterRows> rows_;
 };
 
-// Rows of mixtures: eight values of a row at once. Some are made ahead, at even distances; between
-// two of those, the symbol is searched for by its eight neighbours.
+// Rows of mixtures, searched by eight values at once. Eight evenly spaced values are computed
+// ahead; between two of these, the search computes eight neighbouring values.
 class MixtureSearch {
  public:
   static constexpr std::uint32_t kValues = 8;
@@ -137,7 +137,7 @@ class MixtureSearch {
 
   struct View {
     const Row* rows = nullptr;
-    std::size_t first = 0;  // of the rows in the components
+    std::size_t first = 0;  // the first of the rows in the components
     const ComponentBlock* components = nullptr;
     const std::uint32_t* const* tables = nullptr;
     std::size_t size = 0;
@@ -151,7 +151,7 @@ class MixtureSearch {
       std::uint32_t below = row.coarse[part];
       std::uint32_t above = part + 1 == kValues ? kTotalFrequency : row.coarse[part + 1];
       for (std::uint32_t round = 1;; ++round) {
-        const bool halve = round % 4 == 0;  // so that it ends soon, whatever the row
+        const bool halve = round % 4 == 0;  // so that the search ends soon in any row
         const std::uint32_t guess =
             halve ? low + (high - low) / 2 : between(low, high, below, above, quantile);
         const std::uint32_t start = std::max(guess, low + kBefore) - kBefore;
@@ -173,7 +173,7 @@ class MixtureSearch {
     [[nodiscard]] TORCHAC_INLINE Values values(std::size_t i, std::uint32_t start,
                                                std::uint32_t step, std::uint32_t last) const {
       Values result;
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
       const Vec8<std::uint32_t> symbols =
           (Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} * step >> 3) + start;
       const auto sums = sums_at<true>(components, tables, size, first + i, symbols);
@@ -193,7 +193,7 @@ class MixtureSearch {
    private:
     static constexpr std::uint32_t kBefore = 3;  // values before a guess
 
-    // Where the quantile is, if the row were linear.
+    // The position of the quantile if the row were linear.
     [[nodiscard]] TORCHAC_INLINE static std::uint32_t between(std::uint32_t low, std::uint32_t high,
                                                               std::uint32_t below,
                                                               std::uint32_t above,
@@ -205,10 +205,10 @@ class MixtureSearch {
       return std::min(low + static_cast<std::uint32_t>(static_cast<std::int32_t>(rest)), high - 1);
     }
 
-    // How many values, which increase, are at most the quantile.
+    // How many of the increasing values are at most the quantile.
     [[nodiscard]] TORCHAC_INLINE static std::uint32_t count_up_to(const Values& values,
                                                                   std::uint32_t quantile) {
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
       const auto each = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(values.data()));
       return count_lanes(each <= static_cast<std::int32_t>(quantile));
 #else
@@ -237,18 +237,18 @@ class MixtureSearch {
 
  private:
   View all_;
-  std::array<Row, kRows> rows_;
+  std::array<Row, kParameterRows> rows_;
 };
 
 // Stored rows.
-class WindowRowSearch {
+class TableRowSearch {
  public:
   struct Row {
     const std::byte* row;
     std::uint32_t last;
   };
 
-  void prepare(const WindowRowBlock& block, std::size_t count) {
+  void prepare(const TableRowBlock& block, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
       rows_[i] = {block.view().row(block.row(i)), block.window(i).last()};
   }
@@ -262,12 +262,12 @@ class WindowRowSearch {
       std::uint32_t low = 0;
       for (std::uint32_t length = row.last + 1; length > 1;) {
         const std::uint32_t half = length / 2;
-        low += window_row_value(row.row, low + half, row.last) <= quantile ? half : 0;
+        low += table_row_value(row.row, low + half, row.last) <= quantile ? half : 0;
         length -= half;
       }
       return {
           low,
-          {window_row_value(row.row, low, row.last), window_row_value(row.row, low + 1, row.last)}};
+          {table_row_value(row.row, low, row.last), table_row_value(row.row, low + 1, row.last)}};
     }
   };
 

@@ -1,5 +1,5 @@
-// A SIMD block: 32 neighbouring values of a monotone row, and the interval and symbol of a target
-// among them.
+// A SIMD block: 32 neighbouring values of a monotone row, in which a target's interval and symbol
+// are found.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Eight values, which must be in range, as `quantize_fast` has them modulo 2^16.
+// Quantizes eight values, which must be in range, as `quantize_fast` does, modulo 2^16.
 TORCHAC_INLINE U16x8 quantize8(const Integer16&, const Numbers8<std::uint16_t>& stored, U16x8) {
   return stored.front();
 }
@@ -47,7 +47,7 @@ TORCHAC_INLINE U16x8 quantize8(const FloatValue<Real>& type, const Numbers8<Real
 template <class Stored, std::size_t kCount>
 class MonotoneCheck {
  public:
-  // Looks at those from `from` on, and at the next one of each.
+  // Checks the values from `from` on, each against the next one.
   TORCHAC_INLINE void look(const std::byte* from) {
     for_each_register<kCount * sizeof(Stored) / sizeof(Values)>([&](std::size_t k) {
       Values values;
@@ -58,7 +58,7 @@ class MonotoneCheck {
     });
   }
 
-  // Whether each that was looked at is no more than its next one.
+  // Whether all checked values are at most the next one.
   [[nodiscard]] TORCHAC_INLINE bool holds() const {
     const auto words = __builtin_bit_cast(Vector<std::uint64_t, sizeof(Values) / 8>, all_);
     std::uint64_t all = words[0] & words[1];
@@ -67,25 +67,25 @@ class MonotoneCheck {
   }
 
  private:
-  // As many as are in a register.
+  // The values in a register.
   using Values = Vector<Stored, std::min(kCount, kRegisterBytes / sizeof(Stored))>;
 
   decltype(Values{} <= Values{}) all_ = Values{} <= Values{};  // true
 };
 
-// The quantile in all lanes, without a way round through other registers.
+// The quantile in all lanes, without a detour through other registers.
 TORCHAC_INLINE U16x8 broadcast_quantile(const Target& target) {
   return broadcast<kQuantileBit / 16>(target.quotient());
 }
 
-// Values one after the other, of which some may be there twice.
+// Consecutive values, some of which may be repeated.
 struct SimdBlock {
   static constexpr std::uint32_t kSize = 32;
 
   std::array<U16x8, kSize / kLanes> values;
 
-  // The nearest values on both sides of the quantile, of which the upper one may be one of `ends`.
-  // Where there is none below, the interval begins far above the target.
+  // The nearest values on both sides of the quantile; the upper one may be one of `ends`. If there
+  // is none below, the interval begins far above the target.
   [[nodiscard]] TORCHAC_INLINE Interval interval(const Target& target, U16x8 ends) const {
     const U16x8 quantile = broadcast_quantile(target);
     const U16x8 next = quantile + 1;
@@ -110,11 +110,11 @@ struct SimdBlock {
   }
 };
 
-// The symbol that the last of so many values belongs to; if there is none, the first.
+// The symbol of the last of `values` values; if there are none, the first symbol.
 TORCHAC_INLINE std::uint32_t last_of(std::uint32_t values) { return std::max(values, 1u) - 1; }
 
-// What the searches by SIMD blocks share: rows of values whose stored order is their order, one
-// after the other.
+// The base of searches by SIMD blocks, for contiguous rows whose stored values have the right
+// order.
 template <CdfValue AnyValue>
 class SimdRow {
  public:
@@ -141,8 +141,8 @@ class SimdRow {
     return quantize8(value_, stored, kCount + static_cast<std::uint16_t>(first));
   }
 
-  // Whether the first and the last value are in 0 ... kTotalFrequency - 1 when quantized. C[L] is
-  // no value.
+  // Whether the first and the last value are in 0 ... kTotalFrequency - 1 when quantized. C[L] does
+  // not count.
   [[nodiscard]] TORCHAC_INLINE bool endpoints_in_range(const std::byte* row) const {
     return !Value::out_of_range(fast(row, 0) | fast(row, symbols_ - 1));
   }

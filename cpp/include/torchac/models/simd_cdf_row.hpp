@@ -1,4 +1,4 @@
-// A stored row as a model that is searched by SIMD where it is monotone, else linearly.
+// A stored row as a model, searched by SIMD if it is monotone, else linearly.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ class SimdCdfRow {
   using Cdf = CdfRow<typename Search::Value>;
   using Locator = typename Cdf::Locator;
 
-  // Whether it is for such rows.
+  // Whether this search supports rows of a layout.
   [[nodiscard]] static bool fits(const CdfLayout& cdf) {
     return Cdf(cdf).contiguous() && Search::fits(cdf.symbols);
   }
@@ -64,8 +64,8 @@ class SimdCdfRow {
     return cdf.find(row, target);
   }
 
-  // Bytes that are prefetched for each row, and how far from its begin. A processor prefetches rows
-  // in order by itself, but stops at the end of a page; some need to be told of all rows.
+  // The bytes to prefetch for each row, and their distance from its beginning. A processor
+  // prefetches consecutive rows itself, but stops at the end of a page; some need it for all rows.
   std::ptrdiff_t prefetched_ = 1;
   std::ptrdiff_t ahead_ = kPage;
   Cdf cdf_;

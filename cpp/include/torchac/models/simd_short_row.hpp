@@ -1,4 +1,4 @@
-// Search of a short monotone row: all of it is one SIMD block, loaded before the target is known.
+// Searches a short monotone row, which is one SIMD block, loaded before the target is known.
 #pragma once
 
 #include <algorithm>
@@ -24,14 +24,15 @@ class SimdShortRow : public SimdRow<Value> {
   using Stored = typename Value::Stored;
   using Samples = SimdBlock;
 
-  // Whether it is for rows of so many symbols. A vector is full of values that have a next one.
+  // Whether this search supports rows of `symbols` symbols. They must fill a vector with values
+  // that have a next one.
   [[nodiscard]] static bool fits(std::uint32_t symbols) {
     return symbols > kPart && symbols <= SimdBlock::kSize;
   }
 
   SimdShortRow() = default;
   SimdShortRow(Value value, std::uint32_t symbols) : SimdRow<Value>(value, symbols) {
-    // The last parts end with the row, and so have values that others have, too.
+    // The last parts end with the row, so they repeat values of other parts.
     for (std::uint32_t k = 0; k < kParts; ++k) {
       places_[k] = std::min(k * kPart, symbols - kPart);
       pairs_[k] = std::min(k * kPart, symbols - kPart - 1);
@@ -66,8 +67,8 @@ class SimdShortRow : public SimdRow<Value> {
   static constexpr std::uint32_t kParts = SimdBlock::kSize / kPart;
 
   std::array<std::uint32_t, kParts> places_{};  // where parts begin
-  std::array<std::uint32_t, kParts> pairs_{};   // and those that are compared to the values after
-  CountedLanes once_;                           // those of values that no part before has
+  std::array<std::uint32_t, kParts> pairs_{};   // where parts begin that are compared to the next
+  CountedLanes once_;                           // lanes with values that no part before has
 };
 
 static_assert(SimdSearch<SimdShortRow<Integer16>>);

@@ -1,10 +1,9 @@
-// Two-level search of a longer monotone row: samples of it tell in which SIMD block a target is,
-// and in that block the nearest values below and above are found at once.
+// Two-level search of a longer monotone row: samples tell which SIMD block a target is in, and in
+// that block the nearest values below and above are found at once.
 //
-// A symbol is searched for when the one before it is known, not earlier, so the latency between
-// target and interval, and between that and the next target, is the time that decoding takes.
-// Sampling and the monotonicity check are off that critical path: a processor does them while it
-// waits for the symbol before.
+// A search can begin only when the symbol before is known, so the latency from target to interval,
+// and from there to the next target, is the time of decoding. Sampling and the monotonicity check
+// are off that critical path: a processor does them while it waits for the symbol before.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +31,7 @@ class SimdTwoLevel : public SimdRow<Value> {
  public:
   using Stored = typename Value::Stored;
 
-  // Whether it is for rows of so many symbols. Of fewer, a linear search is as quick.
+  // Whether this search supports rows of `symbols` symbols. For fewer, a linear search is as fast.
   [[nodiscard]] static bool fits(std::uint32_t symbols) {
     return symbols >= kFewest && symbols <= kLanes * kSize;
   }
@@ -49,8 +48,8 @@ class SimdTwoLevel : public SimdRow<Value> {
 
   // The first values of a row's blocks, except the first one's.
   struct Samples {
-    U16x8 begins;  // of blocks; 65535 where there is none
-    U16x8 ends;    // of the blocks before them; where there is none kTotalFrequency, as 16 bits a 0
+    U16x8 begins;  // of blocks; 65535 if there is none
+    U16x8 ends;    // of the blocks before them; if there is none kTotalFrequency, 0 in 16 bits
   };
 
   [[nodiscard]] TORCHAC_INLINE Samples sample(const std::byte* row) const {
@@ -68,26 +67,26 @@ class SimdTwoLevel : public SimdRow<Value> {
     return {samples | unused, samples & ~unused};
   }
 
-  // Whether each value is as stored no less than the one before, and the first and the last one are
-  // in 0 ... kTotalFrequency - 1 when quantized: then all are, and are monotone.
+  // Whether no stored value is less than the one before, and the first and the last value are in
+  // 0 ... kTotalFrequency - 1 when quantized: then all quantized values are in it, and monotone.
   [[nodiscard]] TORCHAC_INLINE bool is_monotone(const std::byte* row) const {
     constexpr std::size_t kStep = 32 / sizeof(Stored);
     const std::size_t last = this->symbols() - 1 - kStep;  // may overlap with the one before
     MonotoneCheck<Stored, kStep> check;
     check.look(row);
-    // Unrolled more often, the loop takes longer to begin than that saves.
+    // Unrolled more often, the loop would take longer to begin than that saves.
     TORCHAC_UNROLL_2
     for (std::size_t j = kStep; j < last; j += kStep) check.look(row + j * sizeof(Stored));
     check.look(row + last * sizeof(Stored));
     return check.holds() && this->endpoints_in_range(row);
   }
 
-  // For a row that is monotone. Nothing waits for the symbol, which is found after its interval.
-  // Before the first symbol that is symbol 0, and an interval that begins far above the target.
+  // Searches a monotone row. The interval is found before the symbol, for which nothing waits. If
+  // the target is before the first symbol, returns symbol 0 and an interval that begins far above.
   [[nodiscard]] TORCHAC_INLINE Found find(const std::byte* row, const Samples& samples,
                                           const Target& target) const {
-    // Where there is no block, a sample counts for the largest quantile only, which is in the last
-    // block. That ends with the row.
+    // If there is no block, its sample is reached only by the largest quantile, which is in the
+    // last block. That block ends with the row.
     const std::uint32_t first =
         std::min(count_twice(samples.begins <= broadcast_quantile(target)) * (kSize / 2), last_);
     const SimdBlock block = {{this->values8(row, first), this->values8(row, first + 8),
@@ -99,12 +98,12 @@ class SimdTwoLevel : public SimdRow<Value> {
  private:
   // Rows of 256 symbols have as many blocks as a vector has lanes.
   static constexpr std::uint32_t kSize = SimdBlock::kSize;
-  // By NEON, samples take more instructions.
+  // Samples take more instructions by NEON.
   static constexpr std::uint32_t kFewest = kHasNeon ? 256 / sizeof(Stored) : kSize + kSize / 2;
 
   std::uint32_t last_ = 0;                      // where the last block begins
   std::array<std::uint32_t, kLanes> places_{};  // of the samples, in bytes
-  std::array<std::uint16_t, kLanes> unused_{};  // all ones for those that are none, else zeros
+  std::array<std::uint16_t, kLanes> unused_{};  // all ones for unused samples, else zeros
 };
 
 static_assert(SimdSearch<SimdTwoLevel<Integer16>>);

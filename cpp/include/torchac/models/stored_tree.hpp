@@ -5,17 +5,24 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "torchac/arrays/block.hpp"
+#include "torchac/coder/decoder.hpp"
 #include "torchac/coder/interval.hpp"
+#include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
+#include "torchac/models/tail.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
 namespace torchac {
 
-// What follows from the number of categories: those of a group are places, and if there are more
-// groups than places in one, they are in groups, too, which are the roots.
+// The shape of a tree for a number of categories. The categories in a group are its places. If
+// there are more groups than places in one, the groups are grouped too, and these groups are the
+// roots.
 class TreeShape {
  public:
+  static constexpr std::size_t kMaxSteps = 3;
+
   TreeShape() = default;
   explicit TreeShape(std::uint32_t categories) : categories_(categories) {}
 
@@ -23,18 +30,18 @@ class TreeShape {
   [[nodiscard]] std::uint32_t groups() const { return groups_of(categories_); }
   [[nodiscard]] std::uint32_t roots() const { return groups_of(groups()); }
 
-  // How many groups so many members make.
+  // The number of groups of `members` members.
   [[nodiscard]] static std::uint32_t groups_of(std::uint32_t members) {
-    return (members + kGroup - 1) / kGroup;
+    return (members + kCategoriesPerGroup - 1) / kCategoriesPerGroup;
   }
 
-  // Whether the roots are other than the groups.
-  [[nodiscard]] bool deep() const { return groups() > kGroup; }
+  // Whether there are roots above the groups.
+  [[nodiscard]] bool deep() const { return groups() > kCategoriesPerGroup; }
   [[nodiscard]] std::size_t steps() const { return deep() ? 3 : 2; }
 
-  // Of `count` members, those in group g.
+  // The number of members in group g, of `count` members in all.
   [[nodiscard]] static std::uint32_t size_of(std::uint32_t g, std::uint32_t count) {
-    return std::min(kGroup, count - g * kGroup);
+    return std::min(kCategoriesPerGroup, count - g * kCategoriesPerGroup);
   }
 
  private:
@@ -45,43 +52,69 @@ class TreeShape {
 
 TORCHAC_BEGIN_TARGET
 
-// Rows of 16-bit bounds: that of the first step, those of the second step, if there are three, and
-// those of the last one. A row has the lower bounds of its symbols, and is filled up to a multiple
-// of kGroup with zeros. As it begins with one, too, and one is behind the last row, the value after
-// a lower bound is the upper one, modulo 2^16, even at the end of a row.
+// Trees for the decoding loop, which decodes the symbol of the first step; the other steps are like
+// a tail.
+template <class Tree>
+struct TreeView {
+  const Tree* trees = nullptr;
+
+  [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
+    return trees[i].find_first(quantile);
+  }
+  [[nodiscard]] static bool has_tail(std::size_t, std::uint32_t) { return true; }
+  [[nodiscard]] static std::uint32_t value(std::size_t, std::uint32_t symbol) { return symbol; }
+  [[nodiscard]] TailResult read_tail(std::size_t i, std::uint32_t symbol,
+                                     const Decoder& decoder) const {
+    TailResult result{decoder, 0, Problem::kNone};
+    const auto step = [&](const auto& find) {
+      const auto quantile = static_cast<std::uint32_t>(result.decoder.state.quantile());
+      const Found found = find(quantile);
+      if (result.problem == Problem::kNone && !result.decoder.consume(found.interval))
+        result.problem = result.decoder.truncated() ? Problem::kTruncated : Problem::kInvalidCode;
+      return found.symbol;
+    };
+    result.value = static_cast<std::int32_t>(trees[i].read_rest(symbol, step));
+    return result;
+  }
+};
+
+// Rows of 16-bit bounds: one for the first step, those of the second step, if there are three, and
+// those of the last step. A row has the lower bounds of its symbols, padded with zeros to a
+// multiple of kCategoriesPerGroup. Each row begins with a zero, and one follows the last row, so
+// the value after a lower bound is the upper bound, modulo 2^16, even at the end of a row.
 class StoredTree {
  public:
   StoredTree() = default;
   StoredTree(TreeShape shape, const std::uint16_t* rows) : shape_(shape), rows_(rows) {}
 
-  // Values of a tree, with the zero behind them.
+  // The number of values of a tree, with the zero after them.
   [[nodiscard]] static std::size_t size(TreeShape shape) {
     return row_of_group(shape, shape.groups()) + 1;
   }
-  // Those of a row of so many symbols.
+  // The number of values of a row of `symbols` symbols.
   [[nodiscard]] static std::uint32_t filled(std::uint32_t symbols) {
-    return TreeShape::groups_of(symbols) * kGroup;
+    return TreeShape::groups_of(symbols) * kCategoriesPerGroup;
   }
 
-  // Where the row is that leads to groups of `root`, or that of a group's places.
+  // The position of the row of the groups in `root`, or of the places in a group.
   [[nodiscard]] static std::size_t row_of_root(TreeShape shape, std::uint32_t root) {
-    return filled(first_symbols(shape)) + std::size_t{root} * kGroup;
+    return filled(first_symbols(shape)) + std::size_t{root} * kCategoriesPerGroup;
   }
   [[nodiscard]] static std::size_t row_of_group(TreeShape shape, std::uint32_t group) {
     return row_of_root(shape, (shape.deep() ? shape.roots() : 0) + group);
   }
 
-  // As those of CategoryTree.
+  // These do the same as in CategoryTree.
   template <class Push>
   TORCHAC_INLINE void write(std::uint32_t symbol, const Push& push) const {
-    const std::uint32_t group = symbol / kGroup;
+    const std::uint32_t group = symbol / kCategoriesPerGroup;
     if (shape_.deep()) {
-      push(interval(0, group / kGroup));
-      push(interval(row_of_root(shape_, group / kGroup), group % kGroup));
+      push(interval(0, group / kCategoriesPerGroup));
+      push(interval(row_of_root(shape_, group / kCategoriesPerGroup), group % kCategoriesPerGroup));
     } else {
       push(interval(0, group));
     }
-    push(interval(row_of_group(shape_, group), symbol % kGroup));
+    push(interval(row_of_group(shape_, group), symbol % kCategoriesPerGroup));
   }
 
   [[nodiscard]] TORCHAC_INLINE Found find_first(std::uint32_t quantile) const {
@@ -93,19 +126,20 @@ class StoredTree {
                                                        const Step& step) const {
     std::uint32_t group = found;
     if (shape_.deep()) {
-      group = found * kGroup + step([&](std::uint32_t quantile) {
+      group = found * kCategoriesPerGroup + step([&](std::uint32_t quantile) {
                 return find(row_of_root(shape_, found), TreeShape::size_of(found, shape_.groups()),
-                            kGroup, quantile);
+                            kCategoriesPerGroup, quantile);
               });
     }
-    return group * kGroup + step([&](std::uint32_t quantile) {
+    return group * kCategoriesPerGroup + step([&](std::uint32_t quantile) {
              return find(row_of_group(shape_, group),
-                         TreeShape::size_of(group, shape_.categories()), kGroup, quantile);
+                         TreeShape::size_of(group, shape_.categories()), kCategoriesPerGroup,
+                         quantile);
            });
   }
 
  private:
-  // Symbols of the first step.
+  // The number of symbols in the first step.
   [[nodiscard]] static std::uint32_t first_symbols(TreeShape shape) {
     return shape.deep() ? shape.roots() : shape.groups();
   }
@@ -115,7 +149,7 @@ class StoredTree {
     return {bound[0], static_cast<std::uint16_t>(bound[1] - 1) + 1u};
   }
 
-  // The zeros behind a row's symbols are reached by all quantiles.
+  // All quantiles reach the zeros after a row's symbols.
   [[nodiscard]] TORCHAC_INLINE Found find(std::size_t row, std::uint32_t symbols,
                                           std::uint32_t filled, std::uint32_t quantile) const {
     const std::uint16_t* const bounds = rows_ + row;
@@ -129,6 +163,40 @@ class StoredTree {
 
   TreeShape shape_;
   const std::uint16_t* rows_ = nullptr;
+};
+
+// The trees of many values. The address of a tree is its locator.
+class StoredTrees {
+ public:
+  using Locator = StoredTree;
+  using View = TreeView<StoredTree>;
+  static constexpr std::size_t kMinSteps = 2;
+  static constexpr std::size_t kMaxPrepared = kBlock;
+
+  explicit StoredTrees(const CategoryLayout& layout) : steps_(TreeShape(layout.count).steps()) {}
+
+  [[nodiscard]] std::size_t steps() const { return steps_; }
+  [[nodiscard]] std::size_t max_packed() const { return kBlock / steps_; }
+  [[nodiscard]] static std::size_t max_prepared() { return kMaxPrepared; }
+
+  // As CategoryPacker.
+  [[nodiscard]] static ReadableBlock pack(const StoredTree* trees, const std::int32_t* values,
+                                          std::size_t count, std::uint32_t* to) {
+    for (std::size_t i = 0; i < count; ++i)
+      trees[i].write(static_cast<std::uint32_t>(values[i]),
+                     [&](Interval interval) { *to++ = pack_interval(interval); });
+    return {count};
+  }
+
+  [[nodiscard]] static ReadableBlock prepare(const StoredTree*, std::size_t count) {
+    return {count};
+  }
+  [[nodiscard]] TORCHAC_INLINE static View view(const StoredTree* trees, std::size_t first) {
+    return {trees + first};
+  }
+
+ private:
+  std::size_t steps_;
 };
 
 TORCHAC_END_TARGET

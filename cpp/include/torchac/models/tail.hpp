@@ -1,5 +1,5 @@
-// The tail of a value: the bits behind its symbol, which say how far outside of the window it is
-// and what its lowest bits are. All are uniform.
+// The tail of a value: bits after its symbol, which code its distance from the window and its
+// lowest bits. All are uniform.
 #pragma once
 
 #include <bit>
@@ -14,7 +14,7 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Zeros in front of an escape: the distance plus one is at most 2^32, which has 33 bits.
+// The most zeros before an escape: the distance plus one is at most 2^32, which has 33 bits.
 inline constexpr std::uint32_t kMaxEscapeZeros = 32;
 
 // The most intervals of a value: its symbol, a direction, an escape (33 for the first one and the
@@ -26,7 +26,7 @@ TORCHAC_INLINE Interval uniform_interval(std::uint32_t number, std::uint32_t bit
   return {number * width, (number + 1) * width};
 }
 
-// Writes tails by `push`, which takes an interval.
+// Writes tails, interval by interval, to `push`.
 template <class Push>
 class TailWriter {
  public:
@@ -69,7 +69,7 @@ class TailWriter {
   const Push& push_;
 };
 
-// The decoder behind a tail, and the value; or what is wrong.
+// The decoder after a tail and the value, or the fault.
 struct TailResult {
   Decoder decoder;
   std::int32_t value;
@@ -83,14 +83,14 @@ class TailReader {
                                                         Bounds bounds, std::uint32_t symbol) {
     TailReader reader(decoder);
     const std::int64_t value = reader.value(window, symbol);
-    if (value < bounds.low || value > bounds.high) reader.fail(Problem::kContradicted);
+    if (value < bounds.low || value > bounds.high) reader.fail(Problem::kInvalidCode);
     return {reader.decoder_, static_cast<std::int32_t>(value), reader.problem_};
   }
 
  private:
   explicit TailReader(const Decoder& decoder) : decoder_(decoder) {}
 
-  // Fits 64 bits, whatever the stream has: an escape is below 2^33, and a shift 24 at most.
+  // The value fits 64 bits for any stream: an escape is below 2^33, and a shift is at most 24.
   std::int64_t value(const Window& window, std::uint32_t symbol) {
     std::int64_t position = symbol;
     const bool below = window.open_below(symbol);
@@ -109,7 +109,7 @@ class TailReader {
   std::int64_t escape() {
     std::uint32_t zeros = 0;
     while (problem_ == Problem::kNone && uniform(1) == 0) {
-      if (++zeros > kMaxEscapeZeros) fail(Problem::kContradicted);
+      if (++zeros > kMaxEscapeZeros) fail(Problem::kInvalidCode);
     }
     if (problem_ != Problem::kNone) return 0;
     return (std::int64_t{1} << zeros) + uniform(zeros) - 1;
@@ -128,7 +128,7 @@ class TailReader {
     const auto quantile = static_cast<std::uint32_t>(decoder_.state.quantile());
     const std::uint32_t number = quantile >> (kPrecision - bits);
     if (!decoder_.consume(uniform_interval(number, bits)))
-      fail(decoder_.truncated() ? Problem::kTruncated : Problem::kContradicted);
+      fail(decoder_.truncated() ? Problem::kTruncated : Problem::kInvalidCode);
     return number;
   }
 

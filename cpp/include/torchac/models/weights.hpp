@@ -22,15 +22,15 @@ inline constexpr float kLargestFloat = std::numeric_limits<float>::max();
 // in the reverse order if it is; NaN is beyond the infinities.
 struct Extremes {
   std::int32_t most = INT32_MIN;              // the largest, if one has no sign
-  std::uint32_t least_unsigned = UINT32_MAX;  // the largest, if all have one
-  std::uint32_t most_unsigned = 0;            // the least, if one has one
+  std::uint32_t least_unsigned = UINT32_MAX;  // the largest, if all have a sign
+  std::uint32_t most_unsigned = 0;            // the least, if one has a sign
 
   TORCHAC_INLINE void add(float x) {
     most = std::max(most, std::bit_cast<std::int32_t>(x));
     least_unsigned = std::min(least_unsigned, std::bit_cast<std::uint32_t>(x));
     most_unsigned = std::max(most_unsigned, std::bit_cast<std::uint32_t>(x));
   }
-  // In a loop of its own, which compilers make vector code of.
+  // Runs in its own loop, which compilers vectorize.
   TORCHAC_INLINE void add(const float* numbers, std::size_t count) {
     Extremes all = *this;
     for (std::size_t i = 0; i < count; ++i) all.add(numbers[i]);
@@ -42,36 +42,36 @@ struct Extremes {
   }
 };
 
-// The largest weight is 2^bits, or up to that. As much as integers of 32 bits can sum up: of all
-// categories in a row, or of a group. What is less likely by that factor has weight 0, and the part
-// that a row gives each symbol at least.
+// The largest weight is at most 2^bits, chosen so that the sum of all categories in a row, or in a
+// group, fits 32 bits. A category that is less likely by that factor has weight 0, and gets only
+// the part that a row gives each symbol.
 inline constexpr int kRowBits = 22;
 inline constexpr int kGroupBits = 24;
-static_assert((std::int64_t{kOneRow} << kRowBits) + kOneRow <= INT32_MAX);
-static_assert((std::int64_t{kGroup} << kGroupBits) <= INT32_MAX);
+static_assert((std::int64_t{kMaxRowCategories} << kRowBits) + kMaxRowCategories <= INT32_MAX);
+static_assert((std::int64_t{kCategoriesPerGroup} << kGroupBits) <= INT32_MAX);
 
 // The weight of a logit: exp(logit - largest) * 2^bits, rounded down.
 template <int kBits>
 class LogitWeight {
  public:
-  // What numbers may be, and the least that one of them must be.
+  // The least valid number, and the least valid value of the largest number.
   static constexpr float kLeast = -std::numeric_limits<float>::infinity();
   static constexpr float kLargestAtLeast = -kLargestFloat;
 
   explicit LogitWeight(float largest) : largest_(largest) {}
 
-  // exp(x) = 2^t = 2^n * 2^f, n an integer, and f from -1/2 to 1/2.
+  // exp(x) = 2^t = 2^n * 2^f, with an integer n, and f from -1/2 to 1/2.
   TORCHAC_INLINE std::int32_t operator()(float logit) const {
     constexpr float kLowest = -40;  // exp(-40) < 2^-57, so the weight is 0
     // NOLINTNEXTLINE(modernize-use-std-numbers): the definition in docs/format.md has these digits
     constexpr float kLog2E = 0x1.715476p+0f;
-    // So large that the unit in the last place is 1, and as its own last bits are zeros, they are
-    // n, modulo 2^22, in the sum.
+    // Large enough for a unit in the last place of 1. Its own last bits are zeros, so in the sum
+    // they are n, modulo 2^22.
     constexpr float kRound = 0x1.8p23f;
-    // 2^f as a polynomial that is 1 at 0, so that the largest weight is 2^bits exactly. It has the
-    // least largest relative error of those, 1.01e-4.
+    // 2^f as a polynomial that is 1 at 0, so that the largest weight is exactly 2^bits. It has the
+    // smallest maximum relative error of these polynomials, 1.01e-4.
     constexpr float kScale = std::uint32_t{1} << kBits;
-    // NOLINTNEXTLINE(modernize-use-std-numbers): it is not the logarithm of 2, but near
+    // NOLINTNEXTLINE(modernize-use-std-numbers): it is near the logarithm of 2, but not equal
     constexpr float k1 = 0x1.62f5fap-1f * kScale;
     constexpr float k2 = 0x1.f00c4cp-3f * kScale;
     constexpr float k3 = 0x1.c2a216p-5f * kScale;
@@ -80,7 +80,7 @@ class LogitWeight {
     const float rounded = t + kRound;
     const float f = t - (rounded - kRound);
     const float power = ((k3 * f + k2) * f + k1) * f + kScale;
-    // Times 2^n: n is added to the exponent.
+    // Multiplies by 2^n: n is added to the exponent.
     const std::uint32_t scaled =
         std::bit_cast<std::uint32_t>(power) + (std::bit_cast<std::uint32_t>(rounded) << 23);
     return static_cast<std::int32_t>(std::bit_cast<float>(scaled));
@@ -90,7 +90,8 @@ class LogitWeight {
   float largest_;
 };
 
-// The weight of a probability, in any unit: times a power of two, rounded down.
+// The weight of a probability, which may have any unit: it is multiplied by a power of two and
+// rounded down.
 template <int kBits>
 class ProbabilityWeight {
  public:
@@ -113,21 +114,21 @@ class ProbabilityWeight {
   float factor_;
 };
 
-// Calls `use` with a null pointer to the type of weights that numbers become.
+// Calls `use` with a null pointer to the type of weights for a kind of numbers.
 template <int kBits, class Use>
 auto with_weight(const CategoryLayout& layout, const Use& use) {
   return layout.logits() ? use(static_cast<const LogitWeight<kBits>*>(nullptr))
                          : use(static_cast<const ProbabilityWeight<kBits>*>(nullptr));
 }
 
-// Whether numbers with these extremes are what they may be.
+// Whether numbers with these extremes are valid.
 template <class Weight>
 TORCHAC_INLINE bool are_good(const Extremes& extremes) {
   return extremes.most <= std::bit_cast<std::int32_t>(kLargestFloat) &&
          extremes.most_unsigned <= std::bit_cast<std::uint32_t>(Weight::kLeast);
 }
 
-// Where the first number is that may not be; before the first one, if none is large enough.
+// The position of the first invalid number; -1 if all are valid, but none is large enough.
 template <class Weight, class Number>
 TORCHAC_COLD Fault bad_number(std::size_t count, const Number& number) {
   for (std::size_t j = 0; j < count; ++j) {
@@ -138,7 +139,7 @@ TORCHAC_COLD Fault bad_number(std::size_t count, const Number& number) {
   return {Problem::kWeight, -1};
 }
 
-// What is wrong with the numbers of a row, of which `number(j)` is one, if anything is.
+// The fault of the numbers `number(j)` of a row, if there is one.
 template <class Weight, class Number>
 TORCHAC_INLINE Fault fault_of(const Extremes& extremes, std::size_t count, const Number& number) {
   if (are_good<Weight>(extremes) && extremes.largest() >= Weight::kLargestAtLeast) [[likely]]
@@ -146,8 +147,8 @@ TORCHAC_INLINE Fault fault_of(const Extremes& extremes, std::size_t count, const
   return bad_number<Weight>(count, number);
 }
 
-// The bounds of a row of weights with that sum: each symbol has the part of the row that its weight
-// plus one has of the sum of these, and one part at least. `Sum` is an integer that can hold it.
+// The bounds of a row of weights with that sum: each symbol gets its share of the row by its weight
+// plus one, and at least one part. `Sum` is an integer type that can hold the sum.
 template <class Sum>
 class WeightedRow {
  public:
@@ -159,7 +160,7 @@ class WeightedRow {
 
   [[nodiscard]] TORCHAC_INLINE double factor() const { return factor_; }
 
-  // The part of a sum, in which each weight is one more.
+  // The part of the row for a sum in which each weight is one more.
   [[nodiscard]] TORCHAC_INLINE std::int32_t part(Sum sum) const {
     return static_cast<std::int32_t>(static_cast<double>(sum) * factor_);
   }
@@ -175,7 +176,7 @@ class WeightedRow {
   double factor_ = 0;
 };
 
-// The symbol of a quantile, among those from `first` on, before which the weights are `sum`.
+// The symbol of a quantile among those from `first` on. `sum` is the sum of the weights before it.
 template <class Sum, class W>
 TORCHAC_INLINE Found find_weight(const WeightedRow<Sum>& row, const W* weights, std::uint32_t first,
                                  Sum sum, std::uint32_t quantile) {

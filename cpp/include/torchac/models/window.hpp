@@ -1,4 +1,4 @@
-// A window: which integers the symbols of a row stand for, and where further ones may lie.
+// A window: the integers that the symbols of a row stand for, and its open ends.
 #pragma once
 
 #include <algorithm>
@@ -8,14 +8,14 @@
 
 namespace torchac {
 
-// Values lie from `low` to `high`.
+// The range of values, from `low` to `high`.
 struct Bounds {
   std::int32_t low = INT32_MIN;
   std::int32_t high = INT32_MAX;
 
   bool operator==(const Bounds&) const = default;
 
-  // Not 0 if a value does not.
+  // Nonzero if the value is out of bounds.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t excess(std::int32_t value) const {
     return static_cast<std::uint32_t>(std::clamp(value, low, high)) ^
            static_cast<std::uint32_t>(value);
@@ -23,14 +23,14 @@ struct Bounds {
 };
 
 // Symbol j stands for the 2^shift values from (first + j) * 2^shift on. The symbol at an open end
-// stands for what is further out, too.
+// also stands for all values beyond.
 class Window {
  public:
   static constexpr std::uint32_t kBelow = 1;
   static constexpr std::uint32_t kAbove = 2;
 
   Window() = default;
-  // `open` has the bits of the ends that are.
+  // `open` has a bit for each open end.
   TORCHAC_INLINE Window(std::int32_t first, std::uint32_t last, std::uint32_t shift,
                         std::uint32_t open)
       : first_(first), rest_(last | shift << 16 | open << 24) {}
@@ -48,7 +48,7 @@ class Window {
   [[nodiscard]] TORCHAC_INLINE std::uint32_t last() const { return rest_ & 0xFFFF; }
   [[nodiscard]] TORCHAC_INLINE std::uint32_t shift() const { return rest_ >> 16 & 0xFF; }
 
-  // Whether a symbol is at an end that is open.
+  // Whether a symbol is at an open end.
   [[nodiscard]] TORCHAC_INLINE bool open_below(std::uint32_t symbol) const {
     return symbol == 0 && (rest_ >> 24 & kBelow) != 0;
   }
@@ -56,37 +56,36 @@ class Window {
     return symbol == last() && (rest_ >> 24 & kAbove) != 0;
   }
 
-  // Where a value is, relative to the first symbol.
+  // The position of a value, relative to the first symbol.
   [[nodiscard]] TORCHAC_INLINE std::int64_t position(std::int32_t value) const {
     return std::int64_t{value >> shift()} - first_;
   }
 
-  // The symbol at a position, or next to it.
+  // The symbol at a position, or the nearest one.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t symbol(std::int64_t position) const {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(position, 0, last()));
   }
 
-  // The symbol of a value, or the one next to it. The last symbol's values fit 32 bits.
+  // The symbol of a value, or the nearest one. The last symbol's values fit 32 bits.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t nearest_symbol(std::int32_t value) const {
     const std::int32_t end = first_ + static_cast<std::int32_t>(last());
     const std::int32_t nearest = std::clamp(value >> shift(), first_, end);
     return static_cast<std::uint32_t>(nearest) - static_cast<std::uint32_t>(first_);
   }
 
-  // Whether bits come behind a symbol. A decoder, which nearly always finds that none do, is 3 %
-  // faster with branches.
+  // Whether a tail follows a symbol. This is rare, so a decoder is 3 % faster with branches.
   [[nodiscard]] TORCHAC_INLINE bool has_tail(std::uint32_t symbol) const {
     return shift() != 0 || open_below(symbol) || open_above(symbol);
   }
 
-  // The same without a branch, for vector code: not 0 if they do.
+  // Nonzero if a tail follows a symbol, without a branch, for vector code.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t tail_bits(std::uint32_t symbol) const {
     const std::uint32_t below = symbol == 0 ? kBelow : 0;
     const std::uint32_t above = symbol == last() ? kAbove : 0;
     return shift() | ((below | above) & rest_ >> 24);
   }
 
-  // The value of a symbol that has none.
+  // The value of a symbol without a tail.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t value(std::uint32_t symbol) const {
     return static_cast<std::uint32_t>(first_) + symbol;
   }

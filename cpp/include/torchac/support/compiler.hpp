@@ -1,22 +1,23 @@
 // Compiler hints: inlining, unrolling, cold paths, prefetch; and whether there is SIMD.
 //
-// TORCHAC_INLINE: each coding loop holds all that it does for a symbol, so that its state stays in
-// registers; compilers left to themselves call functions that several loops share.
-// TORCHAC_UNROLL: before a loop of few rounds: over streams, 12 at most, so that each has registers
-// of its own, or over values of a row.
-// TORCHAC_UNROLL_2: before a loop that does twice as much in each round.
-// TORCHAC_NOINLINE: takes long enough to be called, and is not copied to each caller.
-// TORCHAC_COLD: rarely needed, and kept out of the loops.
-// TORCHAC_HAS_SIMD: the compiler has vectors of any width with operators, as GCC and Clang have,
-// and simd.hpp knows the processor's instructions for what has no operator: those of an x86-64, or
-// of a little-endian aarch64. Tests define TORCHAC_NO_SIMD, to be as others. TORCHAC_HAS_X86_SIMD:
-// that, and it is an x86-64, which has instruction sets beyond its baseline (target.hpp).
+// TORCHAC_INLINE: inlines everything that a coding loop does for a symbol, so that its state stays
+// in registers. Compilers left to themselves would call functions that several loops share.
+// TORCHAC_UNROLL: unrolls a loop of few rounds, over at most 12 streams, so that each has its own
+// registers, or over values of a row.
+// TORCHAC_UNROLL_2: unrolls a loop twice.
+// TORCHAC_NOINLINE: keeps a function that takes long from being copied into each caller.
+// TORCHAC_COLD: keeps code that is rarely needed out of the loops.
+// TORCHAC_HAS_SIMD: the compiler has vectors of any width with operators, as GCC and Clang do, and
+// simd.hpp has the processor's instructions for operations without an operator: those of an x86-64
+// or of a little-endian aarch64. Tests define TORCHAC_NO_SIMD to imitate other processors.
+// TORCHAC_HAS_X86_SIMD: TORCHAC_HAS_SIMD on an x86-64, which has instruction sets beyond its
+// baseline (target.hpp).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__GNUC__) || defined(__clang__)  // clang-cl is both Clang and _MSC_VER, and no GNU C
+#if defined(__GNUC__) || defined(__clang__)  // clang-cl defines _MSC_VER too, but not __GNUC__
 #define TORCHAC_INLINE [[gnu::always_inline]] inline
 #define TORCHAC_NOINLINE [[gnu::noinline]]
 #define TORCHAC_COLD [[gnu::noinline, gnu::cold]]
@@ -48,9 +49,9 @@
 
 namespace torchac {
 
-// Prefetches the cache line `offset` bytes from an address; does nothing else, so both may be
-// anything. Inline, because a compiler that calls it sees a function without effect, and drops the
-// call. Locality 3 brings the line to the L1 cache, 2 to the L2 cache.
+// Prefetches the cache line `offset` bytes from an address, which may be any address. It is always
+// inlined, because compilers drop calls of a function without effect. Locality 3 brings the line to
+// the L1 cache, 2 to the L2 cache.
 template <int kLocality = 3>
 TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
   const auto line = reinterpret_cast<std::uintptr_t>(address) + static_cast<std::uintptr_t>(offset);
@@ -62,10 +63,10 @@ TORCHAC_INLINE void prefetch_line(const void* address, std::ptrdiff_t offset) {
 #endif
 }
 
-// Bytes of a cache line.
+// Bytes in a cache line.
 inline constexpr std::ptrdiff_t kLine = 64;
 
-// Prefetches `size` bytes from `offset` bytes behind an address on, to the L2 cache.
+// Prefetches `size` bytes, from `offset` bytes after an address on, to the L2 cache.
 TORCHAC_INLINE void prefetch_bytes(const void* address, std::ptrdiff_t offset,
                                    std::ptrdiff_t size) {
   for (std::ptrdiff_t at = 0; at < size; at += kLine) prefetch_line<2>(address, offset + at);

@@ -1,6 +1,6 @@
-// A lock for an object that one thread uses at a time. Unlike a mutex it can tell when waiting
-// would never end: in a signal handler that interrupted the thread that has it, and after a fork,
-// in the process that has no such thread.
+// A lock for an object that one thread uses at a time. Unlike a mutex, it detects when waiting
+// would never end: in a signal handler that interrupted the owner, and in a forked process, which
+// does not have the owner.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace torchac {
 
-// Forks that led to this process.
+// The number of forks that led to this process.
 inline std::atomic<std::uint32_t> forks{0};
 #if !defined(_WIN32)
 inline const int forks_are_counted = pthread_atfork(nullptr, nullptr, [] { ++forks; });
@@ -22,9 +22,9 @@ class ObjectLock {
  public:
   enum class Result : std::uint8_t {
     kTaken,
-    kBusy,       // another thread has it
-    kReentered,  // this thread has it
-    kForked      // a thread has it that was left behind by a fork
+    kBusy,       // another thread owns it
+    kReentered,  // this thread owns it
+    kForked      // its owner is in an ancestor of this process
   };
 
   [[nodiscard]] Result try_lock() {
@@ -40,7 +40,7 @@ class ObjectLock {
  private:
   static constexpr std::uint64_t kFree = 0;
 
-  // In this process: the forks, and the number of the thread, from 1 on.
+  // The number of forks, and the number of the thread in this process, from 1 on.
   static std::uint64_t this_thread() {
     static std::atomic<std::uint32_t> threads{0};
     thread_local const std::uint32_t number = ++threads;

@@ -1,4 +1,4 @@
-// Polls for signals and the like now and then during a long call.
+// Polls for signals and the like from time to time during a long call.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@ class Poll {
   // Calls `look`, which may throw to end the call.
   explicit Poll(void (*look)()) : look_(look) {}
 
-  // Says that so many symbols or values were worked on.
+  // Reports `work` more symbols or values, and looks if it is time.
   void after(std::size_t work) {
     work_ += work;
     if (work_ < kWork || look_ == nullptr) return;
@@ -20,7 +20,7 @@ class Poll {
     now();
   }
 
-  // The same where nothing is worked on.
+  // Looks if it is time, without work.
   void now() {
     if (look_ == nullptr) return;
     if (next_ == Clock::time_point()) next_ = Clock::now() + kInterval;
@@ -32,14 +32,14 @@ class Poll {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // Short for a person, long for a thread that has to wait for Python's lock in order to look.
+  // Short for a person, but long for a thread, which must wait for Python's lock to look.
   static constexpr std::chrono::milliseconds kInterval{50};
-  // The clock takes 25 ns, so many symbols 10 us or more. Of the slowest symbols, with rows that
-  // are read from memory value by value, they take 20 ms.
+  // Reading the clock takes 25 ns. This many symbols take 10 us or more, and at most 20 ms, if rows
+  // are read from memory value by value.
   static constexpr std::size_t kWork = 4096;
 
   void (*look_)() = nullptr;
-  Clock::time_point next_;  // when to look; set by the first call, as few symbols need no clock
+  Clock::time_point next_;  // when to look; set by the first call, so few symbols read no clock
   std::size_t work_ = 0;
 };
 

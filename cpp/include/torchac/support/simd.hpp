@@ -14,7 +14,7 @@
 
 #if defined(TORCHAC_HAS_X86_SIMD)
 #include <immintrin.h>
-#ifdef _MSC_VER  // where clang's header leaves these out, unless a whole file is compiled for them
+#ifdef _MSC_VER  // where clang's header omits these, unless a whole file is compiled for them
 #include <avx2intrin.h>
 #include <avxintrin.h>
 #endif
@@ -31,16 +31,16 @@ struct VectorOf {
   typedef T Type __attribute__((vector_size(sizeof(T) * kCount)));  // NOLINT(modernize-use-using)
 };
 
-// So many numbers in one vector.
+// A vector of kCount numbers.
 template <class T, std::size_t kCount>
 using Vector = typename VectorOf<T, kCount>::Type;
 
-// The lanes at these places of a and b, counted through both.
+// The lanes at these places in the concatenation of a and b.
 template <int... kPlaces, class AnyVector>
 TORCHAC_INLINE AnyVector shuffled(const AnyVector& a, const AnyVector& b) {
 #if defined(__clang__)
   return __builtin_shufflevector(a, b, kPlaces...);
-#else  // GCC has that from version 12 on
+#else  // GCC has __builtin_shufflevector from version 12 on
   return __builtin_shuffle(a, b, AnyVector{kPlaces...});
 #endif
 }
@@ -49,13 +49,13 @@ TORCHAC_INLINE AnyVector shuffled(const AnyVector& a, const AnyVector& b) {
 
 TORCHAC_BEGIN_TARGET
 
-// How many bits are set. std::popcount in the library of Visual Studio asks for the processor.
+// The number of set bits. Visual Studio's std::popcount checks the processor in each call.
 TORCHAC_INLINE std::uint32_t count_bits(std::uint32_t x) {
   return static_cast<std::uint32_t>(__builtin_popcount(x));
 }
 
-#ifdef TORCHAC_TARGET_OPTIONS
-// Eight numbers of 32 bits, in a register of AVX2.
+#ifdef TORCHAC_TARGET_AVX2
+// Eight 32-bit numbers, in a register of AVX2.
 template <class T>
 using Vec8 = Vector<T, 8>;
 
@@ -71,8 +71,7 @@ TORCHAC_INLINE void store_vec8(const Vec8<T>& vector, T* to) {
   std::memcpy(to, &vector, sizeof vector);
 }
 
-// The nearest number from -limit to limit; compilers know no instructions for a comparison of
-// these.
+// The nearest number from -limit to limit. Compilers find no instruction for it in comparisons.
 TORCHAC_INLINE Vec8<float> limited(const Vec8<float>& x, float limit) {
   // NOLINTBEGIN(portability-simd-intrinsics): all intrinsics are in this file
   const auto least = _mm256_max_ps(__builtin_bit_cast(__m256, x), _mm256_set1_ps(-limit));
@@ -89,7 +88,7 @@ TORCHAC_INLINE Vec8<std::uint32_t> gather(const std::uint32_t* from,
   return __builtin_bit_cast(Vec8<std::uint32_t>, found);
 }
 
-// How many lanes of a comparison are true.
+// The number of true lanes of a comparison.
 TORCHAC_INLINE std::uint32_t count_lanes(const Vec8<std::int32_t>& mask) {
   const int bits = _mm256_movemask_ps(__builtin_bit_cast(__m256, mask));
   return count_bits(static_cast<std::uint32_t>(bits));
@@ -100,7 +99,7 @@ TORCHAC_INLINE std::uint32_t count_lanes(const Vec8<std::int32_t>& mask) {
 inline constexpr std::size_t kLanes = 8;
 using U16x8 = Vector<std::uint16_t, kLanes>;
 
-// Eight numbers of another type: in one register of AVX2, or in as many of NEON as they take.
+// Eight numbers of another type, in one register of AVX2, or in one or more of NEON.
 inline constexpr std::size_t kRegisterBytes = kHasNeon ? 16 : 32;
 
 template <class T>
@@ -109,8 +108,7 @@ inline constexpr std::size_t kInRegister = std::min(kLanes, kRegisterBytes / siz
 template <class T>
 using Numbers8 = std::array<Vector<T, kInRegister<T>>, kLanes / kInRegister<T>>;
 
-// use(0), use(1), …: a loop over registers, of which there may be one. GCC 11 warns where it is to
-// unroll a loop of one round.
+// Calls use(0), use(1), … for each register. GCC 11 would warn of an unrolled loop of one round.
 template <std::size_t kCount, class Use>
 TORCHAC_INLINE void for_each_register(const Use& use) {
   [&]<std::size_t... k>(std::index_sequence<k...>) {
@@ -120,7 +118,7 @@ TORCHAC_INLINE void for_each_register(const Use& use) {
 
 TORCHAC_INLINE U16x8 smaller(U16x8 a, U16x8 b) { return a < b ? a : b; }
 
-// Compilers know an instruction for this.
+// Compilers turn this into one instruction.
 TORCHAC_INLINE std::uint32_t smallest(U16x8 values) {
   std::uint16_t result = UINT16_MAX;
   for (std::size_t k = 0; k < kLanes; ++k) result = std::min(result, values[k]);
@@ -130,16 +128,16 @@ TORCHAC_INLINE std::uint32_t smallest(U16x8 values) {
 // All ones in each lane where a comparison is true.
 using Mask = Vector<std::int16_t, kLanes>;
 
-// What there is on each kind of processor:
+// Functions that each kind of processor has:
 //
 // narrowed       the lowest 16 bits of eight numbers
-// broadcast      16 bits of a double in all lanes, without a way round through other registers
-// CountedLanes   those lanes of four masks that are to be counted
-// count_lanes    how many lanes of masks are set
-// count_twice    twice as many of one mask
-// complete_here  has compilers put a vector together here. They would do it where it is used, and
-//                keep its parts in memory until then, from where a load must wait until all of them
-//                are stored.
+// broadcast      16 bits of a double in all lanes, without a detour through other registers
+// CountedLanes   selects the lanes of four masks to count
+// count_lanes    the number of set lanes of masks
+// count_twice    twice the number of set lanes of one mask
+// complete_here  makes compilers assemble a vector here. Otherwise they would do it where it is
+//                used, and keep its parts in memory until then, so that the load of the whole has
+//                to wait for the stores of all parts.
 #ifdef TORCHAC_HAS_X86_SIMD
 
 TORCHAC_INLINE U16x8 narrowed(const Numbers8<std::uint32_t>& numbers) {

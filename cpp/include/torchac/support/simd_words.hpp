@@ -1,5 +1,5 @@
-// SIMD across streams: words in several vectors. They are used by the coder's arithmetic, which is
-// not in the target region: as all of that (word.hpp), they are always inlined.
+// SIMD across streams: words in several vectors. The coder's arithmetic, which uses them, is not in
+// the target region, so these functions are always inlined, like all of word.hpp.
 #pragma once
 
 #include <array>
@@ -22,9 +22,9 @@ inline constexpr std::size_t kVec4 = 4;
 template <class T>
 using Vec4 = Vector<T, kVec4>;
 
-// An array of numbers, in vectors of four. An operation does all vectors before the next operation
-// begins: the instructions of one vector's whole chain fill the reorder buffer, so this way there
-// is independent work in it.
+// An array of numbers, in vectors of four. Each operation processes all vectors before the next
+// operation begins: the whole chain of one vector would fill the reorder buffer, and this order
+// puts independent work into it.
 template <class T, std::size_t kCount>
 class VecArray {
  public:
@@ -32,7 +32,7 @@ class VecArray {
   static_assert(kCount % kVec4 == 0);
 
   VecArray() = default;
-  // NOLINTNEXTLINE(misc-explicit-constructor): operators take a number for all, too
+  // NOLINTNEXTLINE(misc-explicit-constructor): operators also take one number for all
   TORCHAC_INLINE VecArray(T all) {
     TORCHAC_UNROLL
     for (auto& vector : vectors) vector = Vec4<T>{} + all;
@@ -59,7 +59,7 @@ class VecArray {
   std::array<Vec4<T>, kVectors> vectors{};
 };
 
-// The words of so many streams.
+// The words of kCount streams.
 template <std::size_t kCount>
 using Words = VecArray<std::uint64_t, kCount>;
 
@@ -88,7 +88,7 @@ TORCHAC_INLINE Words<kCount> highest_bit(const Words<kCount>& x) {
 
 template <std::size_t kCount>
 TORCHAC_INLINE Words<kCount> ones_if_greater(const Words<kCount>& a, const Words<kCount>& b) {
-  using Signed = Vec4<std::int64_t>;  // which is what processors compare
+  using Signed = Vec4<std::int64_t>;  // the type that processors compare
   Words<kCount> result;
   TORCHAC_UNROLL
   for (std::size_t v = 0; v < kCount / kVec4; ++v)
@@ -98,7 +98,7 @@ TORCHAC_INLINE Words<kCount> ones_if_greater(const Words<kCount>& a, const Words
   return result;
 }
 
-// Numbers of any type from memory to words and back.
+// Loads numbers of any type into words, and stores them.
 template <std::size_t kCount, class T>
 TORCHAC_INLINE Words<kCount> load_words(const T* from) {
   Words<kCount> result;
@@ -120,7 +120,7 @@ TORCHAC_INLINE void store_words(const Words<kCount>& words, T* to) {
   }
 }
 
-// of(0), of(1), …
+// The words of(0), of(1), …
 template <std::size_t kCount, class Of>
 TORCHAC_INLINE Words<kCount> words_of(const Of& of) {
   std::array<std::uint64_t, kCount> each;
@@ -136,8 +136,8 @@ TORCHAC_INLINE std::array<std::uint64_t, kCount> to_array(const Words<kCount>& w
   return each;
 }
 
-// The words at those offsets in memory. As doubles, which go straight from memory to a vector;
-// integers would take a way round.
+// The words at these offsets in memory. They are loaded as doubles, which go directly into a
+// vector; integers would take a detour.
 template <std::size_t kCount>
 TORCHAC_INLINE Words<kCount> load_words(const std::byte* memory, const Words<kCount>& offsets) {
   Words<kCount> result;

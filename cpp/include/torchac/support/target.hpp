@@ -4,15 +4,16 @@
 // A file in cpp/src that is compiled for more than the baseline defines, before anything else,
 //
 //     TORCHAC_TARGET          the namespace, such as avx2
-//     TORCHAC_TARGET_OPTIONS  what the compiler may use there, such as "avx2,fma"
+//     TORCHAC_TARGET_OPTIONS  the instruction sets for the compiler, such as "avx2,fma"
+//     TORCHAC_TARGET_AVX2     if they include AVX2, FMA, BMI and LZCNT
 //
-// and all between TORCHAC_BEGIN_TARGET and TORCHAC_END_TARGET is compiled for that: functions,
-// templates, lambdas. In any other file it is compiled for the baseline. Unlike a compiler option
-// for the file, this leaves alone the inline functions of other headers, of which a linker keeps
-// one copy for all processors.
+// and all code between TORCHAC_BEGIN_TARGET and TORCHAC_END_TARGET is compiled for these:
+// functions, templates, lambdas. In any other file it is compiled for the baseline. Unlike a
+// compiler option for the file, this does not affect the inline functions of other headers, of
+// which a linker keeps one copy for all processors.
 //
-// What is outside may use what is inside as template arguments only: else a linker might keep
-// that for all processors.
+// Code outside the region may use types of the region only as template arguments: otherwise a
+// linker might keep that code, compiled for one target, for all processors.
 #pragma once
 
 #include "torchac/support/compiler.hpp"
@@ -20,6 +21,7 @@
 // Other processors and compilers have the baseline only.
 #ifndef TORCHAC_HAS_X86_SIMD
 #undef TORCHAC_TARGET_OPTIONS
+#undef TORCHAC_TARGET_AVX2
 #endif
 
 #ifndef TORCHAC_TARGET
@@ -50,21 +52,20 @@
 
 namespace torchac::inline TORCHAC_TARGET {
 
-// Whether there are AVX2, and the instructions that come with it, in the target.
-#ifdef TORCHAC_TARGET_OPTIONS
+#ifdef TORCHAC_TARGET_AVX2
 inline constexpr bool kHasAvx2 = true;
 #else
 inline constexpr bool kHasAvx2 = false;
 #endif
 
-// Whether there is NEON. It is part of the baseline.
+// Whether there is NEON, which is part of the baseline.
 #if defined(TORCHAC_HAS_SIMD) && !defined(TORCHAC_HAS_X86_SIMD)
 inline constexpr bool kHasNeon = true;
 #else
 inline constexpr bool kHasNeon = false;
 #endif
 
-// Whether there is what rows are searched with by SIMD, and an instruction for a product and a sum.
+// Whether rows can be searched by SIMD, and whether an instruction computes a product and a sum.
 inline constexpr bool kHasSimdSearch = kHasAvx2 || kHasNeon;
 inline constexpr bool kHasFma = kHasAvx2 || kHasNeon;
 

@@ -9,16 +9,16 @@
 #include <thread>
 #include <vector>
 
-#include "torchac/support/paths.hpp"
+#include "torchac/support/float_mode.hpp"
 #include "torchac/support/poll.hpp"
 
 namespace torchac {
 
-// The calling thread and helpers, joined by the destructor. The exit of a thread is slow: destroy
-// the team late, to overlap it with other work.
+// The calling thread and helpers, which the destructor joins. Threads exit slowly, so destroy the
+// team late, to overlap that with other work.
 class ThreadTeam {
  public:
-  // Of `size` threads, one at least. The calling one polls while it works or waits.
+  // A team of `size` threads, at least one. The calling thread polls while it works or waits.
   explicit ThreadTeam(std::size_t size, Poll poll = {})
       : size_(std::max<std::size_t>(size, 1)), poll_(poll) {}
   ThreadTeam(const ThreadTeam&) = delete;
@@ -29,14 +29,14 @@ class ThreadTeam {
 
   [[nodiscard]] std::size_t size() const { return size_; }
 
-  // That of the calling thread.
+  // The poll of the calling thread.
   [[nodiscard]] Poll& poll() { return poll_; }
 
-  // Runs `work`, which takes a Poll, on `threads` of them, the calling one included: on fewer, if
-  // the system has no more. Where one of them throws, `cancel` is called, which makes the others
-  // end, and then that is thrown.
+  // Runs `work`, which takes a Poll, on `threads` threads, including the calling one, or on fewer
+  // if the system has no more. If one of them throws, calls `cancel`, which makes the others end,
+  // and then rethrows. Returns how many threads it started.
   template <class Work, class Cancel>
-  void run(std::size_t threads, const Work& work, const Cancel& cancel) {
+  std::size_t run(std::size_t threads, const Work& work, const Cancel& cancel) {
     std::vector<std::exception_ptr> failures(threads);
     const auto guarded = [&](std::size_t thread, const auto& part) {
       try {
@@ -60,6 +60,7 @@ class ThreadTeam {
     for (const std::exception_ptr& failure : failures) {
       if (failure) std::rethrow_exception(failure);
     }
+    return started - 1;
   }
 
  private:
@@ -68,10 +69,10 @@ class ThreadTeam {
     ++busy_;
     try {
       helpers_.emplace_back([this, &work, thread] {
+        const StandardFloats floats;
         work(thread);
-        --busy_;  // and then touches nothing of the work
+        --busy_;  // after this, the thread does not touch the work
       });
-      count(Path::kThread);
       return true;
     } catch (...) {
       --busy_;
@@ -79,8 +80,7 @@ class ThreadTeam {
     }
   }
 
-  // Spins while helpers are about to be done, as a thread that sleeps is woken up late; then
-  // sleeps.
+  // Waits for the helpers. Spins at first, because a sleeping thread wakes up late, then sleeps.
   void await() {
     using Clock = std::chrono::steady_clock;
     const auto spin_until = Clock::now() + std::chrono::microseconds(200);

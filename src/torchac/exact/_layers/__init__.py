@@ -1,4 +1,4 @@
-"""How each layer and function becomes exact operations."""
+"""Rules that turn layers and functions into exact operations."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ KNOWN = (
     "convolutions (also transposed, grouped, masked), Linear, BatchNorm, GDN, ReLU, LeakyReLU, "
     "ReLU6, Hardtanh, clamp, sigmoid, tanh, SiLU, GELU, softplus, sums and products, pooling, "
     "nearest upsampling, PixelShuffle, pad, cat, stack, chunk, split, slices, reshape and permute; "
-    "Embedding, LayerNorm, RMSNorm, softmax attention"
+    "Embedding, LayerNorm, RMSNorm, softmax attention, MultiheadAttention, TransformerEncoder"
 )
 
 
 def rule_of(node: fx.Node, module: nn.Module | None) -> Rule | None:
-    """What makes a node exact, if something does."""
+    """The rule for a node, if there is one."""
     if module is not None:
         if norm_of(module) is not None:
             return normalize

@@ -1,4 +1,4 @@
-"""Sums, products and comparisons of elements, and whole numbers that sizes give."""
+"""Sums, products and comparisons of elements, and integers computed from sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from torchac.exact._operations.base import Operation
 
 
 def limited(c: Converter, y: Value) -> Value:
-    """Limits a product, whose bound may be far beyond what was seen."""
+    """Limits a product, whose bound may be far above its values in the batches."""
     bound = y.grid.bound
     seen = largest(c.floats(), [d for d, n in enumerate(bound.shape) if n > 1])
     most = torch.where(seen > 0, c.headroom**2 * seen, bound)
@@ -46,7 +46,7 @@ def _arithmetic(name: str, operation: type[Operation]) -> Rule:
         if any(isinstance(x, Size) for x in (input, other)):
             return _of_sizes(name)(c, input, other)
         if alpha != 1:
-            raise c.refused("it has alpha: multiply before")
+            raise c.refused("it has an alpha: multiply the second term by it before")
         y = c.emit(operation({}), value_of(c, input), value_of(c, other))
         gate = name == "multiply" and isinstance(input, Value) and isinstance(other, Value)
         return limited(c, y) if gate else y
@@ -57,7 +57,9 @@ def _arithmetic(name: str, operation: type[Operation]) -> Rule:
 def _of_sizes(name: str) -> Rule:
     def rule(c: Converter, a: Any, b: Any) -> Size:
         if any(not isinstance(x, (Size, int)) for x in (a, b)):
-            raise c.refused("it computes with sizes, or rounds: with whole numbers alone it may")
+            raise c.refused(
+                "it rounds down, or computes with sizes: expected sizes and whole numbers alone"
+            )
         pair = (x.expression if isinstance(x, Size) else x for x in (a, b))
         return Size([name, *pair])
 
@@ -88,7 +90,7 @@ FUNCTIONS[operator.mod] = _of_sizes("modulo")
 
 @register("neg", functions=[operator.neg, torch.neg])
 def negate(c: Converter, input: Any) -> Any:  # noqa: A002, as torch names it
-    """The same with the other sign."""
+    """Changes the sign."""
     return multiply(c, input, -1)
 
 
@@ -102,7 +104,7 @@ def square(c: Converter, input: Value) -> Value:  # noqa: A002, as torch names i
 def power(c: Converter, input: Any, exponent: Any) -> Value:  # noqa: A002
     """A square."""
     if exponent != 2 or not isinstance(input, Value):
-        raise c.refused("it is a power other than 2")
+        raise c.refused("it is a power other than 2: write it as products")
     return square(c, input)
 
 
@@ -114,7 +116,7 @@ def absolute(c: Converter, input: Value) -> Value:  # noqa: A002, as torch names
 
 @register("relu", "relu_", functions=[functional.relu, torch.relu], modules=[nn.ReLU])
 def relu(c: Converter, input: Value, inplace: bool = False) -> Value:  # noqa: A002
-    """What is above 0."""
+    """Replaces negative values by 0."""
     return c.emit(elementwise.Leaky({"slope": 0.0}), input)
 
 
@@ -125,7 +127,7 @@ def leaky_relu(
     negative_slope: float = 0.01,
     inplace: bool = False,
 ) -> Value:
-    """What is below 0 multiplied by a slope."""
+    """Multiplies negative values by a slope."""
     return c.emit(elementwise.Leaky({"slope": float(negative_slope)}), input)
 
 
@@ -139,9 +141,9 @@ def clamp(
     min: Any = None,  # noqa: A002
     max: Any = None,  # noqa: A002
 ) -> Value:
-    """Within limits."""
+    """Limits values."""
     if any(not (x is None or isinstance(x, (int, float))) for x in (min, max)):
-        raise c.refused("its limits are not numbers")
+        raise c.refused("its limits are not numbers: expected constants")
     least, most = (None if x is None else float(x) for x in (min, max))
     return c.emit(elementwise.Clamp({"least": least, "most": most}), input)
 
@@ -154,13 +156,13 @@ def hardtanh(
     max_val: float = 1.0,
     inplace: bool = False,
 ) -> Value:
-    """Within limits, by its other name."""
+    """Limits values, as `clamp` does."""
     return clamp(c, input, min_val, max_val)
 
 
 @register(functions=[functional.relu6], modules=[nn.ReLU6])
 def relu6(c: Converter, input: Value, inplace: bool = False) -> Value:  # noqa: A002
-    """From 0 to 6."""
+    """Limits values to the range from 0 to 6."""
     return clamp(c, input, 0, 6)
 
 

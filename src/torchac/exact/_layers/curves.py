@@ -1,4 +1,4 @@
-"""Functions that have tables."""
+"""Rules for functions that are computed by tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torchac.exact._operations.tables import tabulate
 
 
 def curve(function: Callable[..., torch.Tensor], *, ramp: bool) -> Rule:
-    """A rule for a function that a table has."""
+    """A rule for a function by its table."""
 
     def rule(c: Converter, input: Value, *args: Any, **kwargs: Any) -> Value:  # noqa: A002
         kwargs.pop("inplace", None)

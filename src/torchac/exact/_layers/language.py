@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from torchac.exact import _rewritten
 from torchac.exact._grid import TINY, power_of_two
 from torchac.exact._layers.arithmetic import SCORES, limited
 from torchac.exact._layers.products import linear
@@ -22,6 +23,7 @@ from torchac.exact._layers.registry import (
     Mask,
     Positions,
     Value,
+    Weights,
     register,
     value_of,
 )
@@ -40,7 +42,7 @@ _LEAST_KEYS = 1 << 12
 """A longer text has more places for attention than the batches."""
 
 _BITS = 52
-"""Of sums, less what proofs round."""
+"""The bits of exact sums, minus those that proofs round."""
 
 _FAR_BELOW = -1e4
 """What is added to a score for 0 as its weight."""
@@ -59,7 +61,7 @@ def embedding(
 ) -> Value:
     """Rows of weights, by tokens or by positions."""
     if max_norm is not None or not isinstance(weight, torch.Tensor):
-        raise c.refused("it has max_norm, or weights that depend on the input")
+        raise c.refused("it has max_norm, or weights that depend on the input: expected neither")
     if not bool(torch.isfinite(weight).all()):
         raise c.refused("its weights are not all finite")
     if isinstance(input, Positions):
@@ -75,7 +77,7 @@ MODULES[nn.Embedding] = lambda c, module, x: embedding(
 def _norm(
     c: Converter, x: Value, weight: Any, bias: Any, eps: float, centered: bool, shape: Any
 ) -> Value:
-    """What a LayerNorm or an RMSNorm does."""
+    """A LayerNorm or an RMSNorm."""
     if len(shape) != 1:
         raise c.refused(f"it is over the dimensions {tuple(shape)}: expected the last one alone")
     tensors = {"weight": weight, "bias": bias}
@@ -100,7 +102,7 @@ def layer_norm(
     bias: Any = None,
     eps: float = 1e-5,
 ) -> Value:
-    """Less the mean, over the standard deviation."""
+    """Subtracts the mean, and divides by the standard deviation."""
     return _norm(c, input, weight, bias, eps, True, list(normalized_shape))
 
 
@@ -116,7 +118,7 @@ def rms_norm(
     weight: Any = None,
     eps: float | None = None,
 ) -> Value:
-    """Over the root of the mean of squares."""
+    """Divides by the root of the mean of squares."""
     eps = torch.finfo(torch.float32).eps if eps is None else eps
     return _norm(c, input, weight, None, eps, False, list(normalized_shape))
 
@@ -132,7 +134,7 @@ if hasattr(nn, "RMSNorm"):  # from torch 2.4 on
 def square_root(c: Converter, input: Value) -> Value:  # noqa: A002, as torch names it
     """The square root; that of negative numbers is 0."""
     if min(x.min().item() for x in c.floats_of(input) or [torch.zeros(1)]) < 0:
-        raise c.refused("it takes a root of negative numbers")
+        raise c.refused("it takes a root of negative numbers: clamp its input before")
     return c.emit(elementwise.SquareRoot({}), input)
 
 
@@ -142,7 +144,7 @@ def reciprocal_root(c: Converter, input: Value) -> Value:  # noqa: A002, as torc
     floats = c.floats()
     largest = max(x.max().item() for x in floats)
     if not math.isfinite(largest) or not largest > 0:
-        raise c.refused("it takes a root of 0, or of negative numbers")
+        raise c.refused("it takes a root of 0, or of negative numbers: clamp its input before")
     least = torch.tensor([1 / (largest * c.headroom)], dtype=torch.float64)
     least = power_of_two(least, above=False)
     root = c.emit(elementwise.SquareRoot({}), input)
@@ -165,7 +167,7 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Value:
-    """Softmax attention, of all or of what comes before."""
+    """Softmax attention to all places, or to those before."""
     if dropout_p:
         raise c.refused("it drops values also in evaluation: give it 0.0 if not self.training")
     if enable_gqa:
@@ -179,10 +181,26 @@ def attention(
     return attend(c, replace(scores, causal=is_causal, softmax=True), value)
 
 
+@register(functions=[_rewritten.attend])
+def attention_of_module(c: Converter, q: Value, k: Value, v: Value, mask: Any) -> Value:
+    """The part of nn.MultiheadAttention between its products with weights."""
+    if isinstance(mask, Mask):
+        mask = Mask([~m if m.dtype == torch.bool else m for m in mask.floats])
+    elif isinstance(mask, torch.Tensor) and mask.dtype == torch.bool:
+        mask = ~mask
+    return attention(c, q, k, v, mask)
+
+
+@register(functions=[_rewritten.no_weights])
+def no_weights(c: Converter, y: Value) -> tuple[Value, Weights]:
+    """The result of nn.MultiheadAttention."""
+    return y, Weights()
+
+
 def _scores(c: Converter, q: Value, k: Value, floats: list[torch.Tensor]) -> Attending:
-    """Scores `q @ k`, with what `k` was in the batches."""
+    """Scores `q @ k`, with the numbers of `k` in the batches."""
     if not floats:
-        raise c.refused("it takes a value that was changed in place: do without")
+        raise c.refused("it takes a value that was changed in place: make a new value instead")
     return Attending(q, k, floats[0].shape[-1], max(x.shape[-2] for x in floats))
 
 
@@ -206,13 +224,13 @@ def matmul(c: Converter, input: Any, other: Any) -> Value | Attending:  # noqa: 
     """A product with a matrix of weights; scores of attention, or weights of it times values."""
     if isinstance(input, Attending):
         if not isinstance(other, Value):
-            raise c.refused("it multiplies weights of attention with weights of the network")
+            raise c.refused("it multiplies weights of attention with constants: expected values")
         return attend(c, input, other)
     if isinstance(input, Value) and isinstance(other, Value):
         turned = transpose(c, other, -2, -1)
         return _scores(c, input, turned, [x.mT for x in c.floats_of(other) or []])
     if not isinstance(input, Value) or not isinstance(other, torch.Tensor) or other.ndim != 2:
-        raise c.refused("it is no product of values and a matrix of weights, nor of attention")
+        raise c.refused("it is neither a product with a matrix of weights nor one of attention")
     return linear(c, input, other.T)
 
 
@@ -223,12 +241,12 @@ def _scale(c: Converter, scores: Attending, factor: Any) -> Attending:
     if isinstance(factor, torch.Tensor) and factor.numel() == 1:
         factor = factor.item()
     if not isinstance(factor, (int, float)):
-        raise c.refused("it scales scores of attention by more than a number")
+        raise c.refused("it scales scores of attention by something other than a number")
     return replace(scores, scale=scores.scale * factor)
 
 
 def _mask(c: Converter, scores: Attending, mask: Any) -> Attending:
-    """Scores of what comes before, if that is what a mask leaves."""
+    """Scores of the places before, if a mask leaves these."""
     if scores.softmax:
         raise c.refused("it masks what a softmax gives: mask the scores before")
     causal = _is_causal(c, mask)
@@ -236,7 +254,7 @@ def _mask(c: Converter, scores: Attending, mask: Any) -> Attending:
 
 
 def _is_causal(c: Converter, mask: Any) -> bool:
-    """Whether a mask leaves what comes before; False if it leaves all; raises if neither."""
+    """Whether a mask leaves the places before; False if it leaves all; raises if neither."""
     floats = mask.floats if isinstance(mask, Mask) else [mask]
     if not all(isinstance(m, torch.Tensor) and m.ndim >= 2 for m in floats):
         raise c.refused("its mask depends on the input: take is_causal=True")
@@ -270,9 +288,9 @@ MODULES[nn.Softmax] = lambda c, module, x: softmax(c, x, module.dim)
 
 @register("masked_fill", "masked_fill_")
 def masked_fill(c: Converter, input: Any, mask: Any, value: Any) -> Any:  # noqa: A002
-    """Scores of what comes before."""
+    """Scores of the places before."""
     if not isinstance(input, Attending) or not isinstance(value, (int, float)):
-        raise c.refused("it fills values by a mask: for scores of attention it may")
+        raise c.refused("it fills values by a mask, which is known for scores of attention only")
     if not value <= _FAR_BELOW:
         raise c.refused(f"it fills scores with {value}: expected -inf")
     if not isinstance(mask, Mask):
@@ -282,10 +300,12 @@ def masked_fill(c: Converter, input: Any, mask: Any, value: Any) -> Any:  # noqa
 
 @register(functions=[torch.where])
 def where(c: Converter, condition: Any, input: Any, other: Any) -> Any:  # noqa: A002
-    """Scores of what comes before."""
+    """Scores of the places before."""
     other = other.item() if isinstance(other, torch.Tensor) and other.numel() == 1 else other
     if not isinstance(condition, Mask):
-        raise c.refused("it selects by values")
+        raise c.refused(
+            "it selects by values, which is known for scores of attention and a mask only"
+        )
     return masked_fill(c, input, Mask([m == 0 for m in condition.floats]), other)
 
 

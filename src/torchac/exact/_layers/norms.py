@@ -24,7 +24,7 @@ def normalize(c: Converter, module: nn.Module, x: Value) -> Value:
     beta, gamma = norm["beta"], norm["gamma"][..., None, None]
     least = beta.min().item()
     if not least > 0 and not norm["inverse"]:
-        raise c.refused(f"it divides by what may be 0: its beta is {least}")
+        raise c.refused(f"it divides by what may be 0: its beta is {least}, expected more than 0")
     inputs = c.floats_of(x)
     assert inputs is not None
     if norm["squares"]:
@@ -42,7 +42,7 @@ def normalize(c: Converter, module: nn.Module, x: Value) -> Value:
 
 
 def batch_norm(c: Converter, module: Any, x: Value) -> Value:
-    """A factor and a term for each channel."""
+    """Multiplies by a factor and adds a term, for each channel."""
     scale, shift = scale_and_shift(module)
     shape = (-1, *(1 for _ in range(x.ndim - 2)))
     y = c.emit(elementwise.Multiply({}), x, value_of(c, scale.view(shape)))
@@ -50,7 +50,7 @@ def batch_norm(c: Converter, module: Any, x: Value) -> Value:
 
 
 def scale_and_shift(module: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a BatchNorm does after training."""
+    """The factors and terms of a BatchNorm in evaluation mode."""
     if module.running_mean is None:
         raise ValueError("it has no running mean, so its output depends on the whole batch")
     scale = (module.running_var + module.eps).rsqrt()

@@ -1,4 +1,4 @@
-"""Means, and the largest of neighbours."""
+"""Means and maxima of neighbouring values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,17 @@ from torchac.exact._layers.registry import (
 from torchac.exact._operations import pooling
 
 
-def _window(kernel: Any, stride: Any, padding: Any, dims: int) -> dict[str, list[int]]:
-    names = {"kernel": kernel, "stride": kernel if stride is None else stride, "padding": padding}
-    return {name: each(x, dims) for name, x in names.items()}
+def _window(
+    c: Converter, x: Value, dims: int, how: dict[str, Any], **named: Any
+) -> dict[str, list[int]]:
+    """The attributes of a window; `how` are settings that must not be given."""
+    given = [name for name, value in how.items() if value]
+    if given:
+        raise c.refused(f"it has {' and '.join(given)}: leave them as they are by default")
+    if x.ndim != dims + 2:
+        raise c.refused(f"its input has {x.ndim} dimensions: expected {dims + 2}, with a batch")
+    named["stride"] = named["stride"] or named["kernel"]
+    return {name: each(value, dims) for name, value in named.items()}
 
 
 def _average_pool(dims: int) -> Rule:
@@ -37,13 +45,10 @@ def _average_pool(dims: int) -> Rule:
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> Value:
-        if ceil_mode or divisor_override is not None or input.ndim != dims + 2:
-            raise c.refused("it has ceil_mode, a divisor of its own, or an input without a batch")
-        attributes: dict[str, Any] = _window(kernel_size, stride or None, padding, dims)
-        attributes["outside"] = count_include_pad
-        bits = pooling.bits_for(math.prod(attributes["kernel"]))
-        x = c.round(input, bits, range(2, input.ndim))
-        return c.emit(pooling.AveragePool(attributes), x)
+        how = {"ceil_mode": ceil_mode, "divisor_override": divisor_override}
+        window = _window(c, input, dims, how, kernel=kernel_size, stride=stride, padding=padding)
+        x = c.round(input, pooling.bits_for(math.prod(window["kernel"])), range(2, input.ndim))
+        return c.emit(pooling.AveragePool({**window, "outside": count_include_pad}), x)
 
     return rule
 
@@ -59,18 +64,17 @@ def _largest_pool(dims: int) -> Rule:
         ceil_mode: bool = False,
         return_indices: bool = False,
     ) -> Value:
-        if ceil_mode or return_indices or input.ndim != dims + 2:
-            raise c.refused("it has ceil_mode, returns indices, or has an input without a batch")
-        attributes: dict[str, Any] = _window(kernel_size, stride or None, padding, dims)
-        attributes["dilation"] = each(dilation, dims)
-        return c.emit(pooling.MaxPool(attributes), input)
+        how = {"ceil_mode": ceil_mode, "return_indices": return_indices}
+        sizes = {"kernel": kernel_size, "stride": stride, "padding": padding}
+        window = _window(c, input, dims, how, **sizes, dilation=dilation)
+        return c.emit(pooling.MaxPool(window), input)
 
     return rule
 
 
 def _mean_of_all(c: Converter, input: Value, output_size: Any) -> Value:  # noqa: A002
     if set(output_size if isinstance(output_size, (tuple, list)) else [output_size]) != {1}:
-        raise c.refused("it has an output size other than 1")
+        raise c.refused("it has an output size other than 1: pool with a kernel_size")
     return mean(c, input, list(range(2, input.ndim)), keepdim=True)
 
 
@@ -81,29 +85,23 @@ def mean(
     dim: Any = None,
     keepdim: bool = False,
 ) -> Value:
-    """The mean all along some dimensions."""
+    """The mean along some dimensions."""
     dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     found = sorted({d % input.ndim for d in dims})
     x = c.round(input, pooling.bits_for(pooling.MOST_VALUES), found)
     return c.emit(pooling.Mean({"dims": found, "keep": keepdim}), x)
 
 
-def _average_module(rule: Rule) -> Rule:
-    def of_module(c: Converter, m: Any, x: Value) -> Any:
-        divisor = getattr(m, "divisor_override", None)
-        how = (m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, divisor)
-        return rule(c, x, *how)
+def _module(rule: Rule, *names: str) -> Rule:
+    """A rule for a module, by the rule for a function. A module may lack some of its settings."""
+
+    def of_module(c: Converter, module: Any, x: Value) -> Any:
+        return rule(c, x, **{n: getattr(module, n) for n in names if hasattr(module, n)})
 
     return of_module
 
 
-def _largest_module(rule: Rule) -> Rule:
-    def of_module(c: Converter, m: Any, x: Value) -> Any:
-        how = (m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices)
-        return rule(c, x, *how)
-
-    return of_module
-
+_WINDOW = ("kernel_size", "stride", "padding", "ceil_mode")
 
 for _dims, _classes in enumerate(
     (
@@ -117,6 +115,8 @@ for _dims, _classes in enumerate(
     FUNCTIONS[getattr(functional, f"max_pool{_dims}d")] = _largest_pool(_dims)
     FUNCTIONS[getattr(functional, f"adaptive_avg_pool{_dims}d")] = _mean_of_all
 
-    MODULES[_classes[0]] = _average_module(_average_pool(_dims))
-    MODULES[_classes[1]] = _largest_module(_largest_pool(_dims))
+    MODULES[_classes[0]] = _module(
+        _average_pool(_dims), *_WINDOW, "count_include_pad", "divisor_override"
+    )
+    MODULES[_classes[1]] = _module(_largest_pool(_dims), *_WINDOW, "dilation", "return_indices")
     MODULES[_classes[2]] = lambda c, module, x: _mean_of_all(c, x, module.output_size)

@@ -34,7 +34,7 @@ def product(
     make: Callable[[list[torch.Tensor], torch.Tensor], Operation],
     floats: list[torch.Tensor],
 ) -> Value:
-    """An operation with weights, its input rounded before and its output limited after."""
+    """An operation with weights, whose input is rounded and whose output is limited."""
     if not all(bool(torch.isfinite(t).all()) for t in (*weights, bias)):
         raise c.refused("its weights are not all finite")
     bound = x.grid.along(dim).bound
@@ -85,16 +85,9 @@ def convolve(
     size = [
         [1, sum(end) - span + s - 1, s] for end, span, s in zip(ends, spans, stride, strict=True)
     ]
-    attributes = {
-        "groups": groups,
-        "read": stride,
-        "write": [1] * dims,
-        "size": size,
-        "phases": [[[0] * dims, taps]],
-    }
-    return product(
-        c, x, 1, matrices, bias, _maker(attributes), c.floats() if floats is None else floats
-    )
+    phases = [[[0] * dims, taps]]
+    make = _maker(groups=groups, read=stride, write=[1] * dims, size=size, phases=phases)
+    return product(c, x, 1, matrices, bias, make, c.floats() if floats is None else floats)
 
 
 def convolve_transposed(
@@ -129,17 +122,11 @@ def convolve_transposed(
         matrices.append(by_place[:, :, kept].contiguous())
     how = zip(stride, padding, dilation, weight.shape[2:], output_padding, strict=True)
     size = [[s, d * (k - 1) + o + 1 - s - 2 * p, 1] for s, p, d, k, o in how]
-    attributes = {
-        "groups": groups,
-        "read": [1] * dims,
-        "write": stride,
-        "size": size,
-        "phases": phases,
-    }
-    return product(c, x, 1, matrices, bias, _maker(attributes), c.floats())
+    make = _maker(groups=groups, read=[1] * dims, write=stride, size=size, phases=phases)
+    return product(c, x, 1, matrices, bias, make, c.floats())
 
 
-def _maker(attributes: dict[str, Any]) -> Callable[[list[torch.Tensor], torch.Tensor], Operation]:
+def _maker(**attributes: Any) -> Callable[[list[torch.Tensor], torch.Tensor], Operation]:
     def make(weights: list[torch.Tensor], bias: torch.Tensor) -> Operation:
         tensors = {f"weight{i}": w for i, w in enumerate(weights)}
         return Correlation(attributes, {**tensors, "bias": bias})
@@ -160,7 +147,9 @@ def _check_weights(
     c: Converter, x: Any, weight: Any, bias: Any, outputs: int
 ) -> tuple[Value, torch.Tensor, torch.Tensor]:
     if isinstance(weight, Value) or isinstance(bias, Value) or not isinstance(x, Value):
-        raise c.refused("its weights depend on the input")
+        raise c.refused(
+            "its weights depend on the input, or its input does not: expected constant weights"
+        )
     bias = torch.zeros(outputs, dtype=torch.float64) if bias is None else bias.detach()
     return x, weight.detach(), bias
 

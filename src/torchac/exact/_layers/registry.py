@@ -1,4 +1,4 @@
-"""Rules that make exact operations of layers, by what calls them."""
+"""The registry of rules that turn layers into exact operations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CREATE = _names(
 
 @dataclass(frozen=True)
 class Value:
-    """A value of the network: the number of its step, and what is known of it."""
+    """A value of the network: the number of its step, and its grid."""
 
     index: int
     grid: Grid
@@ -60,7 +60,7 @@ class Value:
 
     @property
     def sizes(self) -> list[Size | int]:
-        """Its sizes; a number where that is always the same."""
+        """Its sizes, as numbers if they are always the same."""
         return [
             fixed if fixed > 1 else Size(["size", self.index, dim])
             for dim, fixed in enumerate(self.grid.step.shape)
@@ -75,7 +75,7 @@ class Size:
 
 
 class Unfinished:
-    """What no operation gives by itself, and only some functions take: the start of a pattern."""
+    """The start of a pattern: no operation computes it yet, so only some functions take it."""
 
     takers: ClassVar[frozenset[str]] = frozenset()
     what: ClassVar[str] = ""
@@ -83,7 +83,7 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class Attending(Unfinished):
-    """Scores of attention `scale * q @ k`, or their softmax, that are still to weight values.
+    """Scores of attention `scale * q @ k`, or their softmax, before they weight values.
 
     `size` is that of the last dimension of `q` and `k`, and `keys` the most places of `k` seen.
     """
@@ -105,19 +105,17 @@ class Attending(Unfinished):
 
 @dataclass(frozen=True)
 class Mask(Unfinished):
-    """Numbers that depend on sizes alone, and what they are for each batch."""
+    """Numbers that depend on sizes alone, with their values for each batch."""
 
     floats: list[torch.Tensor]
 
     what = "numbers that depend on sizes, which may only mask scores of attention"
-    takers = frozenset(
-        ("masked_fill", "masked_fill_", "where", "add", "iadd", "scaled_dot_product_attention")
-    )
+    takers = _names("masked_fill masked_fill_ where add iadd attend scaled_dot_product_attention")
 
 
 @dataclass(frozen=True)
 class Positions(Unfinished):
-    """The whole numbers below a size, in the last of so many dimensions."""
+    """The whole numbers below a size, in the last of `ndim` dimensions."""
 
     stop: Size
     ndim: int = 1
@@ -126,8 +124,15 @@ class Positions(Unfinished):
     takers = frozenset(("unsqueeze", "getitem", "embedding", "Embedding", "to", "long"))
 
 
+class Weights(Unfinished):
+    """The weights of attention, which no network returns."""
+
+    what = "the weights of attention: take its output alone"
+    takers = _names("getitem")
+
+
 class Converter(Protocol):
-    """What a rule may ask for."""
+    """The interface for rules."""
 
     @property
     def headroom(self) -> float:
@@ -140,25 +145,25 @@ class Converter(Protocol):
         """Adds a step."""
 
     def round(self, value: Value, bits: int, dims: Sequence[int]) -> Value:
-        """Rounds a value for a sum over dimensions that takes so many bits."""
+        """Rounds a value to a number of bits, for a sum over dimensions."""
 
     def limit(self, value: Value, most: torch.Tensor, seen: float) -> Value:
-        """Limits a value, where that makes its bound smaller."""
+        """Limits a value, if that makes its bound smaller."""
 
     def fixed_size(self, value: Value, dim: int) -> int | None:
         """The size of a value in a dimension, if a reshape says that it is always the same."""
 
     def floats(self) -> list[torch.Tensor]:
-        """What the module computes here, for each batch."""
+        """The module's numbers here, for each batch."""
 
     def floats_of(self, value: Value) -> list[torch.Tensor] | None:
-        """What the module has computed for a value, if that is still known."""
+        """The module's numbers for a value, if they are still known."""
 
 
 def register(
     *methods: str, functions: Sequence[Any] = (), modules: Sequence[type[nn.Module]] = ()
 ) -> Callable[[RuleT], RuleT]:
-    """Makes a rule that of methods of tensors, of functions, and of modules without settings."""
+    """Registers a rule for methods of tensors, functions, and modules without settings."""
 
     def decorate(rule: RuleT) -> RuleT:
         METHODS.update(dict.fromkeys(methods, rule))
@@ -170,7 +175,7 @@ def register(
 
 
 def value_of(c: Converter, x: Any) -> Value:
-    """A value of the network, also for what does not depend on the input."""
+    """A value of the network, which is a constant if the argument does not depend on the input."""
     if isinstance(x, Value):
         return x
     if isinstance(x, (int, float, torch.Tensor)) and not isinstance(x, bool):
@@ -179,7 +184,7 @@ def value_of(c: Converter, x: Any) -> Value:
 
 
 def depends(*things: Any) -> bool:
-    """Whether something in there is known only when the network runs."""
+    """Whether anything in a structure is known only when the network runs."""
     found: list[bool] = []
     fx.node.map_aggregate(things, lambda x: found.append(isinstance(x, (Value, Size, Unfinished))))
     return any(found)
@@ -193,5 +198,5 @@ def largest(floats: Sequence[torch.Tensor], dims: Sequence[int]) -> torch.Tensor
 
 
 def each(x: Any, dims: int) -> list[int]:
-    """A number for each dimension, where there may be one for all."""
+    """A number for each dimension, from one for each or one for all."""
     return [x] * dims if isinstance(x, int) else list(x) * (dims if len(x) == 1 else 1)

@@ -1,4 +1,4 @@
-"""What moves values."""
+"""Rules for layers and functions that only move values."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ from torchac.exact._operations import shapes as moves
     modules=[nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout],
 )
 def same(c: Converter, input: Any, *_: Any, **__: Any) -> Any:  # noqa: A002, as torch names it
-    """The same."""
+    """The value itself."""
     return input
 
 
 @register("to")
 def cast(c: Converter, input: Any, *to: Any, **how: Any) -> Any:  # noqa: A002, as torch names it
-    """The same, in another dtype or on another device."""
+    """The value itself, as the dtype and the device do not matter."""
     dtypes = [x for x in (*to, *how.values()) if isinstance(x, torch.dtype)]
     tokens = not isinstance(input, Attending) and c.floats()[0].dtype == torch.int64
     if not all(dtype.is_floating_point or tokens for dtype in dtypes):
-        raise c.refused(f"it rounds values, to {dtypes[0]}")
+        raise c.refused(f"it rounds values to {dtypes[0]}: expected dtypes of floats")
     return input
 
 
@@ -58,7 +58,7 @@ def dropout(
     training: bool = True,
     inplace: bool = False,
 ) -> Value:
-    """The same, after training."""
+    """The value itself, as in evaluation mode."""
     if training and p:
         raise c.refused("it drops values also in evaluation: give it training=self.training")
     return input
@@ -75,7 +75,7 @@ def attribute(c: Converter, x: Value, name: str) -> Any:
         return transpose(c, x, -2, -1)
     if name in ("dtype", "device"):
         return c.floats()[0]
-    raise c.refused(f"it takes the attribute {name}")
+    raise c.refused(f"it takes the attribute {name}: expected shape, ndim, mT, dtype or device")
 
 
 @register("size")
@@ -96,7 +96,7 @@ def ndim(c: Converter, x: Value) -> int:
 
 @register("view", "reshape", functions=[torch.reshape])
 def reshape(c: Converter, input: Value, *shape: Any) -> Value:  # noqa: A002
-    """To another shape."""
+    """Changes the shape."""
     items = list(shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
     if any(not isinstance(item, (int, Size)) for item in items):
         raise c.refused("its shape is not of whole numbers")
@@ -122,7 +122,7 @@ def _keeps_items(c: Converter, x: Value, size: Any) -> bool:
 
 @register("flatten", functions=[torch.flatten])
 def flatten(c: Converter, input: Value, start_dim: int = 0, end_dim: int = -1) -> Value:  # noqa: A002
-    """Several dimensions as one."""
+    """Joins several dimensions to one."""
     sizes, start, end = input.sizes, start_dim % input.ndim, end_dim % input.ndim
     return reshape(c, input, [*sizes[:start], -1, *sizes[end + 1 :]])
 
@@ -132,7 +132,7 @@ MODULES[nn.Flatten] = lambda c, module, x: flatten(c, x, module.start_dim, modul
 
 @register("unflatten", functions=[torch.unflatten] if hasattr(torch, "unflatten") else [])
 def unflatten(c: Converter, input: Value, dim: int, sizes: Any) -> Value:  # noqa: A002
-    """A dimension as several."""
+    """Splits a dimension into several."""
     before, dim = input.sizes, dim % input.ndim
     return reshape(c, input, [*before[:dim], *sizes, *before[dim + 1 :]])
 
@@ -142,7 +142,7 @@ MODULES[nn.Unflatten] = lambda c, module, x: unflatten(c, x, module.dim, module.
 
 @register("squeeze", functions=[torch.squeeze])
 def squeeze(c: Converter, input: Value, dim: int | None = None) -> Value:  # noqa: A002
-    """Without a dimension of size 1."""
+    """Removes a dimension of size 1."""
     if dim is None:
         raise c.refused("it may take away any dimension: name one")
     before, dim = input.sizes, dim % input.ndim
@@ -153,7 +153,7 @@ def squeeze(c: Converter, input: Value, dim: int | None = None) -> Value:  # noq
 
 @register("unsqueeze", functions=[torch.unsqueeze])
 def unsqueeze(c: Converter, input: Any, dim: int) -> Any:  # noqa: A002
-    """With one more dimension of size 1."""
+    """Adds a dimension of size 1."""
     if isinstance(input, Positions):
         if dim not in (0, -2):
             raise c.refused("it puts positions into another dimension than the last")
@@ -165,14 +165,14 @@ def unsqueeze(c: Converter, input: Any, dim: int) -> Any:  # noqa: A002
 
 @register("permute", functions=[torch.permute])
 def permute(c: Converter, input: Value, *dims: Any) -> Value:  # noqa: A002
-    """The dimensions in another order."""
+    """Reorders the dimensions."""
     listed = dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
     return c.emit(moves.Permute({"dims": [d % input.ndim for d in listed]}), input)
 
 
 @register("transpose", "swapaxes", functions=[torch.transpose])
 def transpose(c: Converter, input: Value, dim0: int, dim1: int) -> Value:  # noqa: A002
-    """Two dimensions swapped."""
+    """Swaps two dimensions."""
     dims = list(range(input.ndim))
     dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
     return permute(c, input, dims)
@@ -205,7 +205,9 @@ def arange(c: Converter, *ends: Any, **how: Any) -> Positions:
     if len(ends) == 2 and ends[0] == 0:
         ends = ends[1:]
     if len(ends) != 1 or not isinstance(ends[0], Size) or {"start", "end", "step"} & set(how):
-        raise c.refused("it counts by what depends on the input: from 0 to a size it may")
+        raise c.refused(
+            "it counts from or to what depends on the input: expected torch.arange(size)"
+        )
     return Positions(ends[0])
 
 
@@ -244,7 +246,7 @@ def narrow(c: Converter, input: Value, dim: int, start: int, length: int) -> Val
 
 @register(functions=[torch.cat, torch.concat])
 def concatenate(c: Converter, tensors: Any, dim: int = 0) -> Value:
-    """Values one after the other."""
+    """Concatenates values."""
     values = [value_of(c, x) for x in tensors]
     dim %= values[0].ndim
     found: list[int] | None = None
@@ -255,7 +257,7 @@ def concatenate(c: Converter, tensors: Any, dim: int = 0) -> Value:
 
 @register(functions=[torch.stack])
 def stack(c: Converter, tensors: Any, dim: int = 0) -> Value:
-    """Values one after the other, in a new dimension."""
+    """Concatenates values in a new dimension."""
     values = [value_of(c, x) for x in tensors]
     dim %= values[0].ndim + 1
     parts = [unsqueeze(c, x, dim) for x in values]
@@ -265,19 +267,19 @@ def stack(c: Converter, tensors: Any, dim: int = 0) -> Value:
 def _size_seen(c: Converter, x: Any, dim: int) -> int:
     floats = [x] if isinstance(x, torch.Tensor) else c.floats_of(x)
     if floats is None:
-        raise c.refused("it takes a value that was changed in place: do without")
+        raise c.refused("it takes a value that was changed in place: make a new value instead")
     return floats[0].shape[dim]
 
 
 @register("chunk", functions=[torch.chunk])
 def chunk(c: Converter, input: Value, chunks: int, dim: int = 0) -> list[Value]:  # noqa: A002
-    """Equal parts of a value."""
+    """Splits a value into equal parts."""
     return _split(c, input, chunks, dim, len(c.floats()[0]))
 
 
 @register("split", functions=[torch.split])
 def split(c: Converter, tensor: Value, split_size_or_sections: Any, dim: int = 0) -> list[Value]:
-    """Parts of a value, of given sizes."""
+    """Splits a value into parts of given sizes."""
     parts = split_size_or_sections
     if isinstance(parts, int):
         parts = [x.shape[dim] for x in c.floats()[0]]
@@ -293,13 +295,13 @@ def _split(c: Converter, x: Value, parts: Any, dim: int, count: int) -> list[Val
 
 @register(functions=[functional.pixel_shuffle, torch.pixel_shuffle])
 def pixel_shuffle(c: Converter, input: Value, upscale_factor: int) -> Value:  # noqa: A002
-    """Channels to places."""
+    """Moves channels to places."""
     return c.emit(moves.PixelShuffle({"factor": upscale_factor}), input)
 
 
 @register(functions=[functional.pixel_unshuffle, torch.pixel_unshuffle])
 def pixel_unshuffle(c: Converter, input: Value, downscale_factor: int) -> Value:  # noqa: A002
-    """Places to channels."""
+    """Moves places to channels."""
     return c.emit(moves.PixelUnshuffle({"factor": downscale_factor}), input)
 
 
@@ -318,7 +320,7 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Value:
-    """Each value several times."""
+    """Repeats each value."""
     if size is not None or mode not in ("nearest", "nearest-exact"):
         raise c.refused(f"it has mode={mode!r} or a size: take mode='nearest' and a scale_factor")
     dims = input.ndim - 2
@@ -343,7 +345,7 @@ def pad(
     mode: str = "constant",
     value: float | None = None,
 ) -> Value:
-    """More values at the ends."""
+    """Adds values at the ends."""
     attributes = {"amounts": list(pad), "mode": mode, "value": float(value or 0.0)}
     return c.emit(moves.Pad(attributes), input)
 

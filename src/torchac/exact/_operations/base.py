@@ -1,8 +1,8 @@
-"""What an exact network is made of: operations with a name, attributes and tensors.
+"""The operations of exact networks, which have a name, attributes and tensors.
 
-Each says what it does (`forward`) and what that proves (`prove`). Both hold for a network that was
-converted and for one that was read from a file, which may have been made to do harm: so each
-operation checks its attributes, and the proofs are made anew.
+Each operation computes (`forward`) and proves what is known of its output (`prove`), both in
+networks that were converted and in those that were read from files. A file may be malicious, so
+each operation checks its attributes, and the proofs are made again.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Operation(nn.Module):
 
     Attributes:
         kind: Its name in files.
-        inputs: How many values it takes; None for any number from one on.
-        in_parts: Whether `forward` takes what is to be done `then`, with each part of the output.
+        inputs: The number of its inputs; None for any number from one on.
+        in_parts: Whether `forward` takes a function `then`, to apply to each part of the output.
         pointwise: Whether it has one input, and each output depends on the input at its own place.
         attributes: Its numbers, strings and lists of them, as files have them.
         proved: The bits of its largest sum, if it sums; set by `prove`.
@@ -61,17 +61,17 @@ class Operation(nn.Module):
             KINDS[cls.kind] = cls
 
     def check(self, attributes: set[str], tensors: set[str]) -> None:
-        """Checks attributes and tensors, of which there must be exactly those that it has."""
+        """Checks attributes and tensors. There must be exactly those of the operation."""
         expect(not attributes, "it has no attributes")
         expect(not tensors, "it has no tensors")
 
     @property
     def sizes(self) -> Sequence[Expression | None]:
-        """The sizes that it needs when it runs."""
+        """The sizes that the operation needs when it runs."""
         return ()
 
     def prove(self, *grids: Grid) -> Grid:
-        """What is known of the output if these are known of the inputs; raises Unproved."""
+        """The grid of the output for grids of the inputs; raises Unproved."""
         raise NotImplementedError
 
     def follow(
@@ -85,7 +85,7 @@ class Operation(nn.Module):
             lengths: For each of `sizes`, whether it is the length of time.
 
         Raises:
-            ValueError: A place in time depends on others, in a way that is not known.
+            ValueError: A place in time depends on others in an unknown way.
         """
         if self.pointwise or all(dim is None for dim in at):
             return at[0] if at else None
@@ -99,10 +99,10 @@ class Operation(nn.Module):
 def by_items(
     compute: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, numbers: int
 ) -> torch.Tensor:
-    """Computes items a few at a time, so that they stay in the cache, and joins what they give.
+    """Computes a few items at a time, so that they stay in the cache, and joins the results.
 
     Args:
-        compute: Changes the size of the last dimension at most.
+        compute: The function, which may change only the size of the last dimension.
         x: The items, in the first dimension that has several.
         numbers: The larger size of the last dimension.
     """
@@ -124,7 +124,7 @@ def by_items(
 
 
 def expect(good: bool, what: str) -> None:
-    """Raises if an attribute is not what an operation takes."""
+    """Raises if an attribute of an operation is invalid."""
     if not good:
         raise ValueError(what)
 

@@ -11,12 +11,18 @@ import torch
 
 from torchac.exact._grid import Grid
 from torchac.exact._operations.base import Operation, are_integers, expect, is_integer
+from torchac.exact._operations.filtering import Filter, plan
 from torchac.exact._operations.products import prove_products
 
 _FARTHEST = 1 << 12
+_FEWEST_CHANNELS = 32
+_FEWEST_PLACES = 128
 _COLUMNS = 1 << 10
-_BYTES_OF_COLUMNS = 1 << 24
+_COLUMNS_OF_TILES = 1 << 11
+_BYTES_OF_COLUMNS = 1 << 23
+_BYTES_OF_TILES = 6 << 20
 _BYTES_OF_CHANNELS = 1 << 19
+_BYTES_TO_KEEP = 20 << 20
 
 
 class Correlation(Operation):
@@ -33,6 +39,8 @@ class Correlation(Operation):
     kind: ClassVar[str] = "correlation"
     in_parts = True
     bias: torch.Tensor
+    _proof: tuple[torch.Tensor, torch.Tensor]
+    _filters: tuple[list[Filter | None], torch.Tensor] | None
 
     def check(self, attributes: set[str], tensors: set[str]) -> None:
         expect(
@@ -87,6 +95,7 @@ class Correlation(Operation):
         expect(len(x.step) in (1, self.channels), f"it takes {self.channels} channels")
         weights = [self.weight(i) for i in range(len(a["phases"]))]
         self.proved, y = prove_products(weights, self.bias, x)
+        self._proof, self._filters = (x.bound, y.step), None
         shape = (1, -1, *(1 for _ in a["read"]))
         return Grid(y.step.view(shape), y.bound.view(shape))
 
@@ -96,7 +105,7 @@ class Correlation(Operation):
         sizes: Sequence[int | None] = (),
         then: Callable[[torch.Tensor], torch.Tensor] = lambda y: y,
     ) -> torch.Tensor:
-        """Computes the output box by box, each followed by what is to be done with it `then`."""
+        """Computes the output box by box, and applies `then` to each box."""
         a, (x,) = self.attributes, values
         if x.shape[1] != self.channels:
             raise ValueError(
@@ -109,14 +118,16 @@ class Correlation(Operation):
         if min(size) < 1:
             raise ValueError(f"a value has shape {tuple(x.shape)}: too small for a convolution")
         phases = [
-            _Phase(at, taps, a["write"], size, self.weight(i))
-            for i, (at, taps) in enumerate(a["phases"])
+            _Phase(at, taps, a["write"], size, self.weight(i), known)
+            for i, ((at, taps), known) in enumerate(
+                zip(a["phases"], self._filters_for(x, size), strict=True)
+            )
         ]
         low = [min(t[d] for p in phases for t in p.taps) for d in range(len(size))]
         high = [max(t[d] for p in phases for t in p.taps) for d in range(len(size))]
         result: torch.Tensor | None = None
-        for images, box in self._boxes(len(x), [p.size for p in phases]):
-            window = _window(x[images], box, a["read"], low, high)
+        for images, box in self._boxes(len(x), phases):
+            window = _window(x[images], _whole(box, phases), a["read"], low, high)
             for phase in phases:
                 counts = [min(b.stop, n) - b.start for b, n in zip(box, phase.size, strict=True)]
                 if min(counts) < 1:
@@ -136,19 +147,53 @@ class Correlation(Operation):
     def _depthwise(self) -> bool:
         return bool(self.attributes["groups"] == len(self.bias) == self.channels)
 
-    def _boxes(self, images: int, sizes: list[list[int]]) -> Iterator[tuple[slice, list[slice]]]:
+    def _filters_for(self, x: torch.Tensor, size: list[int]) -> list[Filter | None]:
+        """The filters that compute phases by fewer products, if that is faster and exact."""
+        phases, groups = self.attributes["phases"], self.attributes["groups"]
+        none: list[Filter | None] = [None] * len(phases)
+        places = len(x) * math.prod(size) // len(phases)
+        few = min(self.channels, len(self.bias)) < _FEWEST_CHANNELS or places < _FEWEST_PLACES
+        if few or groups > 1 or max(self.attributes["read"]) > 1:
+            return none
+        if self._filters is None or self._filters[1].device != x.device:
+            self._filters = self._planned()
+        filters, most = self._filters
+        over = [d for d in range(x.ndim) if d != 1]
+        fits = (x.amin(over) >= -most) & (x.amax(over) <= most)
+        return filters if bool(fits.all()) else none
+
+    def _planned(self) -> tuple[list[Filter | None], torch.Tensor]:
+        """Filters for phases that they make faster, and the inputs up to which they are exact."""
+        bound, step = (t.to(self.bias.device) for t in self._proof)
+        filters = [
+            plan(taps, self.weight(i)[0], self.bias)
+            for i, (_, taps) in enumerate(self.attributes["phases"])
+        ]
+        used = [f for f in filters if f is not None]
+        share = min((f.share(bound.expand(self.channels), step) for f in used), default=0.0)
+        if sum(f.bytes for f in used) <= _BYTES_TO_KEEP:
+            for f in used:
+                f.keep()
+        return filters, share * bound
+
+    def _boxes(self, images: int, phases: list[_Phase]) -> Iterator[tuple[slice, list[slice]]]:
         """Parts of the output that need little memory: images, and places in each dimension."""
-        size = [max(n) for n in zip(*sizes, strict=True)]
-        taps = max(len(p[1]) for p in self.attributes["phases"])
+        size = [max(n) for n in zip(*(p.size for p in phases), strict=True)]
+        side = _side(phases)
+        taps = max(p.width for p in phases)
         if self._depthwise:
             columns = _BYTES_OF_CHANNELS // (8 * self.channels)
         else:
-            columns = min(_COLUMNS, _BYTES_OF_COLUMNS // (8 * max(1, taps * self.channels)))
+            most, memory = _COLUMNS, _BYTES_OF_COLUMNS
+            if side > 1:
+                most, memory = _COLUMNS_OF_TILES, _BYTES_OF_TILES
+            columns = min(most, int(memory / (8 * max(1, taps * self.channels))))
         steps = []
         for d in range(len(size) + 1):  # of images first, then of rows, up to the last but one
             inside = math.prod(size[d:])
             steps.append(max(1, columns // inside))
         steps[-1] = max(steps[-1], 64)
+        steps[1:] = [-(-step // side) * side for step in steps[1:]]
         for first in range(0, images, steps[0]):
             for start in itertools.product(
                 *(range(0, n, step) for n, step in zip(size, steps[1:], strict=True))
@@ -160,10 +205,12 @@ class Correlation(Operation):
     def _products(
         self, window: torch.Tensor, phase: _Phase, counts: list[int], low: list[int]
     ) -> torch.Tensor:
-        """The output of a phase in a box, of which the window has all that is read."""
+        """The output of a phase in a box, from the window of its input."""
         read, bias, dims = self.attributes["read"], self.bias, len(counts)
         n, c, groups = len(window), self.channels, self.attributes["groups"]
         shape = (1, -1, *(1 for _ in counts))
+        if phase.filter is not None:
+            return phase.filter.apply(window, low, counts).transpose(0, 1)
         seen = [
             window[
                 (
@@ -208,12 +255,15 @@ class _Phase:
         write: list[int],
         size: list[int],
         weight: torch.Tensor,
+        known: Filter | None,
     ) -> None:
         self.at, self.taps, self.write, self.weight = at, taps, write, weight
+        self.filter = known
+        self.width = len(taps) if known is None else known.width
         self.size = [-(-(n - a) // w) for n, a, w in zip(size, at, write, strict=True)]
 
     def places(self, box: list[slice], counts: list[int]) -> list[slice]:
-        """Where a box of it is in the output."""
+        """The places of a box of the phase in the output."""
         found = []
         for b, count, at, write in zip(box, counts, self.at, self.write, strict=True):
             first = b.start * write + at
@@ -221,10 +271,21 @@ class _Phase:
         return found
 
 
+def _side(phases: list[_Phase]) -> int:
+    """The unit of the sizes of boxes: 1 unless some phases are filtered."""
+    return math.lcm(*(p.filter.side for p in phases if p.filter is not None))
+
+
+def _whole(box: list[slice], phases: list[_Phase]) -> list[slice]:
+    """A box that extends beyond the end of the output to complete the last tile."""
+    side = _side(phases)
+    return [slice(b.start, b.start - (b.start - b.stop) // side * side) for b in box]
+
+
 def _window(
     x: torch.Tensor, box: list[slice], read: list[int], low: list[int], high: list[int]
 ) -> torch.Tensor:
-    """What is read for a box of the output, with zeros where that is outside."""
+    """The input of a box of the output, with zeros outside."""
     inside: list[Any] = [slice(None), slice(None)]
     padding: list[int] = []
     for b, r, least, most, size in zip(box, read, low, high, x.shape[2:], strict=True):

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from torchac.exact._grid import LARGEST, Grid, check_shape, lowest_bit, power_of_two
 from torchac.exact._operations.base import Operation, expect, is_number
@@ -33,7 +34,7 @@ class Constant(Operation):
 
 
 class Pair(Operation):
-    """Two values, of which one may be broadcast to the shape of the other."""
+    """Two values, one of which may be broadcast to the shape of the other."""
 
     inputs = 2
 
@@ -125,7 +126,7 @@ class SquareRoot(Operation):
 
 
 def root(x: torch.Tensor) -> torch.Tensor:
-    """The square root as IEEE 754 rounds it; torch's own on CPUs rounds some numbers otherwise."""
+    """The square root as IEEE 754 rounds it; torch's own on CPUs rounds some differently."""
     return torch.from_numpy(np.sqrt(x.numpy())) if x.is_cpu else x.sqrt()
 
 
@@ -163,7 +164,7 @@ class Leaky(Operation):
 
     def forward(self, *values: torch.Tensor, sizes: Sequence[int | None] = ()) -> torch.Tensor:
         slope, (x,) = self.attributes["slope"], values
-        return x.clamp(min=0) if slope == 0 else torch.where(x > 0, x, x * slope)
+        return x.clamp(min=0) if slope == 0 else functional.leaky_relu(x, slope)
 
 
 class Clamp(Operation):

@@ -1,4 +1,4 @@
-"""What language models add: tokens, their vectors, norms of the last dimension, attention."""
+"""Operations of language models: tokens, embeddings, norms of the last dimension, attention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_TOKENS = 1 << 31
 
 
 class Tokens(Operation):
-    """A tensor of whole numbers from 0 to `count - 1` that the network is called with."""
+    """An input of whole numbers from 0 to `count - 1`."""
 
     kind: ClassVar[str] = "tokens"
     inputs = 0
@@ -82,7 +82,7 @@ class Embedding(Operation):
 class Norm(Operation):
     """Values of the last dimension, of size `size`, over the root of the mean of their squares.
 
-    If `centered`, less their mean. The squares are those of multiples of `coarse`.
+    If `centered`, their mean is subtracted. The squares are those of multiples of `coarse`.
     """
 
     kind: ClassVar[str] = "norm"
@@ -221,20 +221,20 @@ class Attention(Operation):
         return result.view(*lead, n, v.shape[-1])
 
     def _hidden(self, rows: int, device: torch.device) -> torch.Tensor | None:
-        """The last places, those that rows must not see."""
+        """The last places, which rows must not see."""
         if not self.attributes["causal"] or rows == 1:
             return None
         return torch.ones((rows, rows), dtype=torch.bool, device=device).triu_(1)
 
     def _check_shapes(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> list[int]:
-        """The sizes of all dimensions but the last two, to which values are broadcast."""
+        """The sizes of all dimensions except the last two, to which values are broadcast."""
         size, keys = self.attributes["size"], self.attributes["keys"]
         n, m = q.shape[-2], k.shape[-2]
         shapes = f"values have the shapes {', '.join(str(tuple(x.shape)) for x in (q, k, v))}"
         sizes = [set(n) - {1} for n in zip(*(x.shape[:-2] for x in (q, k, v)), strict=True)]
         same = all(len(n) <= 1 for n in sizes) and m == v.shape[-2]
         if not same or q.shape[-1] != size or k.shape[-1] != size:
-            raise ValueError(f"{shapes}: expected equal ones, and {size} numbers")
+            raise ValueError(f"{shapes}: expected equal ones except for places, and {size} numbers")
         if not 1 <= m <= keys or (self.attributes["causal"] and n > m):
             raise ValueError(f"{shapes}: expected 1 to {keys} places, as many in each")
         return [n.pop() if n else 1 for n in sizes]
@@ -243,12 +243,15 @@ class Attention(Operation):
         self, at: Sequence[int | None], ndims: Sequence[int], lengths: Sequence[bool]
     ) -> int | None:
         expect(self.attributes["causal"], "it sees what comes later: take is_causal=True")
-        expect(all(d == n - 2 for d, n in zip(at, ndims, strict=True)), "time is elsewhere in it")
+        expect(
+            all(d == n - 2 for d, n in zip(at, ndims, strict=True)),
+            "its places are not those of time",
+        )
         return at[0]
 
 
 def tabulate_weights() -> torch.Tensor:
-    """The table of attention: exp(-x), up to where that is 0."""
+    """The table of attention: exp(-x), up to the first 0."""
     x = torch.arange(14 * PLACES + 1, dtype=torch.float64) / PLACES
     y = (torch.exp(-x) / WEIGHT_STEP).round_() * WEIGHT_STEP
     y[-1] = 0

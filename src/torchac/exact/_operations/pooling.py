@@ -1,4 +1,4 @@
-"""Means and the largest of some neighbours."""
+"""Means and maxima of neighbouring values."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class AveragePool(Operation):
 
 
 class Mean(Operation):
-    """The mean all along some dimensions: their sum, divided by their number."""
+    """The mean along some dimensions: the sum, divided by the number of values."""
 
     kind: ClassVar[str] = "mean"
 
@@ -130,7 +130,7 @@ class MaxPool(Operation):
 
 
 def bits_for(terms: int) -> int:
-    """The bits that values may have of which so many are summed."""
+    """The bits that values may have if a number of them are summed."""
     return math.floor(math.log2(MOST_STEPS) - math.log2(terms)) - 1
 
 

@@ -54,10 +54,10 @@ def round_weights(
 
 
 def prove_products(weights: Weights, bias: torch.Tensor, x: Grid) -> tuple[float, Grid]:
-    """Proves sums of products with inputs that are known of, and of a bias.
+    """Proves sums of products with inputs of a grid, and of a bias.
 
     Returns:
-        The bits of the largest sum, and what is known of each output.
+        The bits of the largest sum, and the grid of the outputs.
     """
     groups, inputs = weights[0].shape[0], weights[0].shape[3]
     x_step = x.step.expand(groups * inputs).view(groups, 1, 1, inputs)

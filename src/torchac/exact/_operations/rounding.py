@@ -1,4 +1,4 @@
-"""Where values come in, are limited, are rounded, and go out."""
+"""Inputs, limits, rounding, and outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TO_ROUND = 1.5 * 2.0**52
 
 
 class Input(Operation):
-    """A tensor that the network is called with, as float64, within its limit."""
+    """An input of the network, as float64, within its limit."""
 
     kind: ClassVar[str] = "input"
     inputs = 0
@@ -30,7 +30,7 @@ class Input(Operation):
         expect(attributes == {"ndim", "limit"} and not tensors, "it has a number of dimensions")
         expect(is_integer(self.attributes["ndim"], 0, 16), "it has at most 16 dimensions")
         limit = self.attributes["limit"]
-        expect(is_number(limit) and 1 / LARGEST <= limit <= LARGEST, f"{limit} is no limit")
+        expect(is_number(limit) and 1 / LARGEST <= limit <= LARGEST, f"{limit} is not a limit")
 
     def prove(self, *grids: Grid) -> Grid:
         return uniform(self.attributes["ndim"], 0.0, self.attributes["limit"])
@@ -79,7 +79,7 @@ class Limit(Operation):
 
 
 class Round(Operation):
-    """To the next multiple of a step, halves to the even one, with a step for each channel."""
+    """Rounds to the nearest multiple of a step, halves to even, with a step for each channel."""
 
     kind: ClassVar[str] = "round"
     pointwise = True
@@ -107,7 +107,7 @@ class Round(Operation):
 
 
 class Output(Operation):
-    """To a multiple of a step, within 2^23 of them, as float32. There is no -0.0."""
+    """Rounds to a multiple of a step, at most 2^23 of them, as float32. There is no -0.0."""
 
     kind: ClassVar[str] = "output"
     pointwise = True
@@ -115,7 +115,7 @@ class Output(Operation):
     def check(self, attributes: set[str], tensors: set[str]) -> None:
         expect(attributes == {"step"} and not tensors, "it has a step")
         step = self.attributes["step"]
-        expect(is_number(step) and is_power_of_two(step), f"{step} is no power of two")
+        expect(is_number(step) and is_power_of_two(step), f"{step} is not a power of two")
         expect(2.0**-100 <= step <= 2.0**100, f"a step of {step}")
 
     def prove(self, *grids: Grid) -> Grid:
@@ -131,13 +131,13 @@ class Output(Operation):
 
 
 def round_to(x: torch.Tensor, step: float) -> torch.Tensor:
-    """The next multiple of a step, halves to the even one, for at most 2^51 steps."""
+    """The nearest multiple of a step, halves to even, for at most 2^51 steps."""
     far = step * _TO_ROUND
     return (x + far).sub_(far)
 
 
 def spread(numbers: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Numbers for each channel, of a shape that goes with the grid of what they are for."""
+    """Numbers for each channel, in a shape that matches the grid of their value."""
     expect(numbers.ndim == grid.ndim, "it has a number for each channel of another value")
     pairs = zip(numbers.shape, grid.step.shape, strict=True)
     expect(all(1 in pair or pair[0] == pair[1] for pair in pairs), "it has other channels")
@@ -145,7 +145,7 @@ def spread(numbers: torch.Tensor, grid: Grid) -> torch.Tensor:
 
 
 def check_channels(x: torch.Tensor, numbers: torch.Tensor) -> None:
-    """Checks that a value has the channels that there are numbers for."""
+    """Checks that a value has as many channels as there are numbers."""
     for size, expected in zip(x.shape, numbers.shape, strict=True):
         if expected not in (1, size):
             raise ValueError(f"a value has shape {tuple(x.shape)}: expected {expected} channels")

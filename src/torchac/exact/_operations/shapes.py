@@ -1,4 +1,4 @@
-"""What moves values and does not compute."""
+"""Operations that move values and do not compute."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _apply(x: Grid, change: Callable[[torch.Tensor], torch.Tensor]) -> Grid:
 
 
 class Concatenate(Operation):
-    """Values one after the other in a dimension; `sizes` are theirs there, or null for any."""
+    """Concatenates values in a dimension; `sizes` are their sizes there, or null for any."""
 
     kind: ClassVar[str] = "concatenate"
     inputs = None
@@ -62,7 +62,9 @@ class Concatenate(Operation):
         dim, expected = self.attributes["dim"], self.attributes["sizes"]
         found = [x.shape[dim] for x in values]
         if expected is not None and found != expected:
-            raise ValueError(f"values have the sizes {found} in dimension {dim}: want {expected}")
+            raise ValueError(
+                f"values have the sizes {found} in dimension {dim}: expected {expected}"
+            )
         return torch.cat(values, dim)
 
     def follow(
@@ -74,7 +76,7 @@ class Concatenate(Operation):
 
 
 class Split(Operation):
-    """One of the parts of a value in a dimension: of so many equal `parts`, or of these sizes."""
+    """One of the parts of a value in a dimension: of a number of equal `parts`, or of the sizes."""
 
     kind: ClassVar[str] = "split"
 
@@ -110,7 +112,7 @@ class Split(Operation):
 
 
 class Reshape(Operation):
-    """To a shape of sizes, of which one may be -1; the first `kept` are as they were."""
+    """Changes the shape; one size may be -1, and the first `kept` sizes stay."""
 
     kind: ClassVar[str] = "reshape"
 
@@ -257,7 +259,7 @@ def _is_fixed(end: Expression | None) -> bool:
 
 
 class PixelShuffle(Operation):
-    """Channels to places, as `torch.nn.PixelShuffle` does."""
+    """Moves channels to places, as `torch.nn.PixelShuffle` does."""
 
     kind: ClassVar[str] = "pixel_shuffle"
 
@@ -268,9 +270,11 @@ class PixelShuffle(Operation):
     def prove(self, *grids: Grid) -> Grid:
         (x,) = grids
         expect(x.ndim == 4, "it takes four dimensions")
-        x, cells = x.collapse([0, 2, 3]), self.attributes["factor"] ** 2
-        if x.step.shape[1] == 1:
-            return x
+        x = x.collapse([0, 2, 3])
+        return x if x.step.shape[1] == 1 else self._channels(x, self.attributes["factor"] ** 2)
+
+    def _channels(self, x: Grid, cells: int) -> Grid:
+        """Of the output, given those of the input, and the places that a channel is for."""
         expect(x.step.shape[1] % cells == 0, f"it takes a multiple of {cells} channels")
         x = _apply(x, lambda t: t.view(-1, cells)).collapse([1])
         return _apply(x, lambda t: t.view(1, -1, 1, 1))
@@ -280,16 +284,11 @@ class PixelShuffle(Operation):
 
 
 class PixelUnshuffle(PixelShuffle):
-    """Places to channels, as `torch.nn.PixelUnshuffle` does."""
+    """Moves places to channels, as `torch.nn.PixelUnshuffle` does."""
 
     kind: ClassVar[str] = "pixel_unshuffle"
 
-    def prove(self, *grids: Grid) -> Grid:
-        (x,) = grids
-        expect(x.ndim == 4, "it takes four dimensions")
-        x, cells = x.collapse([0, 2, 3]), self.attributes["factor"] ** 2
-        if x.step.shape[1] == 1:
-            return x
+    def _channels(self, x: Grid, cells: int) -> Grid:
         check_shape(x.step.shape[1], cells)
         return _apply(x, lambda t: t.repeat_interleave(cells, 1))
 

@@ -23,7 +23,7 @@ LARGEST = 1 << 40
 
 
 def evaluate(size: Expression, shapes: Sequence[Sequence[int]]) -> int:
-    """The number that it is, given the shapes of all values so far."""
+    """The value of an expression, given the shapes of all values so far."""
     if isinstance(size, int):
         return size
     kind, a, b = size
@@ -35,14 +35,14 @@ def evaluate(size: Expression, shapes: Sequence[Sequence[int]]) -> int:
 def check(size: Expression, ndims: Sequence[int], depth: int = 16) -> None:
     """Checks an expression, given the numbers of dimensions of all values so far."""
     if isinstance(size, list):
-        expect(len(size) == 3 and depth > 0, f"{size} is no size")
+        expect(len(size) == 3 and depth > 0, f"{size} is not a size")
         kind, a, b = size
         if kind == "size":
             expect(is_integer(a, 0, len(ndims) - 1), f"{size} is the size of no value before")
             expect(is_integer(b, 0, ndims[a] - 1), f"{size} is the size of no dimension")
         else:
-            expect(isinstance(kind, str) and kind in ARITHMETIC, f"{kind!r} is no arithmetic")
+            expect(isinstance(kind, str) and kind in ARITHMETIC, f"{kind!r} is not arithmetic")
             check(a, ndims, depth - 1)
             check(b, ndims, depth - 1)
     else:
-        expect(is_integer(size, -LARGEST, LARGEST), f"{size!r} is no size")
+        expect(is_integer(size, -LARGEST, LARGEST), f"{size!r} is not a size")

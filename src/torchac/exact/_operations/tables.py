@@ -1,4 +1,4 @@
-"""Curves by tables: what a network has in place of `exp`."""
+"""Curves by tables, which replace functions such as `exp`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _AT_ONCE = 1 << 15
 
 
 class Curve(Operation):
-    """A table, straight between its places, and `max(x, 0)` where the curve has a ramp.
+    """A table with linear interpolation, plus `max(x, 0)` if the curve has a ramp.
 
-    The table has a multiple of 2^-24 for each multiple of 2^-8 from -16 to 16, and once more the
-    last one. For where in it `x` is, it is limited to that and rounded to a multiple of 2^-20.
+    The table has a multiple of 2^-24 for each multiple of 2^-8 from -16 to 16, and repeats the last
+    one. To look it up, `x` is limited to that range and rounded to a multiple of 2^-20.
     """
 
     kind: ClassVar[str] = "curve"
