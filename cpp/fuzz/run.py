@@ -5,10 +5,10 @@
 
 Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
 the corpus in cpp/fuzz/corpus and runs for the given time, as many at a time as there are
-processors. There are six harnesses, so 600 seconds are an hour of one processor. The smallest set of
-inputs with the same coverage then replaces the corpus, which the C++ tests replay. If a sanitizer
-or a check fails, the input is left in build/fuzz and this program ends; run the harness with that
-file to see why.
+processors. There are six harnesses, so 600 seconds are an hour of one processor. The smallest set
+of inputs with the same coverage then replaces the corpus, which the C++ tests replay. If a
+sanitizer or a check fails, the input is left in build/fuzz and this program ends; run the harness
+with that file to see why.
 """
 
 import argparse
