@@ -97,8 +97,8 @@ def test_a_call_that_fails_changes_nothing() -> None:
     stream = network.stream()
     for place in range(12):
         for wrong, error in (
-            (x[:, :0], r"expected items, and equal places"),
-            (x[0], r"expected items, and equal places"),
+            (x[:, :0], r"expected equal items and places"),
+            (x[0], r"expected equal items and places"),
             (x[:, :1].float(), "expected integers in 2 dimensions"),
             (x[:, :1] - 100, "expected 0 to 19"),
             (x.repeat(1, 9), "the network has positions for 32"),
@@ -554,7 +554,7 @@ def test_attention_is_softmax() -> None:
         operation(q, k[..., :0, :], v[..., :0, :])
     with pytest.raises(ValueError, match="expected 1 to 64 places"):
         operation(*(torch.cat((x, x), -2) for x in (q, k, v)))
-    with pytest.raises(ValueError, match="expected equal ones, and 8 numbers"):
+    with pytest.raises(ValueError, match="expected equal ones except for places, and 8 numbers"):
         operation(q, k[:, :2], v)
 
 
