@@ -3,6 +3,7 @@
     python benchmarks/compare.py          # minutes; writes results/PROCESSOR.json and pictures
     python benchmarks/compare.py --quick  # a minute: fewer symbols and rounds, no files
     python benchmarks/compare.py --only model  # the works with "model" in their names, no files
+    python benchmarks/compare.py --before FOLDER  # also the torchac there; no targets, no files
 
 Every package runs in its own process, on one thread unless the table says otherwise, and they
 take turns, round by round. Before that, each must decode what it encoded. A peer that is not
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from categories import CATEGORIES
-from contestants import CONSTRICTION, OLD, ROWS, TORCH_ANS, TORCHAC, WORKS, Work
+from contestants import BEFORE, CONSTRICTION, OLD, ROWS, TORCH_ANS, TORCHAC, WORKS, Work
 from latents import COMPRESSAI, HOW
 from models import MODELS
 from report import (
@@ -46,11 +47,12 @@ HERE = Path(__file__).resolve().parent
 BENCH = 'pip install ".[bench]"'
 INSTALL = {
     TORCHAC: "pip install .",
-    OLD: "pip install --no-deps --target {old} torchac==0.9.3",
+    OLD: "pip install --no-deps --target {folder} torchac==0.9.3",
     CONSTRICTION: BENCH,
     TORCH_ANS: BENCH,
     COMPRESSAI: HOW,
 }
+INSTALL_BEFORE = "pip install --no-deps --target {folder} CHECKOUT"
 FAMILY = ("cpu family", "model")
 # The least seconds for each work. The rounds of a short work end within a few seconds, and a shared
 # machine may be slow for ten.
@@ -64,7 +66,7 @@ def main() -> None:
     every = (*WORKS, *MODELS, *CATEGORIES)
     works = [work for work in every if arguments.only.lower() in work.name.lower()]
     print(f"{processor()}, {machine()}")
-    workers = start_workers(arguments.old)
+    workers = start_workers({OLD: arguments.old, BEFORE: arguments.before})
     results = []
     for work in works:
         print(f"\n… {work.name}", flush=True)
@@ -79,6 +81,8 @@ def main() -> None:
     if ROWS in works:
         memory = measure_memory(list(workers), arguments.old, results[0].count)
         print(f"\n{memory_table(memory)}")
+    if arguments.before:
+        return
     reached = targets(results, memory)
     print(f"\n{target_table(reached)}\n\n{OLD_NOTE}.")
     if not arguments.quick and not arguments.only:
@@ -96,22 +100,28 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15, help="how often each is timed, or more")
     folder = HERE / "torchac-0.9.3"
     parser.add_argument("--old", type=Path, default=folder, help=f"where {OLD} is installed")
+    parser.add_argument("--before", type=Path, help="where another torchac is installed")
     results = HERE / "results" / f"{slug(processor())}.json"
     parser.add_argument("--json", type=Path, default=results, help="results go there")
     parser.add_argument("--plots", type=Path, default=HERE, help="compare.png, job.png go there")
     return parser.parse_args()
 
 
-def start_workers(old: Path) -> dict[str, Worker]:
-    """Starts a process for each installed package, and says how to install the others."""
+def start_workers(folders: dict[str, Path | None]) -> dict[str, Worker]:
+    """Starts a process for each installed package, and says how to install the others.
+
+    Those with another torchac import it from their folders.
+    """
     workers = {}
-    for package, command in INSTALL.items():
-        if not installed(package, old):
-            print(f"{package} is left out, it is not installed: {command.format(old=old)}")
+    commands = INSTALL if folders[BEFORE] is None else INSTALL | {BEFORE: INSTALL_BEFORE}
+    for package, command in commands.items():
+        folder = folders.get(package)
+        if not installed(package, folder):
+            print(f"{package} is left out, it is not installed: {command.format(folder=folder)}")
             continue
         print(f"… {package}:", end="", flush=True)
         try:
-            workers[package] = Worker(package, old if package == OLD else None)
+            workers[package] = Worker(package, folder)
             print(f" {workers[package].version}")
         except RuntimeError as error:
             print(f" left out, it cannot be imported. {error}")
@@ -122,10 +132,10 @@ def start_workers(old: Path) -> dict[str, Worker]:
     return workers
 
 
-def installed(package: str, old: Path) -> bool:
-    """Whether a package seems to be installed."""
-    if package == OLD:
-        return (old / "torchac").is_dir()
+def installed(package: str, folder: Path | None) -> bool:
+    """Whether a package seems to be installed, in a folder or for this Python."""
+    if folder is not None:
+        return (folder / "torchac").is_dir()
     return importlib.util.find_spec(module_of(package)) is not None
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 TORCHAC = "torchac"
+BEFORE = "torchac before"  # another build of it
 CHECKED = "torchac, checking bounds"
 TWO_THREADS = "torchac, 2 threads"
 OLD = "torchac 0.9.3"

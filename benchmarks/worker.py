@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import importlib.machinery
 import importlib.metadata
 import multiprocessing
 import os
@@ -19,7 +20,7 @@ from typing import Any
 
 import torch
 from categories import CATEGORY_ENTRIES, CategoryWork, Logits
-from contestants import ENTRIES, ROWS, Entry, Inputs, Work, row_functions
+from contestants import BEFORE, ENTRIES, ROWS, TORCHAC, Entry, Inputs, Work, row_functions
 from latents import COMPRESSAI, load
 from models import MODEL_ENTRIES, ModelWork, Values
 
@@ -80,6 +81,7 @@ def serve(pipe: Connection, package: str, folder: Path | None) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where builds print
     if folder:
         sys.path.insert(0, str(folder))
+        sys.meta_path.insert(0, importlib.machinery.PathFinder)  # an editable torchac has another
     torch.set_num_threads(1)
     bench = Bench(package)
     while True:
@@ -119,8 +121,10 @@ class Bench:
         self._entries.clear()
         make, ways = WAYS[type(work)]
         inputs = make(work, count)
-        entries = ways[self._package](inputs) if self._package in ways else iter(())
-        self._entries = {entry.label: entry for entry in entries}
+        before = self._package == BEFORE
+        package = TORCHAC if before else self._package
+        entries = ways[package](inputs) if package in ways else iter(())
+        self._entries = {f"{e.label}, before" if before else e.label: e for e in entries}
         return Prepared(
             inputs.count,
             inputs.entropy,
