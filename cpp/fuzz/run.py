@@ -5,10 +5,10 @@
 
 Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
 the corpus in cpp/fuzz/corpus and runs for the given time, as many at a time as there are
-processors. There are six harnesses, so 600 seconds are an hour of one processor. The smallest set of
-inputs with the same coverage then replaces the corpus, which the C++ tests replay. If a sanitizer
-or a check fails, the input is left in build/fuzz and this program ends; run the harness with that
-file to see why.
+processors. There are six harnesses, so 600 seconds are an hour of one processor. The smallest set
+of inputs with the same coverage then replaces the corpus, which the C++ tests replay. If a
+sanitizer or a check fails, the input is left in build/fuzz and this program ends; run the harness
+with that file to see why.
 """
 
 import argparse
@@ -105,11 +105,14 @@ def line_coverage() -> dict[str, tuple[int, int]]:
     run_llvm("llvm-profdata", "merge", "-o", merged, *raw)
     first, *others = [str(program(harness, COVERAGE)) for harness in HARNESSES]
     objects = [first, *(f"-object={other}" for other in others)]
-    files = sorted((ROOT / "cpp").glob("include/torchac/*")) + sorted((ROOT / "cpp").glob("src/*"))
     options = ["-summary-only", f"-instr-profile={merged}"]
-    report = json.loads(run_llvm("llvm-cov", "export", *options, *objects, *files))
-    lines = {Path(f["filename"]).name: f["summary"]["lines"] for f in report["data"][0]["files"]}
-    return {name: (count["covered"], count["count"]) for name, count in lines.items()}
+    report = json.loads(run_llvm("llvm-cov", "export", *options, *objects))
+    lines = {f["filename"]: f["summary"]["lines"] for f in report["data"][0]["files"]}
+    return {
+        str(Path(name).relative_to(ROOT / "cpp")): (count["covered"], count["count"])
+        for name, count in lines.items()
+        if name.startswith((str(ROOT / "cpp" / "include"), str(ROOT / "cpp" / "src")))
+    }
 
 
 def run_llvm(name: str, *arguments: str | Path) -> str:

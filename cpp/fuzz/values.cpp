@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -106,18 +107,21 @@ struct Case {
   std::vector<std::int32_t> values;
 };
 
-Report encode(const AnyModel& model, std::span<const std::int32_t> values, EncodedStream& stream) {
-  const EncodeJob job{{model, static_cast<std::int64_t>(values.size())}, integers(values), &stream};
+Report encode(const AnyModel& model, std::span<const std::int32_t> values, EncodedStream& stream,
+              const std::optional<SharedElements>& shared = std::nullopt) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  const EncodeJob job{{model, count, shared}, integers(values), &stream};
   ThreadTeam alone(1);
   return torchac::encode({&job, 1}, alone);
 }
 
 // The values, unless the stream is refused.
-std::optional<std::vector<std::int32_t>> decode(const AnyModel& model, std::size_t count,
-                                                const Bytes& bytes, const Bounds& bounds) {
+std::optional<std::vector<std::int32_t>> decode(
+    const AnyModel& model, std::size_t count, const Bytes& bytes, const Bounds& bounds,
+    const std::optional<SharedElements>& shared = std::nullopt) {
   std::vector<std::int32_t> values(count);
   Decoder decoder(bytes);
-  const DecodeJob job{{model, static_cast<std::int64_t>(count)}, values.data(), &decoder};
+  const DecodeJob job{{model, static_cast<std::int64_t>(count), shared}, values.data(), &decoder};
   ThreadTeam alone(1);
   if (!torchac::decode({&job, 1}, alone).ok()) return std::nullopt;
   for (const std::int32_t value : values)
@@ -372,6 +376,37 @@ void check_categories(Input& input) {
   (void)decode(model, count, any_bytes(input, bytes), coded.bounds());
 }
 
+// Values that choose elements by an index are coded alike whether the core knows the elements, and
+// may store rows and lookup tables of them, or not.
+void check_shared(Input& input) {
+  const Case elements(input);
+  const std::size_t end = std::min<std::size_t>(elements.count, 256);
+  std::vector<std::uint8_t> index;
+  std::vector<std::int32_t> values;
+  for (std::size_t i = input.below(input.is_large() ? 3000 : 200); i > 0; --i) {
+    index.push_back(static_cast<std::uint8_t>(input.below(end + (input.one_in(400) ? 1 : 0))));
+    values.push_back(any_value(input, elements.bounds));
+  }
+  Parameters model = elements.parameters;
+  model.index = numbers_of(index);
+  const SharedElements shared{std::make_shared<const Elements>(elements.parameters),
+                              static_cast<std::int64_t>(elements.count), numbers_of(index)};
+  EncodedStream stream;
+  EncodedStream same;
+  const Report report = encode(model, values, stream);
+  const Report again = encode(model, values, same, shared);
+  expect(report.problem == again.problem && report.position == again.position &&
+             report.column == again.column,
+         "shared elements give the same report");
+  const Bytes bytes = finished(stream);
+  if (report.ok()) expect(finished(same) == bytes, "and the same stream");
+  for (const Bytes& read : {bytes, any_bytes(input, bytes)}) {
+    expect(decode(model, values.size(), read, elements.bounds) ==
+               decode(model, values.size(), read, elements.bounds, shared),
+           "and decode the same values");
+  }
+}
+
 }  // namespace
 
 void run(Input input) {
@@ -383,6 +418,8 @@ void run(Input input) {
       return check_rows(input);
     case 2:
       return check_categories(input);
+    case 1:
+      return check_shared(input);
     default:
       return check_parameters(input);
   }
