@@ -107,12 +107,13 @@ def line_coverage() -> dict[str, tuple[int, int]]:
     objects = [first, *(f"-object={other}" for other in others)]
     options = ["-summary-only", f"-instr-profile={merged}"]
     report = json.loads(run_llvm("llvm-cov", "export", *options, *objects))
-    lines = {f["filename"]: f["summary"]["lines"] for f in report["data"][0]["files"]}
-    return {
-        str(Path(name).relative_to(ROOT / "cpp")): (count["covered"], count["count"])
-        for name, count in lines.items()
-        if name.startswith((str(ROOT / "cpp" / "include"), str(ROOT / "cpp" / "src")))
-    }
+    lines = {}
+    for file in report["data"][0]["files"]:
+        path = (COVERAGE / file["filename"]).resolve()
+        if path.is_relative_to(ROOT / "cpp" / "include") or path.parent == ROOT / "cpp" / "src":
+            count = file["summary"]["lines"]
+            lines[str(path.relative_to(ROOT / "cpp"))] = count["covered"], count["count"]
+    return lines
 
 
 def run_llvm(name: str, *arguments: str | Path) -> str:
