@@ -54,9 +54,8 @@ struct Costs {
     if (count <= kMaxTransposedCategories) return decode ? 10 + 1.25 * count : 6 + count;
     return (decode ? 70 : 40) + 0.25 * count;
   }
-  // `miss` is the time to get a cache line from rows of twice the size that caches hold.
-  [[nodiscard]] double by_rows(const RowSizes& sizes, double miss = 40) const {
-    const double missed = miss * doublings(sizes.row_bytes(), 2.4e6);
+  [[nodiscard]] double by_rows(const RowSizes& sizes) const {
+    const double missed = 8 * doublings(sizes.row_bytes(), 2.4e6);
     if (!decode) return 5.5 + missed / 5;
     const double lines = std::max(sizes.bits() - 5, 1.0);  // cache lines that a search touches
     return 11.5 + 1.8 * sizes.bits() + lines * missed;
@@ -107,8 +106,7 @@ class WayFinder {
     for (std::int64_t k = 0; k < view.count; ++k)
       sizes.add(
           static_cast<std::uint32_t>(std::clamp<std::int64_t>(view.symbols[k], 1, view.columns)));
-    constexpr double kMiss = 8;  // measured for 64 rows of 32,000 and 5,000 of 4096
-    const double saved = values_ * (costs_.by_rows(sizes, kMiss) - Costs::by_luts(sizes));
+    const double saved = values_ * (costs_.by_rows(sizes) - Costs::by_luts(sizes));
     return fits(sizes.lut_bytes()) && Costs::luts(sizes) < saved ? Way::kLuts : Way::kPlain;
   }
 
