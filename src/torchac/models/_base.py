@@ -425,25 +425,22 @@ class Tables(Model):
         return [self.cdf]
 
     def to_core(self, index: Array | None = None) -> _core.Model:
-        rows, *windows = map(_tensors.view, self._parts)  # as NumPy slices quicker than torch
-        once = _tensors.slices_once([rows, *windows], len(self.shape))
-        if index is None and once is not None:
-            rows, *windows = (array[once] for array in (rows, *windows))
-            if rows.shape[:-1] != self.shape:
-                index = numbers_of(rows.shape[:-1], self.shape)
-        own = rows.shape[:-1]
-        once = _tensors.slices_once([rows], len(own))  # rows may differ only in their windows
-        stored = rows if once is None else rows[once]
-        low, lengths, shift = windows
+        model = self._map(_tensors.view)  # NumPy slices more quickly than torch
+        if index is None:
+            model = model._once()
+            if model.shape != self.shape:
+                index = numbers_of(model.shape, self.shape)
+        once = _tensors.slices_once([model.cdf], len(model.shape))
+        rows = model.cdf if once is None else model.cdf[once]  # which may differ in windows only
         return _core.Model.of_tables(
-            np.ascontiguousarray(stored.reshape(-1, rows.shape[-1])).view(np.int16),
-            np.ascontiguousarray(low, np.int32).reshape(-1),
-            np.ascontiguousarray(lengths, np.int32).reshape(-1),
-            np.ascontiguousarray(shift, np.uint8).reshape(-1),
+            np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])).view(np.int16),
+            np.ascontiguousarray(model.low, np.int32).reshape(-1),
+            np.ascontiguousarray(model.lengths, np.int32).reshape(-1),
+            np.ascontiguousarray(model.shift, np.uint8).reshape(-1),
             *self.bounds,
             None if index is None else _tensors.view(index),
             list(self.shape),
-            None if stored.shape[:-1] == own else numbers_of(stored.shape[:-1], own),
+            None if rows.shape[:-1] == model.shape else numbers_of(rows.shape[:-1], model.shape),
         )
 
     def _describe_element(self, problem: Problem, position: tuple[int, ...], column: int) -> str:
