@@ -125,7 +125,7 @@ class Writer:
 
         Raises:
             OSError: The file cannot be written or renamed.
-            RuntimeError: Writing failed before, so there is no file to end; or another process made
+            RuntimeError: Writing has failed, so the file cannot be ended; or another process made
                 the writer.
         """
         self._check_process()
