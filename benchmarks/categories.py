@@ -28,9 +28,8 @@ class CategoryWork(Work):
 PIXEL_LOGITS = CategoryWork("categories: 256", 256, values=50_000)
 CELL_LOGITS = CategoryWork("categories: 17", 17, values=200_000)
 TOKEN_LOGITS = CategoryWork("categories: 32,000", 32_000, values=400)
-ONE_CATEGORY = CategoryWork("categories: 256, one a call", 256, single=True)
 BITS = CategoryWork("categories: bits, Bernoulli", 2, values=10**6, bernoulli=True)
-CATEGORIES = (PIXEL_LOGITS, CELL_LOGITS, TOKEN_LOGITS, ONE_CATEGORY, BITS)
+CATEGORIES = (PIXEL_LOGITS, CELL_LOGITS, TOKEN_LOGITS, BITS)
 
 
 class Logits:
@@ -38,7 +37,7 @@ class Logits:
 
     def __init__(self, work: CategoryWork, count: int) -> None:
         generator = torch.Generator().manual_seed(1)
-        self.work, self.count = work, 1 if work.single else count
+        self.work, self.count = work, count
         self.logits = 2 * torch.randn(self.count, work.alphabet, generator=generator)
         self.symbols = torch.empty(self.count, dtype=torch.int32)
         self.entropy = 0.0  # of the values, in bytes
@@ -61,15 +60,12 @@ def torchac_entries(inputs: Logits) -> Iterator[Entry]:
             return torchac.Bernoulli(probs=inputs.probs)
         return torchac.Categorical(logits=inputs.logits)
 
-    if work.single:
-        yield one_a_call(inputs)
-    else:
-        yield coding(
-            TORCHAC,
-            symbols,
-            lambda: torchac.encode(model(), symbols),
-            lambda stream: torchac.decode(model(), stream),
-        )
+    yield coding(
+        TORCHAC,
+        symbols,
+        lambda: torchac.encode(model(), symbols),
+        lambda stream: torchac.decode(model(), stream),
+    )
     if work.bernoulli:
         ready = rows(torch.stack([1 - inputs.probs, inputs.probs], 1))
         yield row_coding(READY_ROWS, inputs, lambda: ready)
@@ -99,43 +95,10 @@ def row_coding(label: str, inputs: Logits, cdf: Callable[[], Tensor]) -> Entry:
     )
 
 
-def one_a_call(inputs: Logits) -> Entry:
-    """A step of an autoregressive model, again and again in one stream."""
-    import torchac
-
-    logits, symbol = inputs.logits[0], inputs.symbols[0]
-    encoder = torchac.Encoder()
-    written = torchac.Encoder()
-    for _ in range(1 << 16):  # symbols for a decoder
-        written.encode(torchac.Categorical(logits=logits), symbol)
-    stream = written.finish()
-    decoders = [torchac.Decoder(stream)]
-    if decoders[0].decode(torchac.Categorical(logits=logits)) != symbol:
-        raise AssertionError(f"{TORCHAC} does not decode the symbol that it encoded")
-
-    def decode() -> Tensor:
-        try:
-            value: Tensor = decoders[0].decode(torchac.Categorical(logits=logits))
-            return value
-        except torchac.CorruptStreamError:  # all are read
-            decoders[0] = torchac.Decoder(stream)
-            return decode()
-
-    return Entry(
-        TORCHAC,
-        {
-            "encode": lambda: encoder.encode(torchac.Categorical(logits=logits), symbol),
-            "decode": decode,
-        },
-    )
-
-
 def constriction_entries(inputs: Logits) -> Iterator[Entry]:
     """Its own model of categories, with 24 bits, and its fastest coder."""
     from constriction import stream
 
-    if inputs.work.single:
-        return
     symbols = inputs.symbols.numpy()
     model = stream.model.Categorical(perfect=False)
 

@@ -26,6 +26,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from calls import SMALL_CALLS
 from categories import CATEGORIES
 from contestants import BEFORE, CONSTRICTION, OLD, ROWS, TORCH_ANS, TORCHAC, WORKS, Work
 from latents import COMPRESSAI, HOW
@@ -63,7 +64,7 @@ def main() -> None:
     """Measures, prints, saves."""
     arguments = parse_arguments()
     rounds, seconds = (3, 0.0) if arguments.quick else (arguments.rounds, LONG_ENOUGH)
-    every = (*WORKS, *MODELS, *CATEGORIES)
+    every = (*WORKS, *MODELS, *CATEGORIES, SMALL_CALLS)
     works = [work for work in every if arguments.only.lower() in work.name.lower()]
     print(f"{processor()}, {machine()}")
     workers = start_workers({OLD: arguments.old, BEFORE: arguments.before})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from timeit import Timer
 from typing import Any
 
 import torch
@@ -34,7 +35,6 @@ class Work:
     tables: int | None = None  # shared by all symbols; None: every symbol has its own row
     streams: int = 1  # in one batch
     int16: bool = False  # a CDF of 16-bit integers instead of float32
-    single: bool = False  # one symbol a call
     values: int = IMAGE  # symbols
 
 
@@ -51,7 +51,6 @@ LONG_INT16 = [
 TABLES = Work("64 tables, one stream", 256, tables=64)
 TABLES_BATCH = Work("64 tables, 24 streams", 256, tables=64, streams=24)
 TABLE_BATCH = Work("one table, 24 streams", 256, tables=1, streams=24)
-ONE_SYMBOL = Work("one symbol a call", 256, single=True)
 WORKS = (
     ROWS,
     INT16_ROWS,
@@ -63,7 +62,6 @@ WORKS = (
     TABLES,
     TABLES_BATCH,
     TABLE_BATCH,
-    ONE_SYMBOL,
 )
 
 
@@ -73,7 +71,7 @@ class Inputs:
     def __init__(self, work: Work, count: int) -> None:
         generator = torch.Generator().manual_seed(1)
         self.work = work
-        self.count = 1 if work.single else count
+        self.count = count
         self.cdf = _logistic(work, work.tables or self.count, generator)
         self.index = torch.randint(work.tables or 1, (self.count,), generator=generator).int()
         self.symbols = torch.empty(self.count, dtype=torch.int16)
@@ -125,7 +123,7 @@ class Entry:
     """One way of one package to do a work."""
 
     label: str
-    operations: dict[str, Callable[[], Any]]
+    operations: Mapping[str, Callable[[], Any] | Timer]
     stream: bytes | None = None
     share: float = 1  # of the symbols that it codes: below 1 if all would take too long
 
@@ -224,7 +222,7 @@ def constriction_entries(inputs: Inputs) -> Iterator[Entry]:
     from constriction import stream
 
     work = inputs.work
-    if work.int16 or work.single or (work.tables or 1) > 1:
+    if work.int16 or (work.tables or 1) > 1:
         return
     probabilities = inputs.cdf.diff().numpy()
     symbols = inputs.symbols.int().numpy()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from calls import SMALL_CALLS
 from categories import SOFTMAX
 from contestants import CONSTRICTION, OLD, SUM, TORCH_ANS, TORCHAC
 from latents import ACCELERATED, COMPRESSAI
@@ -40,7 +41,7 @@ PANELS = {"Encoding": ("encode",), "Decoding": ("decode", "read")}
 
 def draw(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
     """Draws the best speed of each line of the tables, as a group of bars for each work."""
-    results = [result for result in results if not result.work.single]
+    results = [result for result in results if result.work != SMALL_CALLS]
     rows = sum(len(result.lines) + 1.4 for result in results)
     size = (13, 1.6 + ROW * rows)
     figure, panels = pyplot.subplots(

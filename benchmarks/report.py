@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
 
+from calls import BEYOND, NUMBERS, SMALL_CALLS, STEPS, TIMED, TIMES_NUMPY, WITH_NUMPY, Call, label
 from categories import (
     BITS,
     CELL_LOGITS,
-    ONE_CATEGORY,
     PIXEL_LOGITS,
     READY_ROWS,
     SOFTMAX,
-    SOFTMAX_THEN_ROWS,
     TOKEN_LOGITS,
 )
 from contestants import (
+    BEFORE,
     CHECKED,
     CONSTRICTION,
     CONSTRICTION_ANS,
@@ -26,7 +26,6 @@ from contestants import (
     LONG_INT16,
     OLD,
     OLD_CHECKED,
-    ONE_SYMBOL,
     ROWS,
     ROWS_2,
     ROWS_16,
@@ -103,8 +102,6 @@ SPEEDS = (
     Speed(TABLES_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
     Speed(TABLE_BATCH, TWO_THREADS, "encode", 1.85, [TORCHAC]),
     Speed(TABLE_BATCH, TWO_THREADS, "decode", 1.8, [TORCHAC]),
-    Speed(ONE_SYMBOL, TORCHAC, "encode", 3, [OLD]),
-    Speed(ONE_SYMBOL, TORCHAC, "decode", 3, [OLD]),
     Speed(NORMAL, TORCHAC, "encode", 2, [GAUSSIAN]),
     Speed(NORMAL, TORCHAC, "decode", 2.4, [GAUSSIAN]),
     Speed(NORMAL_BATCH, TORCHAC, "encode", 2.5, [GAUSSIAN]),
@@ -117,7 +114,6 @@ SPEEDS = (
     Speed(SCALES_INDEX, TORCHAC, "decode", 3.5, [GAUSSIAN]),
     Speed(SCALES_INDEX, ACCELERATED, "encode", 6, [COMPRESSAI]),
     Speed(SCALES_INDEX, ACCELERATED, "decode", 5, [COMPRESSAI]),
-    Speed(ONE_CATEGORY, TORCHAC, "encode", 2, [SOFTMAX_THEN_ROWS]),
     Speed(BITS, TORCHAC, "encode", 0.6, [READY_ROWS]),
     Speed(BITS, TORCHAC, "decode", 0.6, [READY_ROWS]),
 )
@@ -177,28 +173,22 @@ class Target:
 
 def table(result: Result) -> str:
     """Returns speeds, how many times as fast torchac is, and sizes."""
-    unit = "thousand calls" if result.work.single else "million symbols"
+    if result.work == SMALL_CALLS:
+        return call_table(result)
     block = f"{'best':>8}{'median':>8}{'torchac is':>12}"
-    sizes = "" if result.work.single else f"{'bytes':>12}{'over entropy':>14}"
     return "\n".join(
         [
-            f"{result.work.name}: {_count(result)}",
-            f"{unit + ' a second':44}{'encode':^28}  {'decode':^28}",
-            f"{'':44}{block}  {block}{sizes}",
+            f"{result.work.name}: {result.count:,} symbols, entropy {result.entropy:,.0f} bytes",
+            f"{'million symbols a second':44}{'encode':^28}  {'decode':^28}",
+            f"{'':44}{block}  {block}{'bytes':>12}{'over entropy':>14}",
             *(_row(result, line) for line in result.lines),
         ]
     )
 
 
-def _count(result: Result) -> str:
-    if result.work.single:
-        return f"alphabet of {result.work.alphabet}"
-    return f"{result.count:,} symbols, entropy {result.entropy:,.0f} bytes"
-
-
 def _row(result: Result, line: Line) -> str:
     sizes = ""
-    if line.size and not result.work.single:
+    if line.size:
         sizes = f"{line.size:12,}{line.size / result.entropy - 1:14.2%}"
     if "read" in line.seconds:
         return f"{line.label:44}{'':28}  {_block(result, line, 'read', 'decode')}"
@@ -213,9 +203,50 @@ def _block(result: Result, line: Line, operation: str, ours: str) -> str:
     seconds, best = line.seconds.get(operation), result.best([TORCHAC], ours)
     if not seconds:
         return " " * 28
-    amount = 1e-3 if result.work.single else result.count * 1e-6
+    amount = result.count * 1e-6
     ratio = f"{min(seconds) / best:.2f} x" if best and line.label != TORCHAC else ""
     return f"{amount / min(seconds):8.2f}{amount / median(seconds):8.2f}{ratio:>12}"
+
+
+def call_goals() -> Iterator[tuple[Call, str, str, float]]:
+    """Calls, how torchac is used, operations, and the most microseconds."""
+    for call in (*TIMED, BEYOND):
+        for operation in OPERATIONS:
+            if goal := call.goal(operation):
+                yield call, TORCHAC, operation, goal
+                if call is not NUMBERS:
+                    yield call, WITH_NUMPY, operation, TIMES_NUMPY * goal
+
+
+def call_table(result: Result) -> str:
+    """Returns the microseconds of each call, and the most that it may take with tensors."""
+    labels = {line.label for line in result.lines}
+    ways = [TORCHAC, WITH_NUMPY, BEFORE, OLD, CONSTRICTION]
+    ways = [way for way in ways if any(_label(way, call) in labels for call in TIMED)]
+    lines = [f"{'microseconds a call':50}{'at most':>8}" + "".join(f"{way:>16}" for way in ways)]
+    for call in (*TIMED, BEYOND):
+        for operation in OPERATIONS:
+            times = [_microseconds(result, call, way, operation) for way in ways]
+            cells = [f"{time:16.2f}" if time else " " * 16 for time in times]
+            goal = call.goal(operation)
+            name = f"{call.name}: {operation}"
+            lines.append(f"{name:50}{goal if goal else '':>8}{''.join(cells)}".rstrip())
+    return "\n".join(lines)
+
+
+def _microseconds(result: Result, call: Call, way: str, operation: str) -> float | None:
+    """The shortest time, or of BEYOND that of a step, less what each of many more steps takes."""
+    if call is BEYOND:
+        one, some, more = (_microseconds(result, step, way, operation) for step in STEPS)
+        if operation == "encode" or not (one and some and more):
+            return None
+        return one - (more - some) / (STEPS[2].steps - STEPS[1].steps)
+    best = result.best([_label(way, call)], operation)
+    return 1e6 * best if best else None
+
+
+def _label(way: str, call: Call) -> str:
+    return f"{label(TORCHAC, call)}, before" if way == BEFORE else label(way, call)
 
 
 def targets(results: Sequence[Result], memory: dict[str, int]) -> list[Target]:
@@ -225,6 +256,7 @@ def targets(results: Sequence[Result], memory: dict[str, int]) -> list[Target]:
     return [
         *(_speed(by_work[speed.work], speed) for speed in SPEEDS if speed.work in by_work),
         *(_reading(by_work[r.work], r) for r in READINGS if r.work in by_work),
+        *(_call(by_work[SMALL_CALLS], *goal) for goal in call_goals() if SMALL_CALLS in by_work),
         *(_memory(operation, memory.get(f"{TORCHAC}, {operation}")) for operation in operations),
     ]
 
@@ -249,6 +281,14 @@ def _reading(result: Result, reading: Reading) -> Target:
     )
     if ours and floor:
         target.measured, target.met = ours / floor, ours / floor <= reading.limit
+    return target
+
+
+def _call(result: Result, call: Call, way: str, operation: str, goal: float) -> Target:
+    target = Target(f"{label(way, call)}: {operation}, µs", f"<= {goal:g}")
+    measured = _microseconds(result, call, way, operation)
+    if measured is not None:
+        target.measured, target.met = measured, measured <= goal
     return target
 
 

@@ -7,18 +7,20 @@ import ctypes
 import importlib
 import importlib.machinery
 import importlib.metadata
+import math
 import multiprocessing
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from timeit import Timer
 from typing import Any
 
 import torch
+from calls import CALL_ENTRIES, MOST, CallInputs, CallWork
 from categories import CATEGORY_ENTRIES, CategoryWork, Logits
 from contestants import BEFORE, ENTRIES, ROWS, TORCHAC, Entry, Inputs, Work, row_functions
 from latents import COMPRESSAI, load
@@ -29,9 +31,11 @@ WAYS: dict[type[Work], tuple[Callable[..., Any], Mapping[str, Callable[..., Iter
     Work: (Inputs, ENTRIES),
     ModelWork: (Values, MODEL_ENTRIES),
     CategoryWork: (Logits, CATEGORY_ENTRIES),
+    CallWork: (CallInputs, CALL_ENTRIES),
 }
 # Seconds for repeated calls: enough that waking up after the turns of others does not count.
 ENOUGH = 0.02
+RUN = 0.001  # so short that most are not interrupted
 
 
 class Worker:
@@ -108,6 +112,7 @@ class Bench:
     def __init__(self, package: str) -> None:
         self._package = package
         self._entries: dict[str, Entry] = {}
+        self._timers: dict[tuple[str, str], Timer] = {}
 
     def version(self) -> str:
         """Imports the package, which may build it first."""
@@ -125,25 +130,27 @@ class Bench:
         package = TORCHAC if before else self._package
         entries = ways[package](inputs) if package in ways else iter(())
         self._entries = {f"{e.label}, before" if before else e.label: e for e in entries}
+        self._timers = {
+            (label, name): timer(operation)
+            for label, entry in self._entries.items()
+            for name, operation in entry.operations.items()
+        }
         return Prepared(
             inputs.count,
             inputs.entropy,
-            [(label, name) for label, entry in self._entries.items() for name in entry.operations],
+            list(self._timers),
             {label: entry.stream for label, entry in self._entries.items() if entry.stream},
         )
 
     def seconds(self, label: str, operation: str) -> float:
-        """Times one call, averaged over enough calls, and scaled to all symbols."""
-        entry = self._entries[label]
-        function = entry.operations[operation]
-        calls, elapsed = 0, 0.0
-        start = time.perf_counter()
+        """Times one call: the shortest of runs of about a millisecond, scaled to all symbols."""
+        timer = self._timers[label, operation]
+        calls, elapsed, best = 1, 0.0, math.inf
         while elapsed < ENOUGH:
-            result = function()
-            calls += 1
-            elapsed = time.perf_counter() - start
-        del result  # freeing it is not coding
-        return elapsed / calls / entry.share
+            run = timer.timeit(calls)
+            elapsed, best = elapsed + run, min(best, run / calls)
+            calls = min(max(1, int(RUN / best)), MOST)
+        return best / self._entries[label].share
 
     def memory(self, count: int, stream: bytes | None) -> tuple[int, bytes]:
         """Measures the memory that encoding or decoding takes beyond its result."""
@@ -156,6 +163,13 @@ class Bench:
             return peak - len(stream), stream
         peak, decoded = peak_above(lambda: decode(cdf, stream))
         return peak - decoded.nbytes, stream
+
+
+def timer(operation: Callable[[], Any] | Timer) -> Timer:
+    """Times a function without freeing its result, which is not coding."""
+    if isinstance(operation, Timer):
+        return operation
+    return Timer("result = function()", globals={"function": operation})
 
 
 def peak_above(function: Callable[[], Any]) -> tuple[int, Any]:
