@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -75,8 +76,9 @@ inline bool same_shape(const std::vector<Dimension>& a, const std::vector<Dimens
   return std::ranges::equal(a, b, {}, &Dimension::size, &Dimension::size);
 }
 
-// NumPy has no bfloat16: Python passes such numbers with the dtype V2.
-inline DType dtype_of(const py::dtype& dtype) {
+// NumPy has no bfloat16: Python passes such numbers with the dtype V2. Nothing for other types, and
+// for another byte order than the machine's.
+inline std::optional<DType> find_dtype(const py::dtype& dtype) {
   using Known = std::tuple<char, py::ssize_t, DType>;  // kind, size
   static constexpr std::array kKnown{
       Known('f', 4, DType::kFloat32), Known('f', 8, DType::kFloat64),
@@ -85,11 +87,17 @@ inline DType dtype_of(const py::dtype& dtype) {
       Known('i', 8, DType::kInt64),   Known('i', 1, DType::kInt8),
       Known('u', 1, DType::kUint8),   Known('u', 2, DType::kUint16),
       Known('u', 4, DType::kUint32),  Known('u', 8, DType::kUint64)};
-  require(dtype.byteorder() == '=' || dtype.byteorder() == '|',
-          "numbers must have the machine's byte order");
+  if (dtype.byteorder() != '=' && dtype.byteorder() != '|') return std::nullopt;
   for (const auto& [kind, size, type] : kKnown)
     if (dtype.kind() == kind && dtype.itemsize() == size) return type;
-  throw std::invalid_argument("integers, or floats of 16, 32 or 64 bits, expected");
+  return std::nullopt;
+}
+
+inline DType dtype_of(const py::dtype& dtype) {
+  const auto found = find_dtype(dtype);
+  require(found.has_value(),
+          "integers, or floats of 16, 32 or 64 bits, in the machine's byte order expected");
+  return *found;
 }
 
 inline Numbers numbers(const ArraySlice& slice) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -68,6 +69,7 @@ inline void take(ObjectLock& lock) {
 class Exclusive {
  public:
   explicit Exclusive(ObjectLock& lock) : lock_(lock) { take(lock_); }
+  Exclusive(ObjectLock& taken, std::adopt_lock_t /*it was taken*/) : lock_(taken) {}
   Exclusive(const Exclusive&) = delete;
   Exclusive& operator=(const Exclusive&) = delete;
   ~Exclusive() { lock_.unlock(); }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -94,6 +95,20 @@ class PyEncoder {
     return transact(call,
                     [&](ThreadTeam& alone) { return call.encode(std::move(job), symbols, alone); });
   }
+
+  // Does the same with the GIL, for few values. False if that does not go.
+  bool try_encode(EncodeJob job) {
+    if (lock_.try_lock() != ObjectLock::Result::kTaken) return false;
+    const Exclusive lock(lock_, std::adopt_lock);
+    if (finished_) return false;
+    EncodeCall call(core_, std::nullopt);
+    ThreadTeam alone(1);
+    if (!call.encode(std::move(job), std::nullopt, alone).ok()) return false;
+    call.keep();
+    return true;
+  }
+
+  [[nodiscard]] std::size_t streams() const { return core_.streams().size(); }
 
   void mark(const Chosen& chosen) {
     const Exclusive lock(lock_);
@@ -183,6 +198,18 @@ class PyDecoder {
     DecodeCall call(core_, chosen);
     return transact(call, [&](ThreadTeam& alone) { return call.decode(std::move(job), alone); });
   }
+
+  // Does the same with the GIL, for few values, and then calls `keep`, which may refuse.
+  template <class Keep>
+  void try_decode(DecodeJob job, const Keep& keep) {
+    if (lock_.try_lock() != ObjectLock::Result::kTaken) return;
+    const Exclusive lock(lock_, std::adopt_lock);
+    DecodeCall call(core_, std::nullopt);
+    ThreadTeam alone(1);
+    if (call.decode(std::move(job), alone).ok() && keep()) call.keep();
+  }
+
+  [[nodiscard]] std::size_t streams() const { return core_.streams().size(); }
 
   // Reads a mark of each chosen stream. The position in its report is the number of marks before.
   std::optional<Report> mark(const Chosen& chosen) {

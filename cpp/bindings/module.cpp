@@ -26,6 +26,7 @@
 #include "coders.hpp"
 #include "models.hpp"
 #include "packed.hpp"
+#include "quick_calls.hpp"
 #include "torchac/arrays/numbers.hpp"
 #include "torchac/arrays/rows.hpp"
 #include "torchac/arrays/strided.hpp"
@@ -328,6 +329,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .def_property_readonly("problem", &SegmentIndex::problem)
       .def("header", &SegmentIndex::header, py::arg("number"))
       .def("find", &SegmentIndex::find, py::arg("name"));
+
+  quick::add_calls(m);
 
   m.def("values_per_stream", &values_per_stream, py::arg("values"));
 

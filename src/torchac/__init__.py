@@ -1,8 +1,11 @@
 """Arithmetic coding for PyTorch: symbols and their distributions to the fewest bytes, and back."""
 
+import os
 import sys
 
-from torchac import _dynamo
+import torch
+
+from torchac import _core, _dynamo
 from torchac.batch import decode_batch, encode_batch
 from torchac.bits import estimate_bits
 from torchac.codec import decode, encode
@@ -66,6 +69,8 @@ __all__ = [
     "tabulate",
 ]
 
+# For tests, TORCHAC_QUICK=0 lets all calls go the way of those that are not simple.
+_core.use_torch(None if os.environ.get("TORCHAC_QUICK") == "0" else torch)
 _dynamo.disable(
     sys.modules[__name__],
     Encoder,

@@ -70,6 +70,13 @@ class Encoder:
             RuntimeError: The encoder has finished; a signal handler used it during one of its own
                 calls; or the process forked while another thread was using it.
         """
+        if (
+            index is None
+            and check is False
+            and clamp is False
+            and self._core.quick(cdf, sym, needs_normalization)
+        ):
+            return
         check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
         model = to_model(cdf, needs_normalization, check, clamp, strict=True)
         _coding.encode(self._core, model.fit(sym, index))
@@ -201,6 +208,10 @@ class Decoder:
             ValueError: As `decode_float_cdf`.
             RuntimeError: As `Encoder.encode`; but a decoder may be used after `finish`.
         """
+        if index is None:
+            values = self._core.quick(cdf, needs_normalization)
+            if values is not None:
+                return values
         item = _coding.to_decode(to_model(cdf, needs_normalization), index)
         return item.model.like_parameters(_coding.decode(self._core, item))
 

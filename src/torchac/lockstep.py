@@ -74,6 +74,8 @@ class BatchEncoder:
             ValueError: As `torchac.encode`, with the stream in the message.
             RuntimeError: As `Encoder.encode`.
         """
+        if index is None and active is None and self._core.quick_batch(model, values):
+            return
         streams = _ActiveStreams.of(active, self._size)
         values = _checks.check_values(values)
         shape = tuple(values.shape)
@@ -158,6 +160,10 @@ class BatchDecoder:
             ValueError: As `torchac.decode`.
             RuntimeError: As `Decoder.decode`.
         """
+        if index is None and active is None:
+            quick = self._core.quick_batch(model)
+            if quick is not None:
+                return quick
         streams = _ActiveStreams.of(active, self._size)
         whole = _coding.to_decode(to_model(model), index)
         _check_batch("the model", tuple(whole.values.shape), self._size)

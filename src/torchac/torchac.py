@@ -79,6 +79,10 @@ def encode_float_cdf(
         >>> torchac.decode_float_cdf(cdf, stream)
         tensor([0, 0, 2, 1, 0], dtype=torch.int16)
     """
+    if index is None and check_input_bounds is None:
+        stream = _core.quick_encode(cdf_float, sym, needs_normalization, True)
+        if stream is not None:
+            return stream
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
     rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
     model = CdfModel(rows, normalize, name="cdf_float")
@@ -115,6 +119,10 @@ def decode_float_cdf(
     Example:
         See `encode_float_cdf`.
     """
+    if index is None:
+        quick: ArrayT | None = _core.quick_decode(cdf_float, byte_stream, needs_normalization, True)
+        if quick is not None:
+            return quick
     normalize = _checks.check_truth("needs_normalization", needs_normalization)
     rows = _checks.check_rows("cdf_float", cdf_float, FLOAT_ROWS)
     model = CdfModel(rows, normalize, name="cdf_float")
@@ -158,6 +166,10 @@ def encode_int16_normalized_cdf(
         >>> torchac.decode_int16_normalized_cdf(cdf, stream)
         tensor([2, 0, 1], dtype=torch.int16)
     """
+    if index is None and check_input_bounds is None:
+        stream = _core.quick_encode(cdf_int, sym, False, False)
+        if stream is not None:
+            return stream
     rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
     model = CdfModel(rows, name="cdf_int")
     return _encode(model, sym, index, check_input_bounds)
@@ -185,6 +197,10 @@ def decode_int16_normalized_cdf(
     Example:
         See `encode_int16_normalized_cdf`.
     """
+    if index is None:
+        quick: ArrayT | None = _core.quick_decode(cdf_int, byte_stream, False, False)
+        if quick is not None:
+            return quick
     rows = _checks.check_rows("cdf_int", cdf_int, INT16_ROWS)
     model = CdfModel(rows, name="cdf_int")
     symbols: ArrayT = _decode(model, byte_stream, index)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from types import WrapperDescriptorType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -88,6 +90,16 @@ class Fault:
         """The position of the value's element in the model."""
         position = (*self._batch, *self.position)
         return position if self.index is None else (int(self.index[position].item()),)
+
+
+class Signature:
+    """The signature of a class: that of `_make`, unless a subclass has a constructor in Python."""
+
+    def __get__(self, _: object, owner: Any) -> inspect.Signature:
+        if not isinstance(owner.__init__, WrapperDescriptorType):
+            raise AttributeError
+        signature = inspect.signature(owner._make)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 class Model(ABC):

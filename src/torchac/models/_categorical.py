@@ -18,7 +18,7 @@ may round differently, so streams that are decoded elsewhere need these models.
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
@@ -26,13 +26,13 @@ from torchac import _core, _tensors
 from torchac._checks import check_parameter
 from torchac._core import CategoryNumbers, Problem
 from torchac._tensors import FLOAT_ROWS, Array, like
-from torchac.models._base import Model, Tables, numbers_of
+from torchac.models._base import Model, Signature, Tables, numbers_of
 
 MAX_CATEGORIES = 1 << 20
 ONE_ROW = 257  # categories
 
 
-class _Categories(Model):
+class _Categories(_core.Categories, Model):
     """Models that are given by a number for each category."""
 
     _kinds: ClassVar[dict[str, CategoryNumbers]]
@@ -52,6 +52,10 @@ class _Categories(Model):
             rounded = _tensors.view(numbers).astype(np.float64).astype(np.float32)
             numbers = like(rounded, numbers)
         self._set(numbers)
+
+    if not TYPE_CHECKING:  # the constructor is the core's, which leaves to this what is not simple
+        _make, __signature__ = __init__, Signature()
+        del __init__
 
     def _set(self, numbers: Array) -> None:
         self._numbers = numbers
@@ -77,7 +81,7 @@ class _Categories(Model):
         return [self._numbers]
 
     def _of_parts(self: C, parts: list[Array]) -> C:
-        other = object.__new__(type(self))
+        other = self.__new__(type(self))
         other._name = self._name
         other._set(parts[0])
         return other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torchac import _core, _tensors
 from torchac._checks import check_bounds, check_parameter, check_range
 from torchac._core import Problem
 from torchac._tensors import Array, broadcast
-from torchac.models._base import Model
+from torchac.models._base import Model, Signature
 
 MAX_SCALE = 1 << 24
 
@@ -65,7 +65,7 @@ _SCALE = f"numbers from 0 to {MAX_SCALE}"
 _WEIGHT = "finite numbers that are not negative"
 
 
-class _LocationScale(_Parametric):
+class _LocationScale(_core.LocationScale, _Parametric):
     _family: ClassVar[str]
 
     def __init__(
@@ -85,6 +85,10 @@ class _LocationScale(_Parametric):
         self.loc = broadcast("loc", loc, self.shape)
         self.scale = broadcast("scale", scale, self.shape)
 
+    if not TYPE_CHECKING:  # the constructor is the core's, which leaves to this what is not simple
+        _make, __signature__ = __init__, Signature()
+        del __init__
+
     @property
     def _components(self) -> list[tuple[str, dict[str, Array]]]:
         return [(self._family, {"loc": self.loc, "scale": self.scale})]
@@ -94,7 +98,7 @@ class _LocationScale(_Parametric):
         return [self.loc, self.scale]
 
     def _of_parts(self: L, parts: list[Array]) -> L:
-        other = object.__new__(type(self))
+        other = self.__new__(type(self))
         other.loc, other.scale = parts
         other.bounds, other.shape = self.bounds, tuple(other.loc.shape)
         return other
@@ -179,7 +183,7 @@ class Logistic(_LocationScale):
     _family = "logistic"
 
 
-class Mixture(_Parametric):
+class Mixture(_core.Mixture, _Parametric):
     """Mixtures of distributions, rounded to integers.
 
     Values cost about their entropy if the components have similar scales, and means within 2048 of
@@ -231,6 +235,10 @@ class Mixture(_Parametric):
         if least < _MIN_WEIGHT:
             _check_largest(weights)
 
+    if not TYPE_CHECKING:  # the constructor is the core's, which leaves to this what is not simple
+        _make, __signature__ = __init__, Signature()
+        del __init__
+
     @property
     def _components(self) -> list[tuple[str, dict[str, Array]]]:
         weights = self._weights
@@ -248,7 +256,7 @@ class Mixture(_Parametric):
         return [self.weights, *(array for part in self.components for array in part._parts)]
 
     def _of_parts(self, parts: list[Array]) -> Mixture:
-        other = object.__new__(type(self))
+        other = self.__new__(type(self))
         other.weights = parts[0]
         pairs = zip(self.components, parts[1::2], parts[2::2], strict=True)
         other.components = [part._of_parts([loc, scale]) for part, loc, scale in pairs]

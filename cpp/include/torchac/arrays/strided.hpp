@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <vector>
 
 namespace torchac {
@@ -20,7 +22,9 @@ struct Dimension {
 // Visits the elements of an array in row-major order.
 class StridedWalk {
  public:
-  StridedWalk(const std::byte* first, const std::vector<Dimension>& dimensions) : at_(first) {
+  StridedWalk(const std::byte* first, std::initializer_list<Dimension> dimensions)
+      : StridedWalk(first, std::span(dimensions.begin(), dimensions.size())) {}
+  StridedWalk(const std::byte* first, std::span<const Dimension> dimensions) : at_(first) {
     for (const Dimension& d : dimensions) add(d);
     if (!outer_.empty()) {
       inner_ = outer_.back().dimension;
