@@ -366,6 +366,8 @@ def layouts() -> Iterator[tuple[str, Any]]:
         yield "quantized", torch.quantize_per_tensor(CDF, 0.5, 0, torch.quint8)
     yield "nested", torch.nested.nested_tensor([CDF[0], CDF[0, :2]])
     yield "fake", FakeTensorMode().from_tensor(CDF)
+    yield "zeros without memory", torch._efficientzerotensor((3, 4))
+    yield "a view of zeros without memory", torch._efficientzerotensor((4, 4))[1:]
     yield "uninitialized", torch.nn.parameter.UninitializedParameter()
     for left in (0, 8):
         freed = CDF.clone()

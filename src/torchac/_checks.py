@@ -106,8 +106,9 @@ def _has_elements(tensor: torch.Tensor) -> bool:
     if needed > 0 and not tensor.is_contiguous():
         steps = zip(tensor.shape, tensor.stride(), strict=True)
         needed = 1 + sum((size - 1) * stride for size, stride in steps)
-    end = (tensor.storage_offset() + needed) * tensor.element_size()
-    return needed == 0 or (address != 0 and end <= storage.nbytes())
+    start, size = tensor.storage_offset(), tensor.element_size()
+    has_memory = address != start * size  # a view of no memory has its distance from address 0
+    return needed == 0 or (has_memory and (start + needed) * size <= storage.nbytes())
 
 
 def check_ndim(name: str, array: Array) -> None:
