@@ -120,6 +120,8 @@ def as_tensor(array: Array) -> torch.Tensor:
     fits = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
     if not (fits and array.flags.aligned and array.flags.writeable):
         array = array.copy()
+    if array.dtype.kind == "u":  # one of two dtypes of 64 bits is unknown to torch
+        array = array.view(array.dtype.str)
     return torch.from_numpy(array)
 
 
