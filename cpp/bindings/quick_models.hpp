@@ -35,32 +35,39 @@
 
 namespace torchac::python::quick {
 
-// The arguments of a constructor.
+// An argument of a constructor.
 struct Given {
   Argument argument;
   View seen;  // by the constructor
 
   // Whether it is as it was: a tensor may have been given other memory since, or another shape.
   [[nodiscard]] bool look(View& view) const { return argument.look(view) && view == seen; }
-  bool look_first() { return argument.look(seen); }
+  [[nodiscard]] bool look_first() { return argument.look(seen); }
 };
 
-struct ModelObject {
-  PyObject head;
-  bool fresh;                   // no constructor was called
-  bool held;                    // the members below are valid
-  std::array<Given, 2> given;   // loc and scale; or numbers of categories; or weights
-  std::vector<Ref> components;  // of a mixture: one for all weights, or one for each
-  bool each;                    // whether there is one for each
-  const Family* family;
-  CategoryNumbers numbers;
+// The arguments of a constructor, and what follows from them.
+struct Givens {
+  std::array<Given, 2> given;      // loc and scale; or the numbers of categories; or weights
+  std::vector<Ref> components;     // of a mixture: one for all weights, or one for each
+  bool each = false;               // whether there is one for each
+  const Family* family = nullptr;  // of loc and scale
+  CategoryNumbers numbers{};       // of categories
   Bounds bounds;
 };
 
+enum class ModelKind : std::uint8_t { kLocationScale, kMixture, kCategories };
+
+struct ModelObject {
+  PyObject head;
+  ModelKind kind;
+  bool fresh;  // no constructor was called
+  bool held;   // its arguments are those
+  Givens givens;
+};
+
 struct Types {
+  PyTypeObject* model = nullptr;  // the base of the others
   PyTypeObject* location_scale = nullptr;
-  PyTypeObject* mixture = nullptr;
-  PyTypeObject* categories = nullptr;
 };
 inline Types types;
 
@@ -103,8 +110,7 @@ inline bool add_component(Parameters& to, const View& shape, const Family* famil
   return fits;
 }
 
-inline bool prepare_location_scale(const ModelObject& model, const View* values,
-                                   ModelOfCall& call) {
+inline bool prepare_location_scale(const Givens& model, const View* values, ModelOfCall& call) {
   View loc;
   View scale;
   if (!model.given[0].look(loc) || !model.given[1].look(scale)) return false;
@@ -116,67 +122,80 @@ inline bool prepare_location_scale(const ModelObject& model, const View* values,
   return true;
 }
 
-// The part of one of `count` components; none if there are not as many.
-inline std::optional<View> part_of(View view, std::int64_t k, std::int64_t count) {
-  if (view.dimensions == 0) return view;
+// A component of a mixture, and its weight.
+struct Part {
+  const Family* family;
+  View loc;
+  View scale;
+  View weight;
+};
+
+// Takes element k of the last dimension, which has `count` of them or one for all; an argument
+// without dimensions is for all. False if there are not as many.
+inline bool select(View& view, std::int64_t k, std::int64_t count) {
+  if (view.dimensions == 0) return true;
   const Dimension last = view.pop();
-  if (last.size != 1 && last.size != count) return std::nullopt;
   if (last.size != 1) view.data += k * last.stride;
-  return view;
+  return last.size == 1 || last.size == count;
 }
 
-// Looks at the components of a mixture: `use(family, loc, scale, weight)` for each.
-template <class Use>
-bool each_component(const ModelObject& mixture, View& weights, const Use& use) {
-  if (!mixture.given[0].look(weights)) return false;
-  const std::int64_t count = weights.all[weights.dimensions - 1].size;
-  for (std::int64_t k = 0; k < count; ++k) {
-    const ModelObject& part =
-        *model_of(mixture.components[mixture.each ? static_cast<std::size_t>(k) : 0].get());
-    View loc;
-    View scale;
-    if (!part.held || part.bounds != mixture.bounds || !part.given[0].look(loc) ||
-        !part.given[1].look(scale))
-      return false;
-    if (!mixture.each) {
-      const auto its_loc = part_of(loc, k, count);
-      const auto its_scale = part_of(scale, k, count);
-      if (!its_loc || !its_scale || loc.dimensions + scale.dimensions == 0) return false;
-      loc = *its_loc;
-      scale = *its_scale;
-    }
-    if (!use(part.family, loc, scale, *part_of(weights, k, count))) return false;
-  }
-  return true;
-}
-
-inline bool prepare_mixture(const ModelObject& model, const View* values, ModelOfCall& call) {
+// Looks at the components of a mixture. Nothing if it is not for the quick way.
+inline std::vector<Part> look_at_parts(const Givens& mixture, ModelOfCall& call) {
   View weights;
-  if (values == nullptr) {
-    const bool joined = each_component(
-        model, weights, [&](const Family*, const View& loc, const View& scale, const View& weight) {
-          return call.shape.join(loc) && call.shape.join(scale) && call.shape.join(weight);
-        });
-    if (!joined) return false;
-  } else {
-    call.shape = *values;
-  }
-  Parameters parameters{{}, model.bounds};
-  const bool added = each_component(
-      model, weights,
-      [&](const Family* family, const View& loc, const View& scale, const View& weight) {
-        call.use(loc);
-        call.use(scale);
-        return add_component(parameters, call.shape, family, loc, scale, &weight);
-      });
-  if (!added || call.shape.count * weights.all[weights.dimensions - 1].size > kMostValues)
-    return false;
+  if (!mixture.given[0].look(weights)) return {};
   call.use(weights);
+  const std::int64_t count = weights.all[weights.dimensions - 1].size;
+  std::vector<Part> parts;
+  parts.reserve(static_cast<std::size_t>(count));
+  for (const Ref& component : mixture.components) {
+    const auto& [head, kind, fresh, held, model] = *model_of(component.get());
+    Part part{model.family, {}, {}, {}};
+    if (!held || model.bounds != mixture.bounds || !model.given[0].look(part.loc) ||
+        !model.given[1].look(part.scale))
+      return {};
+    call.use(part.loc);
+    call.use(part.scale);
+    parts.push_back(part);
+  }
+  if (mixture.each && std::cmp_not_equal(parts.size(), count)) return {};
+  if (!mixture.each) {
+    if (parts[0].loc.dimensions + parts[0].scale.dimensions == 0) return {};
+    parts.resize(static_cast<std::size_t>(count), parts[0]);
+  }
+  for (std::int64_t k = 0; k < count; ++k) {
+    Part& part = parts[static_cast<std::size_t>(k)];
+    part.weight = weights;
+    (void)select(part.weight, k, count);
+    if (!mixture.each && !(select(part.loc, k, count) && select(part.scale, k, count))) return {};
+  }
+  return parts;
+}
+
+// Lets a mixture have the shape of the values, or else that of its parts.
+inline bool set_shape(const std::vector<Part>& parts, const View* values, ModelOfCall& call) {
+  if (values != nullptr) call.shape = *values;
+  for (const Part& part : parts) {
+    if (values == nullptr &&
+        !(call.shape.join(part.weight) && call.shape.join(part.loc) && call.shape.join(part.scale)))
+      return false;
+  }
+  const auto count = static_cast<std::int64_t>(parts.size());
+  return count > 0 && call.shape.count > 0 && call.shape.count * count <= kMostValues;
+}
+
+inline bool prepare_mixture(const Givens& model, const View* values, ModelOfCall& call) {
+  const std::vector<Part> parts = look_at_parts(model, call);
+  if (!set_shape(parts, values, call)) return false;
+  Parameters parameters{{}, model.bounds};
+  parameters.components.reserve(parts.size());
+  for (const auto& [family, loc, scale, weight] : parts) {
+    if (!add_component(parameters, call.shape, family, loc, scale, &weight)) return false;
+  }
   call.model = std::move(parameters);
   return true;
 }
 
-inline bool prepare_categories(const ModelObject& model, const View* values, ModelOfCall& call) {
+inline bool prepare_categories(const Givens& model, const View* values, ModelOfCall& call) {
   View numbers;
   if (!model.given[0].look(numbers)) return false;
   CategoryLayout layout{model.numbers, numbers.type, 1, 0};
@@ -197,7 +216,7 @@ class Source {
  public:
   // Takes it. May run any code.
   bool hold(PyObject* argument) {
-    if (!is_model(argument)) return rows_.hold(argument);
+    if (PyObject_TypeCheck(argument, types.model) == 0) return rows_.hold(argument);
     model_ = Ref::to(argument);
     return hold_model(*model_of(argument));
   }
@@ -217,29 +236,21 @@ class Source {
     if (is_cdf()) return prepare_rows(values, normalize, call);
     const ModelObject& model = *model_of(model_.get());
     if (!model.held) return false;
-    if (PyObject_TypeCheck(model_.get(), types.location_scale))
-      return prepare_location_scale(model, values, call);
-    if (PyObject_TypeCheck(model_.get(), types.mixture))
-      return prepare_mixture(model, values, call);
-    return prepare_categories(model, values, call);
+    if (model.kind == ModelKind::kCategories) return prepare_categories(model.givens, values, call);
+    if (model.kind == ModelKind::kMixture) return prepare_mixture(model.givens, values, call);
+    return prepare_location_scale(model.givens, values, call);
   }
 
  private:
-  static bool is_model(PyObject* object) {
-    return PyObject_TypeCheck(object, types.location_scale) ||
-           PyObject_TypeCheck(object, types.categories) ||
-           PyObject_TypeCheck(object, types.mixture);
-  }
-
-  // Another thread may change the model meanwhile.
+  // Another thread may give the model other arguments meanwhile.
   static bool hold_model(const ModelObject& model) {
     if (!model.held) return false;
-    for (const Given& given : model.given) {
-      if (given.argument.object() != nullptr && !given.argument.hold_again()) return false;
+    for (const Given& given : model.givens.given) {
+      if (!given.argument.hold_again()) return false;
     }
-    for (std::size_t k = 0; k < model.components.size(); ++k) {
-      const Ref part = Ref::to(model.components[k].get());
-      if (!hold_model(*model_of(part.get()))) return false;
+    for (std::size_t k = 0; k < model.givens.components.size(); ++k) {
+      const Ref component = Ref::to(model.givens.components[k].get());
+      if (!hold_model(*model_of(component.get()))) return false;
     }
     return true;
   }
@@ -266,28 +277,27 @@ class Source {
 
 // ---- Constructors ----
 
-// The arguments of a call by their names. The first `positional` may come without them. False if
+// The arguments of a call by their names. The first `required` may come without them. False if
 // there are others, or one of the first is missing.
 template <std::size_t kCount>
 bool parse(PyObject* positional, PyObject* named, const std::array<PyObject*, kCount>& names,
-           std::array<PyObject*, kCount>& values, std::size_t required) {
-  values.fill(nullptr);
-  const Py_ssize_t given = PyTuple_GET_SIZE(positional);
-  if (std::cmp_greater(given, required)) return false;
-  for (Py_ssize_t i = 0; i < given; ++i)
-    values[static_cast<std::size_t>(i)] = PyTuple_GET_ITEM(positional, i);
+           std::array<Ref, kCount>& values, std::size_t required) {
+  const auto given = static_cast<std::size_t>(PyTuple_GET_SIZE(positional));
+  if (given > required) return false;
+  for (std::size_t i = 0; i < given; ++i)
+    values[i] = Ref::to(PyTuple_GET_ITEM(positional, static_cast<Py_ssize_t>(i)));
   Py_ssize_t at = 0;
   PyObject* name = nullptr;
   PyObject* value = nullptr;
   while (named != nullptr && PyDict_Next(named, &at, &name, &value) != 0) {
     const auto found = std::ranges::find(names, name);  // by address: names in code are interned
     if (found == names.end()) return false;
-    PyObject*& to = values[static_cast<std::size_t>(found - names.begin())];
-    if (to != nullptr) return false;
-    to = value;
+    Ref& to = values[static_cast<std::size_t>(found - names.begin())];
+    if (to) return false;
+    to = Ref::to(value);
   }
-  return std::find(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(required),
-                   nullptr) == values.begin() + static_cast<std::ptrdiff_t>(required);
+  return std::all_of(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(required),
+                     [](const Ref& ref) { return static_cast<bool>(ref); });
 }
 
 // A bound, or its default if there is none.
@@ -300,7 +310,7 @@ inline bool read_bound(PyObject* value, std::int32_t& to) {
   return overflow == 0 && std::in_range<std::int32_t>(number);
 }
 
-// Whether all are floats from low to high.
+// Whether all are floats from low to high, or a number is.
 inline bool are_floats_between(const View& view, double low, double high) {
   if (!is_float(view.type) && view.kind != Kind::kNumber) return false;
   auto numbers = view.numbers(view);
@@ -308,9 +318,9 @@ inline bool are_floats_between(const View& view, double low, double high) {
   for (std::int64_t left = view.count; left > 0;) {
     const auto count = static_cast<std::size_t>(std::min<std::int64_t>(left, block.size()));
     read_doubles(*numbers, count, block.data());
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!(low <= block[i] && block[i] <= high)) return false;
-    }
+    bool good = true;
+    for (std::size_t i = 0; i < count; ++i) good &= low <= block[i] && block[i] <= high;
+    if (!good) return false;
     left -= static_cast<std::int64_t>(count);
   }
   return true;
@@ -318,99 +328,120 @@ inline bool are_floats_between(const View& view, double low, double high) {
 
 inline constexpr double kLargest = std::numeric_limits<double>::max();
 
-// What a class says of itself in Python: an attribute.
+// What the class of an object says of itself in Python: an attribute, or null.
 inline Ref attribute(PyObject* self, PyObject* name) {
   PyObject* const value = PyObject_GetAttr(reinterpret_cast<PyObject*>(Py_TYPE(self)), name);
   if (value == nullptr) PyErr_Clear();
   return Ref(value);
 }
 
-inline bool take_location_scale(PyObject* object, PyObject* positional, PyObject* named) {
-  static const std::array names{name_of("loc"), name_of("scale"), name_of("low"), name_of("high")};
-  static PyObject* const its_family = name_of("_family");
-  ModelObject& self = *model_of(object);
-  std::array<PyObject*, names.size()> values;
-  if (!parse(positional, named, names, values, 2) || !read_bound(values[2], self.bounds.low) ||
-      !read_bound(values[3], self.bounds.high) || self.bounds.low > self.bounds.high)
-    return false;
-  const Ref family = attribute(object, its_family);
-  if (!family || !PyUnicode_Check(family.get())) return false;
-  self.family = find_family(PyUnicode_AsUTF8(family.get()));
-  auto& [loc, scale] = self.given;
-  if (self.family == nullptr || !loc.argument.hold(values[0]) || !scale.argument.hold(values[1]) ||
-      !loc.look_first() || !scale.look_first())
-    return false;
-  ModelOfCall call;
-  return are_floats_between(loc.seen, -kLargest, kLargest) &&
-         are_floats_between(scale.seen, 0, kMaxScale) &&
-         call.set_shape(nullptr, {&loc.seen, &scale.seen});
-}
+// Each kind of model takes its arguments in two steps: `hold`, in which any code may run, and
+// `check`, which looks at them for the first time. Both say whether it is for the quick way.
+struct LocationScale {
+  static constexpr ModelKind kKind = ModelKind::kLocationScale;
 
-inline bool take_categories(PyObject* object, PyObject* positional, PyObject* named) {
-  static const std::array names{name_of("probs"), name_of("logits")};
-  static PyObject* const own_dimensions = name_of("_own_dimensions");
-  ModelObject& self = *model_of(object);
-  std::array<PyObject*, names.size()> values;
-  if (!parse(positional, named, names, values, 0) ||
-      (values[0] == nullptr) == (values[1] == nullptr))
-    return false;
-  const bool logits = values[1] != nullptr;
-  const Ref own = attribute(object, own_dimensions);
-  if (!own || !PyLong_Check(own.get())) return false;
-  const bool bernoulli = PyLong_AsLong(own.get()) == 0;
-  if (bernoulli) {
-    self.numbers =
-        logits ? CategoryNumbers::kBernoulliLogits : CategoryNumbers::kBernoulliProbabilities;
-  } else {
-    self.numbers = logits ? CategoryNumbers::kLogits : CategoryNumbers::kProbabilities;
+  static bool hold(PyObject* self, PyObject* positional, PyObject* named, Givens& to) {
+    static const std::array names{name_of("loc"), name_of("scale"), name_of("low"),
+                                  name_of("high")};
+    static PyObject* const its_family = name_of("_family");
+    std::array<Ref, names.size()> values;
+    if (!parse(positional, named, names, values, 2) ||
+        !read_bound(values[2].get(), to.bounds.low) ||
+        !read_bound(values[3].get(), to.bounds.high) || to.bounds.low > to.bounds.high)
+      return false;
+    const Ref family = attribute(self, its_family);
+    if (!family || PyUnicode_CheckExact(family.get()) == 0) return false;
+    to.family = find_family(PyUnicode_AsUTF8(family.get()));
+    return to.family != nullptr && to.given[0].argument.hold(values[0].get()) &&
+           to.given[1].argument.hold(values[1].get());
   }
-  Given& given = self.given[0];
-  return given.argument.hold(values[logits]) && given.look_first() && is_float(given.seen.type) &&
-         (bernoulli || given.seen.dimensions > 0);
-}
 
-inline bool take_mixture(PyObject* object, PyObject* positional, PyObject* named) {
-  static const std::array names{name_of("weights"), name_of("components")};
-  constexpr double kMinWeight = 0x1p-126;  // smaller ones count as 0
-  ModelObject& self = *model_of(object);
-  std::array<PyObject*, names.size()> values;
-  if (!parse(positional, named, names, values, 2)) return false;
-  PyObject* const components = values[1];
-  self.each = PyList_CheckExact(components) || PyTuple_CheckExact(components);
-  const Py_ssize_t count = self.each ? PySequence_Fast_GET_SIZE(components) : 1;
-  for (Py_ssize_t k = 0; k < count; ++k) {
-    PyObject* const part = self.each ? PySequence_Fast_GET_ITEM(components, k) : components;
-    if (!PyObject_TypeCheck(part, types.location_scale) || !model_of(part)->held) return false;
-    self.components.push_back(Ref::to(part));
+  static bool check(Givens& self) {
+    auto& [loc, scale] = self.given;
+    ModelOfCall call;
+    return loc.look_first() && scale.look_first() &&
+           are_floats_between(loc.seen, -kLargest, kLargest) &&
+           are_floats_between(scale.seen, 0, kMaxScale) &&
+           call.set_shape(nullptr, {&loc.seen, &scale.seen});
   }
-  Given& weights = self.given[0];
-  if (count == 0 || !weights.argument.hold(values[0]) || !weights.look_first() ||
-      weights.seen.dimensions == 0 || weights.seen.kind == Kind::kNumber)
-    return false;
-  const std::int64_t size = weights.seen.all[weights.seen.dimensions - 1].size;
-  self.bounds = model_of(self.components.front().get())->bounds;
-  ModelOfCall call;
-  return (!self.each || count == size) && are_floats_between(weights.seen, kMinWeight, kLargest) &&
-         prepare_mixture(self, nullptr, call);
-}
+};
+
+struct Mixture {
+  static constexpr ModelKind kKind = ModelKind::kMixture;
+
+  static bool hold(PyObject* /*self*/, PyObject* positional, PyObject* named, Givens& to) {
+    static const std::array names{name_of("weights"), name_of("components")};
+    std::array<Ref, names.size()> values;
+    if (!parse(positional, named, names, values, 2)) return false;
+    PyObject* const components = values[1].get();
+    to.each = PyList_CheckExact(components) || PyTuple_CheckExact(components);
+    const Py_ssize_t count = to.each ? PySequence_Fast_GET_SIZE(components) : 1;
+    for (Py_ssize_t k = 0; k < count; ++k) {
+      PyObject* const one = to.each ? PySequence_Fast_GET_ITEM(components, k) : components;
+      if (PyObject_TypeCheck(one, types.location_scale) == 0) return false;
+      to.components.push_back(Ref::to(one));
+    }
+    return count > 0 && to.given[0].argument.hold(values[0].get());
+  }
+
+  static bool check(Givens& self) {
+    constexpr double kMinWeight = 0x1p-126;  // smaller ones count as 0
+    Given& weights = self.given[0];
+    self.bounds = model_of(self.components.front().get())->givens.bounds;
+    ModelOfCall call;
+    return weights.look_first() && weights.seen.dimensions > 0 &&
+           are_floats_between(weights.seen, kMinWeight, kLargest) &&
+           set_shape(look_at_parts(self, call), nullptr, call);
+  }
+};
+
+struct CategoriesOf {
+  static constexpr ModelKind kKind = ModelKind::kCategories;
+
+  static bool hold(PyObject* self, PyObject* positional, PyObject* named, Givens& to) {
+    static const std::array names{name_of("probs"), name_of("logits")};
+    static PyObject* const own_dimensions = name_of("_own_dimensions");
+    std::array<Ref, names.size()> values;
+    const Ref own = attribute(self, own_dimensions);
+    if (!parse(positional, named, names, values, 0) || (values[0] && values[1]) || !own ||
+        PyLong_CheckExact(own.get()) == 0)
+      return false;
+    const bool bernoulli = PyLong_AsLong(own.get()) == 0;
+    if (values[1]) {
+      to.numbers = bernoulli ? CategoryNumbers::kBernoulliLogits : CategoryNumbers::kLogits;
+    } else {
+      to.numbers =
+          bernoulli ? CategoryNumbers::kBernoulliProbabilities : CategoryNumbers::kProbabilities;
+    }
+    const Ref& numbers = values[values[1] ? 1 : 0];
+    return numbers && to.given[0].argument.hold(numbers.get());
+  }
+
+  static bool check(Givens& self) {
+    Given& numbers = self.given[0];
+    const bool bernoulli = CategoryLayout{self.numbers, {}, 1, 0}.bernoulli();
+    return numbers.look_first() && is_float(numbers.seen.type) &&
+           (bernoulli || numbers.seen.dimensions > 0);
+  }
+};
 
 // ---- The types ----
 
-inline PyObject* model_new(PyTypeObject* type, PyObject*, PyObject*) {
+template <ModelKind kKind>
+PyObject* model_new(PyTypeObject* type, PyObject* /*positional*/, PyObject* /*named*/) {
   PyObject* const object = type->tp_alloc(type, 0);
   if (object == nullptr) return nullptr;
-  ModelObject* const self = model_of(object);
-  self->fresh = true;  // the rest is 0
-  new (&self->given) std::array<Given, 2>;
-  new (&self->components) std::vector<Ref>;
+  model_of(object)->kind = kKind;
+  model_of(object)->fresh = true;
+  model_of(object)->held = false;
+  new (&model_of(object)->givens) Givens;
   return object;
 }
 
+// Forgets the arguments.
 inline void drop(ModelObject& self) {
   self.held = false;
-  for (Given& given : self.given) given.argument.drop();
-  const std::vector<Ref> components = std::exchange(self.components, {});
-  self.bounds = {};
+  const Givens dropped = std::exchange(self.givens, {});  // last, as this may run any code
 }
 
 // Lets the class in Python construct the model.
@@ -421,40 +452,51 @@ inline int make(PyObject* object, PyObject* positional, PyObject* named) {
   return result ? 0 : -1;
 }
 
-using Take = bool (*)(PyObject*, PyObject*, PyObject*);
-
-template <Take kTake>
+template <class Model>
 int model_init(PyObject* object, PyObject* positional, PyObject* named) {
   ModelObject& self = *model_of(object);
   const bool fresh = std::exchange(self.fresh, false);
-  drop(self);
+  if (self.held) drop(self);
   try {
-    self.held = fresh && possible() && kTake(object, positional, named);
-  } catch (...) {  // no memory, so what follows says so
-    PyErr_Clear();
+    Givens givens;
+    if (fresh && possible() && Model::hold(object, positional, named, givens)) {
+      self.givens = std::move(givens);
+      self.held = Model::check(self.givens);
+      if (self.held) return 0;
+    }
+  } catch (...) {  // no memory, which what follows says
+    self.held = false;
   }
-  if (self.held) return 0;
+  PyErr_Clear();
   drop(self);
   return make(object, positional, named);
 }
 
 // The arguments by position and by name.
-inline std::pair<Ref, Ref> arguments_of(PyObject* object) {
-  const ModelObject& self = *model_of(object);
-  PyObject* const first = self.given[0].argument.object();
-  if (PyObject_TypeCheck(object, types.location_scale))
-    return {Ref(PyTuple_Pack(2, first, self.given[1].argument.object())),
-            Ref(Py_BuildValue("{s:i,s:i}", "low", self.bounds.low, "high", self.bounds.high))};
-  if (PyObject_TypeCheck(object, types.categories)) {
-    const bool logits = CategoryLayout{self.numbers, DType::kFloat32, 1, 0}.logits();
-    return {Ref(PyTuple_New(0)), Ref(Py_BuildValue("{s:O}", logits ? "logits" : "probs", first))};
+inline std::pair<Ref, Ref> arguments_of(const ModelObject& self) {
+  const auto& [given, components, each, family, numbers, bounds] = self.givens;
+  // Held first, as what follows may run any code.
+  const Ref first = Ref::to(given[0].argument.object());
+  const Ref second = Ref::to(given[1].argument.object());
+  std::vector<Ref> parts;
+  for (const Ref& component : components) parts.push_back(Ref::to(component.get()));
+  const bool listed = each;
+  switch (self.kind) {
+    case ModelKind::kLocationScale:
+      return {Ref(PyTuple_Pack(2, first.get(), second.get())),
+              Ref(Py_BuildValue("{s:i,s:i}", "low", bounds.low, "high", bounds.high))};
+    case ModelKind::kCategories: {
+      const char* const name = CategoryLayout{numbers, {}, 1, 0}.logits() ? "logits" : "probs";
+      return {Ref(PyTuple_New(0)), Ref(Py_BuildValue("{s:O}", name, first.get()))};
+    }
+    case ModelKind::kMixture:
+      break;
   }
-  if (!self.each) return {Ref(PyTuple_Pack(2, first, self.components.front().get())), Ref()};
-  const Ref components(PyTuple_New(static_cast<Py_ssize_t>(self.components.size())));
-  for (std::size_t k = 0; components && k < self.components.size(); ++k)
-    PyTuple_SET_ITEM(components.get(), static_cast<Py_ssize_t>(k),
-                     Py_NewRef(self.components[k].get()));
-  return {Ref(components ? PyTuple_Pack(2, first, components.get()) : nullptr), Ref()};
+  if (!listed) return {Ref(PyTuple_Pack(2, first.get(), parts[0].get())), Ref()};
+  const Ref list(PyList_New(static_cast<Py_ssize_t>(parts.size())));
+  for (std::size_t k = 0; list && k < parts.size(); ++k)
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(k), Py_NewRef(parts[k].get()));
+  return {Ref(list ? PyTuple_Pack(2, first.get(), list.get()) : nullptr), Ref()};
 }
 
 // Whether it is an attribute that `_make` sets.
@@ -468,8 +510,9 @@ inline bool is_made(PyObject* name) {
 
 // Sets these attributes, those of a model that Python makes of the same arguments.
 inline bool settle(PyObject* object) {
-  const auto [positional, named] = arguments_of(object);
-  const Ref other(model_new(Py_TYPE(object), nullptr, nullptr));
+  PyTypeObject* const type = Py_TYPE(object);
+  const auto [positional, named] = arguments_of(*model_of(object));
+  const Ref other(model_new<ModelKind::kLocationScale>(type, nullptr, nullptr));  // of any kind
   if (!positional || !other || make(other.get(), positional.get(), named.get()) != 0) return false;
   const Ref from(PyObject_GenericGetDict(other.get(), nullptr));
   const Ref to(PyObject_GenericGetDict(object, nullptr));
@@ -501,8 +544,8 @@ inline PyObject* model_getstate(PyObject* object, PyObject* /*none*/) {
 }
 
 inline int model_traverse(PyObject* object, visitproc visit, void* arg) {
-  for (const Given& given : model_of(object)->given) Py_VISIT(given.argument.object());
-  for (const Ref& component : model_of(object)->components) Py_VISIT(component.get());
+  for (const Given& given : model_of(object)->givens.given) Py_VISIT(given.argument.object());
+  for (const Ref& component : model_of(object)->givens.components) Py_VISIT(component.get());
   Py_VISIT(Py_TYPE(object));
   return 0;
 }
@@ -515,42 +558,50 @@ inline int model_clear(PyObject* object) {
 inline void model_dealloc(PyObject* object) {
   PyTypeObject* const type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
-  std::destroy_at(&model_of(object)->given);
-  std::destroy_at(&model_of(object)->components);
+  std::destroy_at(&model_of(object)->givens);
   type->tp_free(object);
   Py_DECREF(type);
 }
 
-template <Take kTake>
-PyTypeObject* add_type(py::module_& m, const char* name, const char* documentation) {
-  static std::array methods{PyMethodDef{"__getstate__", model_getstate, METH_NOARGS, nullptr},
-                            PyMethodDef{}};
-  const auto slot = [](auto* function) { return reinterpret_cast<void*>(function); };
-  std::array slots{PyType_Slot{Py_tp_doc, const_cast<char*>(documentation)},
-                   PyType_Slot{Py_tp_new, slot(&model_new)},
-                   PyType_Slot{Py_tp_init, slot(&model_init<kTake>)},
-                   PyType_Slot{Py_tp_getattro, slot(&model_getattro)},
-                   PyType_Slot{Py_tp_setattro, slot(&model_setattro)},
-                   PyType_Slot{Py_tp_traverse, slot(&model_traverse)},
-                   PyType_Slot{Py_tp_clear, slot(&model_clear)},
-                   PyType_Slot{Py_tp_methods, methods.data()},
-                   PyType_Slot{Py_tp_dealloc, slot(&model_dealloc)},
-                   PyType_Slot{0, nullptr}};
+template <class Function>
+PyType_Slot slot(int number, Function* function) {
+  return {number, reinterpret_cast<void*>(function)};
+}
+
+template <std::size_t kCount>
+PyTypeObject* add_type(py::module_& m, const char* name, std::array<PyType_Slot, kCount> slots,
+                       PyTypeObject* base = nullptr) {
   PyType_Spec spec{name, sizeof(ModelObject), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};
-  PyObject* const type = PyType_FromSpec(&spec);
-  if (type == nullptr) throw py::error_already_set();
-  m.add_object(std::string_view(name).substr(std::string_view("torchac._core.").size()).data(),
-               py::reinterpret_borrow<py::object>(type));
-  return reinterpret_cast<PyTypeObject*>(type);
+  auto type = py::reinterpret_steal<py::object>(
+      PyType_FromSpecWithBases(&spec, reinterpret_cast<PyObject*>(base)));
+  if (!type) throw py::error_already_set();
+  m.attr(std::string_view(name).substr(std::string_view("torchac._core.").size()).data()) = type;
+  return reinterpret_cast<PyTypeObject*>(type.release().ptr());
+}
+
+template <class Model>
+PyTypeObject* add_type(py::module_& m, const char* name) {
+  return add_type(
+      m, name,
+      std::array{slot(Py_tp_new, &model_new<Model::kKind>), slot(Py_tp_init, &model_init<Model>),
+                 slot(Py_tp_traverse, &model_traverse), slot(Py_tp_clear, &model_clear),
+                 slot(Py_tp_dealloc, &model_dealloc), PyType_Slot{}},
+      types.model);
 }
 
 inline void add_types(py::module_& m) {
-  types.location_scale = add_type<take_location_scale>(
-      m, "torchac._core.LocationScale", "The base of models that have a location and a scale.");
-  types.mixture = add_type<take_mixture>(m, "torchac._core.Mixture", "The base of mixtures.");
-  types.categories =
-      add_type<take_categories>(m, "torchac._core.Categories", "The base of models of categories.");
+  static std::array methods{PyMethodDef{"__getstate__", model_getstate, METH_NOARGS, nullptr},
+                            PyMethodDef{}};
+  types.model = add_type(
+      m, "torchac._core.QuickModel",
+      std::array{PyType_Slot{Py_tp_methods, methods.data()}, slot(Py_tp_getattro, &model_getattro),
+                 slot(Py_tp_setattro, &model_setattro), slot(Py_tp_traverse, &model_traverse),
+                 slot(Py_tp_clear, &model_clear), slot(Py_tp_dealloc, &model_dealloc),
+                 PyType_Slot{}});
+  types.location_scale = add_type<LocationScale>(m, "torchac._core.LocationScale");
+  add_type<Mixture>(m, "torchac._core.Mixture");
+  add_type<CategoriesOf>(m, "torchac._core.Categories");
 }
 
 }  // namespace torchac::python::quick

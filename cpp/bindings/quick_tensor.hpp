@@ -311,9 +311,9 @@ class Argument {
     return true;
   }
 
-  // The same for an argument that is held already.
+  // The same for an argument that is held already, or for none.
   [[nodiscard]] bool hold_again() const {
-    if (kind_ != Kind::kTensor) return kind_.has_value();
+    if (kind_ != Kind::kTensor) return true;
     const Ref object = Ref::to(object_.get());  // another thread may drop it
     return look_at_sign(object.get());
   }
@@ -325,7 +325,6 @@ class Argument {
   }
 
   [[nodiscard]] PyObject* object() const { return object_.get(); }
-  void drop() { *this = Argument(); }
 
  private:
   static std::optional<Kind> kind_of(PyObject* object) {

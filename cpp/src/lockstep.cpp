@@ -20,6 +20,7 @@
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/cdf_layout.hpp"
+#include "torchac/support/few.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac {
@@ -49,14 +50,13 @@ std::size_t size(const Chosen& chosen, std::size_t streams) {
 
 // These copy `part` of each chosen stream, and copy it back.
 template <class T, class All, class Part>
-std::vector<T> copies(const std::vector<All>& all, const Chosen& chosen, const Part& part) {
-  std::vector<T> result(size(chosen, all.size()));
+Few<T> copies(const std::vector<All>& all, const Chosen& chosen, const Part& part) {
+  Few<T> result(size(chosen, all.size()));
   for (std::size_t i = 0; i < result.size(); ++i) result[i] = part(all[number(chosen, i)]);
   return result;
 }
 template <class T, class All, class Part>
-void put_back(std::vector<All>& all, const Chosen& chosen, const Part& part,
-              const std::vector<T>& from) {
+void put_back(std::vector<All>& all, const Chosen& chosen, const Part& part, const Few<T>& from) {
   for (std::size_t i = 0; i < from.size(); ++i) part(all[number(chosen, i)]) = from[i];
 }
 
@@ -124,9 +124,9 @@ Report EncodeCall::encode(EncodeJob job, const std::optional<OriginalSymbols>& o
   if (report.ok() && encoder_.marked_) {
     const auto* cdf = std::get_if<CdfRows>(&job.model);
     if (original && cdf != nullptr) {
-      add_symbols(original->symbols, cdf->clamp, job.count, original->most, checksums_);
+      add_symbols(original->symbols, cdf->clamp, job.count, original->most, checksums_.all());
     } else {
-      add_values_of(job, checksums_);
+      add_values_of(job, checksums_.all());
     }
   }
   return in_stream(report, job);
@@ -168,9 +168,10 @@ DecodeCall::DecodeCall(LockstepDecoder& decoder, Chosen chosen)
 }
 
 Report DecodeCall::decode(DecodeJob job, ThreadTeam& team) {
-  share(job, std::span(decoders_));
+  share(job, decoders_.all());
   const Report report = torchac::decode({&job, 1}, team);
-  if (report.ok()) std::visit([&](auto* from) { add(from, job.count, checksums_); }, job.values);
+  if (report.ok())
+    std::visit([&](auto* from) { add(from, job.count, checksums_.all()); }, job.values);
   return in_stream(report, job);
 }
 

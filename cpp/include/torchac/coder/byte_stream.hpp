@@ -12,6 +12,7 @@
 #include "torchac/coder/encoder.hpp"
 #include "torchac/coder/range.hpp"
 #include "torchac/support/compiler.hpp"
+#include "torchac/support/few.hpp"
 
 namespace torchac {
 
@@ -151,8 +152,8 @@ class EncodedStream {
 // Undoes everything that is encoded during its lifetime, unless `keep` is called.
 class Undo {
  public:
-  explicit Undo(std::span<EncodedStream> streams) : streams_(streams) {
-    for (const EncodedStream& stream : streams) before_.push_back(stream.checkpoint());
+  explicit Undo(std::span<EncodedStream> streams) : streams_(streams), before_(streams.size()) {
+    for (std::size_t k = 0; k < before_.size(); ++k) before_[k] = streams[k].checkpoint();
   }
   Undo(const Undo&) = delete;
   Undo& operator=(const Undo&) = delete;
@@ -160,11 +161,11 @@ class Undo {
     for (std::size_t k = 0; k < before_.size(); ++k) streams_[k].restore(before_[k]);
   }
 
-  void keep() { before_.clear(); }
+  void keep() { before_ = Few<EncodedStream::Checkpoint>(); }
 
  private:
   std::span<EncodedStream> streams_;
-  std::vector<EncodedStream::Checkpoint> before_;
+  Few<EncodedStream::Checkpoint> before_;
 };
 
 }  // namespace torchac

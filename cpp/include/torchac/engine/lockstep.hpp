@@ -18,6 +18,7 @@
 #include "torchac/engine/fed_bytes.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/error.hpp"
+#include "torchac/support/few.hpp"
 #include "torchac/support/thread_team.hpp"
 
 namespace torchac {
@@ -98,7 +99,7 @@ class EncodeCall {
   Chosen chosen_;
   Selection selection_;
   Undo undo_;
-  std::vector<Checksum> checksums_;
+  Few<Checksum> checksums_;
 };
 
 // The streams, each with its decoder, its bytes and its marks.
@@ -151,8 +152,8 @@ class DecodeCall {
  private:
   LockstepDecoder& decoder_;
   Chosen chosen_;
-  std::vector<Decoder> decoders_;
-  std::vector<Checksum> checksums_;
+  Few<Decoder> decoders_;
+  Few<Checksum> checksums_;
 };
 
 }  // namespace torchac

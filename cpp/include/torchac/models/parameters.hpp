@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -95,6 +96,7 @@ inline constexpr std::size_t kParameterRows = 128;
 
 // The parameters of a component in a block, in units of 2^shift values.
 struct ComponentBlock {
+  const std::uint32_t* table;                       // of the family
   std::array<std::int32_t, kParameterRows> offset;  // first symbol - center
   std::array<float, kParameterRows>
       center_error;  // from the lower edge of the center's symbol to the center
@@ -107,8 +109,7 @@ struct ComponentBlock {
 
   // The component's contribution to the sum of row i at the lower edge of symbol j.
   template <bool kMixture>
-  [[nodiscard]] TORCHAC_INLINE std::uint32_t part(const std::uint32_t* table, std::size_t i,
-                                                  std::uint32_t j) const {
+  [[nodiscard]] TORCHAC_INLINE std::uint32_t part(std::size_t i, std::uint32_t j) const {
     const auto at = static_cast<float>(static_cast<std::int32_t>(j) + offset[i]);
     return part_of_sum<kMixture>(evaluate(table, (at - center_error[i]) * reciprocal[i]),
                                  weight[i]);
@@ -118,15 +119,14 @@ struct ComponentBlock {
 #ifdef TORCHAC_TARGET_AVX2
 // The sums of components of row i at the lower edges of eight symbols.
 template <bool kMixture>
-TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components,
-                                           const std::uint32_t* const* tables, std::size_t count,
+TORCHAC_INLINE Vec8<std::uint32_t> sums_at(const ComponentBlock* components, std::size_t count,
                                            std::size_t i, const Vec8<std::uint32_t>& symbols) {
   const auto places = __builtin_bit_cast(Vec8<std::int32_t>, symbols);
   Vec8<std::uint32_t> sum{};
   for (std::size_t k = 0; k < count; ++k) {
     const ComponentBlock& c = components[k];
     const auto at = __builtin_convertvector(places + c.offset[i], Vec8<float>);
-    const Vec8<std::uint32_t> cdf = evaluate(tables[k], (at - c.center_error[i]) * c.reciprocal[i]);
+    const Vec8<std::uint32_t> cdf = evaluate(c.table, (at - c.center_error[i]) * c.reciprocal[i]);
     sum += part_of_sum<kMixture>(cdf, Vec8<std::uint32_t>{} + c.weight[i]);
   }
   return sum;
@@ -153,19 +153,17 @@ class ParameterBlock {
       : parameters_(std::move(parameters)),
         elements_(static_cast<std::uint32_t>(std::min<std::int64_t>(
             parameters_.components.front()[Parameter::kLoc]->walk.run(), UINT32_MAX))),
-        blocks_(parameters_.components.size()) {
-    for (const Component& component : parameters_.components)
-      tables_.push_back(component.family->table);
+        blocks_(new ComponentBlock[size()]) {
+    for (std::size_t k = 0; k < size(); ++k) blocks_[k].table = family(k).table;
   }
 
   [[nodiscard]] const Bounds& bounds() const { return parameters_.bounds; }
   [[nodiscard]] bool mixture() const { return parameters_.mixture(); }
-  [[nodiscard]] std::size_t size() const { return blocks_.size(); }
+  [[nodiscard]] std::size_t size() const { return parameters_.components.size(); }
   [[nodiscard]] const ComponentBlock& component(std::size_t k) const { return blocks_[k]; }
   [[nodiscard]] const Family& family(std::size_t k) const {
     return *parameters_.components[k].family;
   }
-  [[nodiscard]] const std::uint32_t* const* tables() const { return tables_.data(); }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
 
   // Reads at most `most` rows.
@@ -380,7 +378,8 @@ class ParameterBlock {
 
   TORCHAC_NOINLINE void place_components(std::size_t count) {
     constexpr std::int32_t kFar = 1 << 24;
-    for (ComponentBlock& block : blocks_) {
+    for (std::size_t k = 0; k < size(); ++k) {
+      ComponentBlock& block = blocks_[k];
       for (std::size_t i = 0; i < count; ++i) {
         const std::int32_t above = std::max(block.center[i], subtract_saturated(first_[i], kFar));
         block.offset[i] = first_[i] - std::min(above, add_saturated(first_[i], kFar));
@@ -391,7 +390,7 @@ class ParameterBlock {
   template <bool kMixture>
   [[nodiscard]] TORCHAC_INLINE std::uint32_t sum_at(std::size_t i, std::uint32_t j) const {
     std::uint32_t sum = 0;
-    for (std::size_t k = 0; k < size(); ++k) sum += blocks_[k].part<kMixture>(tables_[k], i, j);
+    for (std::size_t k = 0; k < size(); ++k) sum += blocks_[k].part<kMixture>(i, j);
     return sum;
   }
 
@@ -405,12 +404,11 @@ class ParameterBlock {
       Vec8<std::uint32_t> next_sum{};
       for (std::size_t k = 0; k < size(); ++k) {
         const ComponentBlock& block = blocks_[k];
-        const std::uint32_t* const table = tables_[k];
         const auto part = [&](const Vec8<std::int32_t>& place) {
           const auto at = __builtin_convertvector(place, Vec8<float>);
           const Vec8<float> t =
               (at - load_vec8(&block.center_error[i])) * load_vec8(&block.reciprocal[i]);
-          return part_of_sum<kMixture>(evaluate(table, t), load_vec8(&block.weight[i]));
+          return part_of_sum<kMixture>(evaluate(block.table, t), load_vec8(&block.weight[i]));
         };
         const auto symbol = __builtin_bit_cast(Vec8<std::int32_t>, load_vec8(j + i));
         const Vec8<std::int32_t> place = symbol + load_vec8(&block.offset[i]);
@@ -435,7 +433,7 @@ class ParameterBlock {
     for (; j + 8 <= last + 1; j += 8) {
       const Vec8<std::uint32_t> symbols = Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} + j;
       const Vec8<std::uint32_t> values =
-          bound(sums_at<kMixture>(blocks_.data(), tables(), size(), i, symbols), symbols, last);
+          bound(sums_at<kMixture>(blocks_.get(), size(), i, symbols), symbols, last);
       std::array<std::uint32_t, 8> each;
       store_vec8(values, each.data());
       for (std::size_t p = 0; p < each.size(); ++p) to[j + p] = static_cast<std::uint16_t>(each[p]);
@@ -448,8 +446,8 @@ class ParameterBlock {
   Parameters parameters_;
   std::uint32_t elements_;                           // the number of elements, with an index
   std::array<std::uint32_t, kParameterRows> which_;  // the element of each row, with an index
-  std::vector<ComponentBlock> blocks_;
-  std::vector<const std::uint32_t*> tables_;  // the table of each component
+  // NOLINTNEXTLINE(modernize-avoid-c-arrays): not cleared, which takes longer than a few values
+  std::unique_ptr<ComponentBlock[]> blocks_;
   std::array<std::int32_t, kParameterRows> shifts_;
   std::array<double, kParameterRows> units_;        // 2^-shift
   std::array<std::int32_t, kParameterRows> first_;  // the first symbol's value of each window

@@ -139,7 +139,6 @@ class MixtureSearch {
     const Row* rows = nullptr;
     std::size_t first = 0;  // the first of the rows in the components
     const ComponentBlock* components = nullptr;
-    const std::uint32_t* const* tables = nullptr;
     std::size_t size = 0;
 
     [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
@@ -176,14 +175,13 @@ class MixtureSearch {
 #ifdef TORCHAC_TARGET_AVX2
       const Vec8<std::uint32_t> symbols =
           (Vec8<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7} * step >> 3) + start;
-      const auto sums = sums_at<true>(components, tables, size, first + i, symbols);
+      const auto sums = sums_at<true>(components, size, first + i, symbols);
       store_vec8(bound(sums, symbols, last), result.data());
 #else
       for (std::uint32_t p = 0; p < kValues; ++p) {
         const std::uint32_t symbol = start + p * step / kValues;
         std::uint32_t sum = 0;
-        for (std::size_t k = 0; k < size; ++k)
-          sum += components[k].part<true>(tables[k], first + i, symbol);
+        for (std::size_t k = 0; k < size; ++k) sum += components[k].part<true>(first + i, symbol);
         result[p] = bound(sum, symbol, last);
       }
 #endif
@@ -220,7 +218,7 @@ class MixtureSearch {
   };
 
   void prepare(const ParameterBlock& block, std::size_t count) {
-    all_ = {rows_.data(), 0, &block.component(0), block.tables(), block.size()};
+    all_ = {rows_.data(), 0, &block.component(0), block.size()};
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t last = block.window(i).last();
       rows_[i].coarse = all_.values(i, 0, last + 1, last);

@@ -37,6 +37,10 @@ class ThreadTeam {
   // and then rethrows. Returns how many threads it started.
   template <class Work, class Cancel>
   std::size_t run(std::size_t threads, const Work& work, const Cancel& cancel) {
+    if (threads == 1) {
+      work(poll_);
+      return 0;
+    }
     std::vector<std::exception_ptr> failures(threads);
     const auto guarded = [&](std::size_t thread, const auto& part) {
       try {
