@@ -20,6 +20,7 @@
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
 #include "torchac/error.hpp"
+#include "torchac/models/concepts.hpp"
 #include "torchac/models/tail.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
@@ -31,6 +32,9 @@ class DecodeTask final : public StreamTask {
  public:
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && LutSource<Source>;
+  // The most streams that are coded together.
+  static constexpr std::size_t kMaxStreams =
+      kSimd ? kMaxSimdStreams : (Rare<Source> ? 1 : kInterleave);
 
   // Decodes `count` symbols of `streams` to `symbols`. `source()` makes the source in place.
   template <class MakeSource>

@@ -61,6 +61,7 @@ template <DecodeModel M, LocatorReader<M> Reader>
 class DecodeSource {
  public:
   using Locator = typename M::Locator;
+  static constexpr bool kRare = Rare<M>;
 
   DecodeSource(const M& model, Reader locators) : model_(model), reader_(std::move(locators)) {}
 

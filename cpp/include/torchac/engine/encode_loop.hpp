@@ -17,6 +17,7 @@
 #include "torchac/engine/scheduler.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
+#include "torchac/models/concepts.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
@@ -28,6 +29,9 @@ class EncodeTask final : public StreamTask {
  public:
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && PackedSource<Source>;
+  // The most streams that are coded together.
+  static constexpr std::size_t kMaxStreams =
+      kSimd ? kMaxSimdStreams : (Rare<Source> ? 1 : kInterleave);
 
   // Encodes `count` symbols at the ends of `streams`. `source()` makes the source in place, as its
   // blocks are large.

@@ -72,6 +72,7 @@ template <EncodeModel M, LocatorReader<M> Reader>
 class EncodeSource {
  public:
   using Locator = typename M::Locator;
+  static constexpr bool kRare = Rare<M>;
 
   // `clamp` replaces symbols outside the alphabet by the nearest ones in it; `check` checks all
   // distributions, not only the parts that coding needs.

@@ -20,9 +20,7 @@ class Tasks final : public TaskKind {
 
   [[nodiscard]] std::size_t size() const override { return sizeof(Task); }
 
-  [[nodiscard]] std::size_t max_streams() const override {
-    return Task::kSimd ? kMaxSimdStreams : kInterleave;
-  }
+  [[nodiscard]] std::size_t max_streams() const override { return Task::kMaxStreams; }
 
   StreamTask* begin(void* memory, std::size_t i) const override {
     static_assert(alignof(Task) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
@@ -32,13 +30,15 @@ class Tasks final : public TaskKind {
 
   void code(StreamTask* const* tasks, std::size_t streams, std::size_t steps) const override {
     if (streams == 1) return Task::code(of_type<1>(tasks), steps);
-    if (streams == 2) return Task::code(of_type<2>(tasks), steps);
-    if constexpr (Task::kSimd) {
-      if (streams == 4) return Task::code_simd(of_type<4>(tasks), steps);
-      if (streams == 8) return Task::code_simd(of_type<8>(tasks), steps);
-      Task::code_simd(of_type<12>(tasks), steps);
-    } else {
-      Task::code(of_type<kInterleave>(tasks), steps);
+    if constexpr (Task::kMaxStreams > 1) {
+      if (streams == 2) return Task::code(of_type<2>(tasks), steps);
+      if constexpr (Task::kSimd) {
+        if (streams == 4) return Task::code_simd(of_type<4>(tasks), steps);
+        if (streams == 8) return Task::code_simd(of_type<8>(tasks), steps);
+        Task::code_simd(of_type<12>(tasks), steps);
+      } else {
+        Task::code(of_type<kInterleave>(tasks), steps);
+      }
     }
   }
 

@@ -26,6 +26,7 @@ class CdfRow {
   using Value = AnyValue;
   using Stored = typename Value::Stored;
   using Locator = const std::byte*;  // the address of a row's first value
+  static constexpr bool kRare = Value::kRare;
 
   CdfRow() = default;
   // The layout must have this type of value.

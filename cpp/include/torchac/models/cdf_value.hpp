@@ -27,6 +27,7 @@ struct Integer16 {
   using Index = std::int16_t;  // as wide as Fast, and signed, which all vector units can compare
   static constexpr DType kDType = DType::kInt16;
   static constexpr bool kIsFloat = false;
+  static constexpr bool kRare = false;
 
   Integer16() = default;
   Integer16(std::uint32_t, bool) {}  // the arguments of FloatValue, which are not needed here
@@ -130,6 +131,7 @@ template <DType kType, class StoredType, class Real, Real (*widen)(StoredType)>
 struct WidenedFloat : FloatValue<Real> {
   using Stored = StoredType;
   static constexpr DType kDType = kType;
+  static constexpr bool kRare = sizeof(StoredType) < sizeof(float);
   using typename FloatValue<Real>::Fast;
   using typename FloatValue<Real>::Index;
   using FloatValue<Real>::FloatValue;

@@ -99,6 +99,11 @@ concept CategoryPacker = std::default_initializable<typename P::Locator> &&
                            { model.max_packed() } -> std::same_as<std::size_t>;
                          };
 
+// A model, or a source of its distributions, that few programs use: its streams are coded one by
+// one, as loops for several interleaved streams would make most of its code.
+template <class T>
+concept Rare = requires { requires T::kRare; };
+
 // A type of CDF values: see cdf_value.hpp.
 template <class V>
 concept CdfValue = std::copyable<V> && std::constructible_from<V, std::uint32_t, bool> &&
@@ -108,6 +113,7 @@ concept CdfValue = std::copyable<V> && std::constructible_from<V, std::uint32_t,
                      { value.quantize_fast(stored, index) } -> std::same_as<typename V::Fast>;
                      { V::out_of_range(fast) } -> std::same_as<bool>;
                      { V::kIsFloat } -> std::convertible_to<bool>;
+                     { V::kRare } -> std::convertible_to<bool>;
                    };
 
 // Searches monotone rows of some lengths by SIMD. `sample` is called before the target is known, so
