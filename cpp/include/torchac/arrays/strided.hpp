@@ -24,14 +24,13 @@ class StridedWalk {
  public:
   StridedWalk(const std::byte* first, std::initializer_list<Dimension> dimensions)
       : StridedWalk(first, std::span(dimensions.begin(), dimensions.size())) {}
-  StridedWalk(const std::byte* first, std::span<const Dimension> dimensions) : at_(first) {
-    for (const Dimension& d : dimensions) add(d);
-    if (!outer_.empty()) {
-      inner_ = outer_.back().dimension;
-      outer_.pop_back();
-    }
-    left_ = inner_.size;
-  }
+  StridedWalk(const std::byte* first, std::span<const Dimension> dimensions);
+  // Not copied inline: calls copy whole jobs, with many of these, in many places.
+  StridedWalk(const StridedWalk& other);
+  StridedWalk(StridedWalk&& other) noexcept = default;
+  StridedWalk& operator=(const StridedWalk& other);
+  StridedWalk& operator=(StridedWalk&& other) noexcept = default;
+  ~StridedWalk() = default;
 
   bool operator==(const StridedWalk&) const = default;
 
@@ -56,23 +55,7 @@ class StridedWalk {
   }
 
   // The first element at each of these addresses.
-  [[nodiscard]] std::vector<Place> distinct_places() const {
-    std::vector<Place> places;
-    if (left_ == 0) return places;
-    places.push_back({at_, 0});
-    std::int64_t elements = 1;  // elements in a step along the dimension
-    const auto add = [&](const Dimension& d) {
-      const std::size_t before = places.size();
-      for (std::int64_t i = 1; i < distinct(d); ++i) {
-        for (std::size_t k = 0; k < before; ++k)
-          places.push_back({places[k].at + i * d.stride, places[k].position + i * elements});
-      }
-      elements *= d.size;
-    };
-    add(inner_);
-    for (auto digit = outer_.rbegin(); digit != outer_.rend(); ++digit) add(digit->dimension);
-    return places;
-  }
+  [[nodiscard]] std::vector<Place> distinct_places() const;
 
   // Advances by `steps`, at most `run`.
   void advance(std::int64_t steps) {
@@ -101,27 +84,8 @@ class StridedWalk {
 
   static std::int64_t distinct(const Dimension& d) { return d.stride == 0 ? 1 : d.size; }
 
-  // Merges dimensions in which the elements are evenly spaced, and drops dimensions of size 1.
-  void add(const Dimension& d) {
-    if (d.size == 1) return;
-    if (!outer_.empty() && outer_.back().dimension.stride == d.stride * d.size) {
-      outer_.back().dimension = {outer_.back().dimension.size * d.size, d.stride};
-    } else {
-      outer_.push_back({d, 0});
-    }
-  }
-
-  // Moves to the first element of the next run, as the digits of a number carry.
-  void carry() {
-    at_ -= inner_.size * inner_.stride;
-    left_ = inner_.size;
-    for (auto digit = outer_.rbegin(); digit != outer_.rend(); ++digit) {
-      at_ += digit->dimension.stride;
-      if (++digit->index < digit->dimension.size) return;
-      at_ -= digit->dimension.size * digit->dimension.stride;
-      digit->index = 0;
-    }
-  }
+  void add(const Dimension& d);
+  void carry();
 
   const std::byte* at_;
   Dimension inner_{1, 0};
