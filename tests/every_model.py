@@ -159,10 +159,11 @@ EVERY: dict[str, Entry] = {
     ),
     "Mixture": Entry(
         lambda weights, loc, scale: Mixture(weights, torchac.Logistic(loc, scale)),
-        weighted(5),
+        weighted(5, narrow),
         MIXTURE | LOC_SCALE,
     ),
-    "Mixture of kinds": Entry(mixture_of_kinds, weighted(3), MIXTURE),
+    "Mixture of kinds": Entry(mixture_of_kinds, weighted(3, narrow), MIXTURE),
+    "Mixture in zones": Entry(mixture_of_kinds, weighted(3), MIXTURE, has_tables=False),
     "two Categories": Entry(Categorical, logits(2), LOGITS),
     "few Categories": Entry(Categorical, floats_of_counts(30), PROBS),
     "counts of Categories": Entry(Categorical, counts(9), PROBS),

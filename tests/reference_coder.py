@@ -126,3 +126,22 @@ def decode(rows: Sequence[Sequence[int]], stream: bytes) -> list[int]:
     if symbols:
         decoder.check_end()
     return symbols
+
+
+def uniform(number: int, bits: int) -> list[tuple[int, int]]:
+    """The intervals of uniform bits."""
+    if bits == 0:
+        return []
+    if bits > 16:
+        return [*uniform(number >> 16, bits - 16), *uniform(number & 0xFFFF, 16)]
+    return [(number << (16 - bits), (number + 1) << (16 - bits))]
+
+
+def read_uniform(decoder: Decoder, bits: int) -> int:
+    """Uniform bits."""
+    if bits == 0:
+        return 0
+    if bits > 16:
+        high = read_uniform(decoder, bits - 16)
+        return high << 16 | read_uniform(decoder, 16)
+    return decoder.decode(range(0, 65537, 1 << (16 - bits)))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
-from functools import cache
 
 import numpy as np
 import reference_coder
+from reference_coder import read_uniform, uniform
+from reference_families import TAIL, WIDE, g
+from reference_zones import Part, Zones
 
-TAIL = {"Normal": 4.25, "Laplace": 9.0, "Logistic": 9.5}
-WIDE = {"Normal": 4, "Laplace": 3, "Logistic": 3}
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 f32, f64 = np.float32, np.float64
 
@@ -47,42 +47,6 @@ class Row:
     high: int = INT32_MAX
 
 
-def _above_half(kind: str, z: Decimal) -> Decimal:
-    """F(z) - 1/2."""
-    if kind == "Laplace":
-        return (1 - (-z).exp()) / 2
-    if kind == "Logistic":
-        return 1 / (1 + (-z).exp()) - Decimal("0.5")
-    # The integral of the density's power series, times the density's value at z.
-    total = term = z
-    k = 1
-    while term > Decimal(10) ** -40:
-        k += 2
-        term = term * z * z / k
-        total += term
-    pi = Decimal("3.1415926535897932384626433832795028841971693993751")
-    return total * (-z * z / 2).exp() / (2 * pi).sqrt()
-
-
-@cache
-def table(kind: str) -> list[int]:
-    """The table of a kind."""
-    with localcontext() as context:
-        context.prec = 50
-        half = [round(_above_half(kind, Decimal(i) / 128) * 2**24) for i in range(1537)]
-    whole = [2**23 - h for h in half[:0:-1]] + [2**23 + h for h in half]
-    return [min(value, 2**24 - 1) for value in whole]
-
-
-def g(kind: str, t: np.float32) -> int:
-    """G(t) of the format."""
-    limit = 12 * 2**20
-    x = int(min(max(float(t), -limit), limit)) + limit
-    i, r = x >> 13, x & 8191
-    values = table(kind)
-    return values[i] + ((values[min(i + 1, 3072)] - values[i]) * r >> 13)
-
-
 def weights(element: Element) -> list[int]:
     """W of the format."""
     if not element.mixture:
@@ -96,60 +60,49 @@ def weights(element: Element) -> list[int]:
     return [b - a for a, b in zip([0, *until], until, strict=False)]
 
 
-def row(element: Element) -> Row:
-    """The row of an element."""
+def row(element: Element) -> Row | Zones:
+    """The row of an element, or its zones."""
     parts = [(c, w) for c, w in zip(element.components, weights(element), strict=True) if w > 0]
     scales = [max(f32(c.scale), f32(2.0**-20)) for c, _ in parts]
+    locs = [min(max(float(c.loc), -(2.0**31)), 2.0**31 - 128) for c, _ in parts]
     shift = min(
         max(math.frexp(float(s))[1] - 1 - WIDE[c.kind], 0)
         for s, (c, _) in zip(scales, parts, strict=True)
     )
     centers, edges, units, reach = [], [], [], []
-    for s, (c, _) in zip(scales, parts, strict=True):
-        y = min(max(float(c.loc), -(2.0**31)), 2.0**31 - 128) * 2.0**-shift
+    for s, loc, (c, _) in zip(scales, locs, parts, strict=True):
+        y = loc * 2.0**-shift
         center = round(y)  # halves to even
         centers.append(center)
         edges.append(f32(f32(y - center) + f32(2.0 ** -(shift + 1))))
         d = f32(float(s) * 2.0**-shift)
         units.append(f32(f32(2.0**20) / d))
-        reach.append(math.ceil(min(f32(f32(TAIL[c.kind]) * d), f32(2.0**20))) + 1)
-    most = max(w for _, w in parts)
-    main = next(center for center, (_, w) in zip(centers, parts, strict=True) if w == most)
+        reach.append(math.ceil(f32(f32(TAIL[c.kind]) * d)) + 1)
     ends = [
         min(c - h for c, h in zip(centers, reach, strict=True)),
         max(c + h for c, h in zip(centers, reach, strict=True)),
     ]
-    first, last = (
-        min(
-            max(min(max(end, main - 2048), main + 2048), element.low >> shift),
-            element.high >> shift,
-        )
-        for end in ends
-    )
+    first, last = (min(max(end, element.low >> shift), element.high >> shift) for end in ends)
     size = last - first + 1
+    if size > 352:
+        each = zip(parts, locs, scales, strict=True)
+        mixture = [Part(c.kind, loc, float(s), w) for (c, w), loc, s in each]
+        return Zones(mixture, element.low, element.high)
     cdf = [0]
     for j in range(1, size):
         total = 0
         for center, edge, unit, (c, w) in zip(centers, edges, units, parts, strict=True):
             o = min(max(first - center, -(2**24)), 2**24)
-            value = g(c.kind, f32(f32(f32(j + o) - edge) * unit))
+            value = g(c.kind, float(f32(f32(f32(j + o) - edge) * unit)))
             total += w * (value >> 7) if element.mixture else value << 8
         cdf.append((total * (65536 - size) >> 32) + j)
     return Row(first, shift, [*cdf, 65536], element.low, element.high)
 
 
-def _uniform(number: int, bits: int) -> list[tuple[int, int]]:
-    if bits == 0:
-        return []
-    if bits > 16:
-        return [*_uniform(number >> 16, bits - 16), *_uniform(number & 0xFFFF, 16)]
-    return [(number << (16 - bits), (number + 1) << (16 - bits))]
-
-
 def _escape(distance: int) -> list[tuple[int, int]]:
     bits = (distance + 1).bit_length()
-    zeros = [step for _ in range(bits - 1) for step in _uniform(0, 1)]
-    return [*zeros, *_uniform(1, 1), *_uniform(distance + 1 - (1 << (bits - 1)), bits - 1)]
+    zeros = [step for _ in range(bits - 1) for step in uniform(0, 1)]
+    return [*zeros, *uniform(1, 1), *uniform(distance + 1 - (1 << (bits - 1)), bits - 1)]
 
 
 def _open(row: Row, j: int) -> tuple[bool, bool]:
@@ -160,66 +113,61 @@ def _open(row: Row, j: int) -> tuple[bool, bool]:
     return below, above
 
 
-def steps(row: Row, value: int) -> list[tuple[int, int]]:
+def steps(row: Row | Zones, value: int) -> list[tuple[int, int]]:
     """The intervals that code a value."""
+    if isinstance(row, Zones):
+        return row.steps(value)
     u, last = value >> row.shift, row.first + len(row.cdf) - 2
     j = min(max(u, row.first), last) - row.first
     result = [(row.cdf[j], row.cdf[j + 1])]
     below, above = _open(row, j)
     if below and above:
-        result += _uniform(int(u > last), 1)
+        result += uniform(int(u > last), 1)
         above = u > last
         below = not above
     if below:
         result += _escape(max(row.first - u, 0))
     elif above:
         result += _escape(max(u - last, 0))
-    return result + _uniform(value & ((1 << row.shift) - 1), row.shift)
+    return result + uniform(value & ((1 << row.shift) - 1), row.shift)
 
 
-def bits(row: Row, value: int) -> float:
+def bits(row: Row | Zones, value: int) -> float:
     """What a value costs."""
     return sum(16 - math.log2(high - low) for low, high in steps(row, value))
 
 
-def encode(rows: list[Row], values: list[int]) -> bytes:
+def encode(rows: Sequence[Row | Zones], values: list[int]) -> bytes:
     """One stream of all values, each coded with its row."""
     each = [step for row, value in zip(rows, values, strict=True) for step in steps(row, value)]
     # In a row of three symbols, the middle one has the interval.
     return reference_coder.encode([[0, *step, 65536] for step in each], [1] * len(each))
 
 
-def _read_uniform(decoder: reference_coder.Decoder, bits: int) -> int:
-    if bits == 0:
-        return 0
-    if bits > 16:
-        high = _read_uniform(decoder, bits - 16)
-        return high << 16 | _read_uniform(decoder, 16)
-    return decoder.decode(range(0, 65537, 1 << (16 - bits)))
-
-
 def _read_escape(decoder: reference_coder.Decoder) -> int:
     zeros = 0
-    while _read_uniform(decoder, 1) == 0:
+    while read_uniform(decoder, 1) == 0:
         zeros += 1
         if zeros > 32:
             raise reference_coder.RefusedError("an escape has more than 32 zeros")
-    return (1 << zeros) + _read_uniform(decoder, zeros) - 1
+    return (1 << zeros) + read_uniform(decoder, zeros) - 1
 
 
-def read(decoder: reference_coder.Decoder, row: Row) -> int:
+def read(decoder: reference_coder.Decoder, row: Row | Zones) -> int:
     """The next value, decoded with this row."""
+    if isinstance(row, Zones):
+        return row.read(decoder)
     j = decoder.decode(row.cdf)
     u = row.first + j
     below, above = _open(row, j)
     if below and above:
-        above = _read_uniform(decoder, 1) == 1
+        above = read_uniform(decoder, 1) == 1
         below = not above
     if below:
         u -= _read_escape(decoder)
     elif above:
         u += _read_escape(decoder)
-    value = (u << row.shift) + _read_uniform(decoder, row.shift)
+    value = (u << row.shift) + read_uniform(decoder, row.shift)
     if not row.low <= value <= row.high:
         raise reference_coder.RefusedError("the value is outside of the bounds")
     return value

@@ -235,7 +235,9 @@ def test_tables_give_the_same_streams(name: str) -> None:
     argument = make(name, 4, 10)
     model = to_model(argument)
     if not EVERY[name].has_tables:
-        with pytest.raises(ValueError, match=r"categories: expected 257 or fewer, which fit one "):
+        with pytest.raises(
+            ValueError, match=r"expected 257 or fewer, which fit one row|coded by zones"
+        ):
             model.tabulate()
         return
     values = values_of(argument, 4, 10)

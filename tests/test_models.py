@@ -11,6 +11,7 @@ import reference_models as reference
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from reference_zones import Zones
 
 import torchac
 
@@ -88,21 +89,34 @@ def test_models_are_those_of_the_definition(
     data: st.DataObject, elements: list[reference.Element]
 ) -> None:
     model, rows = model_of(elements), [reference.row(e) for e in elements]
-    tables = model.tabulate()
+    ways = [model]
+    if with_zones(rows):
+        at = next(i for i, row in enumerate(rows) if isinstance(row, Zones))
+        with pytest.raises(ValueError, match=rf"the mixture at index \({at},\) is coded by zones"):
+            model.tabulate()
+    else:
+        ways.append(model.tabulate())
+        check_tables(ways[1], rows)
+    values = data.draw(values_of(elements))
+    stream = reference.encode(rows, values)
+    for each in ways:
+        assert torchac.encode(each, np.array(values)) == stream
+        assert torchac.decode(each, stream).tolist() == values
+        bits = torchac.estimate_bits(each, np.array(values))
+        costs = [reference.bits(r, v) for r, v in zip(rows, values, strict=True)]
+        assert bits.tolist() == pytest.approx(costs, abs=1e-9)
+
+
+def with_zones(rows: list[Any]) -> bool:
+    return any(isinstance(row, Zones) for row in rows)
+
+
+def check_tables(tables: Any, rows: list[Any]) -> None:
     for i, row in enumerate(rows):
         length = int(tables.lengths[i])
         cdf = np.asarray(tables.cdf)[i, :length].astype(np.uint16).tolist()
         assert ([*cdf, 65536], tables.low[i], tables.shift[i]) == (row.cdf, row.first, row.shift)
         assert all(a < b for a, b in zip(row.cdf, row.cdf[1:], strict=False))
-    values = data.draw(values_of(elements))
-    stream = torchac.encode(model, np.array(values))
-    assert stream == reference.encode(rows, values)
-    assert torchac.encode(tables, np.array(values)) == stream
-    for each in (model, tables):
-        assert torchac.decode(each, stream).tolist() == values
-        bits = torchac.estimate_bits(each, np.array(values))
-        costs = [reference.bits(r, v) for r, v in zip(rows, values, strict=True)]
-        assert bits.tolist() == pytest.approx(costs, abs=1e-9)
 
 
 def component(kind: str, loc: float, scale: float, weight: float = 1.0) -> reference.Component:
@@ -115,20 +129,61 @@ def component(kind: str, loc: float, scale: float, weight: float = 1.0) -> refer
         # The least scale matters only if a loc is close to a half.
         reference.Element([component("Normal", 0.5 - 3 * 2.0**-20, 0.0)]),
         reference.Element([component("Laplace", 0.5 + 3 * 2.0**-20, 2.0**-21)]),
-        # A component reaches at most 2^20, so that the window ends below 2048 here.
+        # The longest row.
+        reference.Element([component("Normal", 0, 1), component("Normal", 339, 1)], mixture=True),
+        # A component of the weight 0 does not count.
         reference.Element(
-            [component("Normal", 0, 1, 3), component("Logistic", 3e6, 1e6, 1)], mixture=True
+            [component("Normal", 0, 1), component("Normal", 340, 1, 1e-6)], mixture=True
         ),
+        # Bounds make rows short.
         reference.Element(
-            [component("Laplace", 0, 0.5, 3), component("Normal", -(2.0**20), 2.0**24)],
+            [component("Laplace", 0, 0.5, 3), component("Normal", -(2.0**21), 2.0**20)],
             mixture=True,
+            low=0,
+            high=351,
         ),
     ],
 )
 def test_limits_of_the_definition(element: reference.Element) -> None:
-    row, tables = reference.row(element), model_of([element]).tabulate()
-    assert ([*np.asarray(tables.cdf)[0].astype(np.uint16)[:-1], 65536]) == row.cdf
-    assert tables.low[0] == row.first
+    check_tables(model_of([element]).tabulate(), [reference.row(element)])
+
+
+APART = [component("Normal", 0, 1), component("Normal", 340, 1)]
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        reference.Element(APART, mixture=True),
+        reference.Element([APART[0], component("Normal", 360, 1)], True, 0, 352),
+        # Values beyond the bounds become these.
+        reference.Element(
+            [component("Normal", -50, 1), component("Normal", 1e6, 300)], True, 0, 65535
+        ),
+        reference.Element([component("Normal", 5e5, 2.0**-20), component("Laplace", 0, 2e5)], True),
+        # All values lie between the components.
+        reference.Element(
+            [component("Normal", -1e6, 1), component("Normal", 1e6, 3)], True, -500, 500
+        ),
+        # The ends of all integers, and the widest components.
+        reference.Element(
+            [component("Logistic", -1e300, 2.0**24), component("Laplace", 2.0**31, 0)], True
+        ),
+        # Only 1024 components have windows.
+        reference.Element([component("Normal", 9000 * k, 1) for k in range(1026)], True),
+    ],
+)
+def test_zones(element: reference.Element) -> None:
+    zones = reference.row(element)
+    assert isinstance(zones, Zones)
+    model = model_of([element])
+    parts = element.components[:3] + element.components[-3:]
+    near = [part.loc + part.scale * z for part in parts for z in (-9, -1, 0, 1)]
+    numbers = [-(2**31), 2**31 - 1, *near, 1e4]
+    for value in {round(min(max(x, element.low), element.high)) for x in numbers}:
+        stream = torchac.encode(model, np.array([value]))
+        assert stream == reference.encode([zones], [value])
+        assert torchac.decode(model, stream).tolist() == [value]
 
 
 @pytest.mark.parametrize("value", [2**31 - 1, 2**31 - 2, 0, -(2**31)])
@@ -215,11 +270,13 @@ def test_integers_are_rounded_to_float64(
 ) -> None:
     parts = [reference.Component("Normal", *each) for each in zip(loc, scale, weights, strict=True)]
     row = reference.row(reference.Element(parts, mixture=True))
+    ends = [reference.INT32_MIN, reference.INT32_MAX]
+    values = [*ends, 0, *(min(max(round(x), ends[0]), ends[1]) for x in loc)]
+    stream = reference.encode([row] * len(values), values)
     arrays = torch.tensor(loc), torch.tensor(scale), torch.tensor(weights)
     for loc_, scale_, weights_ in (arrays, tuple(array.numpy() for array in arrays)):
-        tables = torchac.Mixture(weights_, torchac.Normal(loc_, scale_)).tabulate()
-        assert (int(tables.low), int(tables.shift)) == (row.first, row.shift)
-        assert [*(np.asarray(tables.cdf).astype(np.uint16)[:-1]), 65536] == row.cdf
+        model = torchac.Mixture(weights_, torchac.Normal(loc_, scale_)).expand(len(values))
+        assert torchac.encode(model, np.array(values)) == stream
 
 
 def test_shared_elements_make_lookup_tables() -> None:

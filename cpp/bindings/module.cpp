@@ -226,6 +226,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       .value("LOC", Problem::kLoc)
       .value("SCALE", Problem::kScale)
       .value("WEIGHT", Problem::kWeight)
+      .value("ZONES", Problem::kZones)
       .finalize();
 
   py::class_<Report>(m, "Report")

@@ -22,6 +22,7 @@ class Problem(enum.Enum):
     LOC = 10
     SCALE = 11
     WEIGHT = 12
+    ZONES = 13
 
 class CategoryNumbers:
     PROBABILITIES: ClassVar[CategoryNumbers]

@@ -19,7 +19,8 @@ enum class Problem : std::uint8_t {
   kValue,        // a value is not an integer, or outside its bounds
   kLoc,          // a loc is not finite
   kScale,        // a scale is negative, not finite, or too large
-  kWeight        // a weight is negative or not finite, or all are zero
+  kWeight,       // a weight is negative or not finite, or all are zero
+  kZones         // a mixture is coded by zones, so it has no row
 };
 
 // A problem with one row or symbol.

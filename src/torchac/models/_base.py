@@ -148,6 +148,10 @@ class Model(ABC):
         Returns:
             The rows.
 
+        Raises:
+            ValueError: A mixture has no row, because its components lie far apart, or some are wide
+                and others narrow; or coding would raise.
+
         Example:
             >>> import torchac
             >>> tables = torchac.Normal(0.0, 0.1).tabulate()

@@ -47,6 +47,8 @@ class _Parametric(Model):
         return _core.Model.of_parameters(components, *self.bounds, numbers)
 
     def _describe_element(self, problem: Problem, position: tuple[int, ...], column: int) -> str:
+        if problem is Problem.ZONES:
+            return f"the mixture at index {position} is coded by zones: expected one with a row"
         if problem is Problem.WEIGHT:
             weights = [float(array[position].item()) for array in self._weights]
             if column < 0:
@@ -186,10 +188,9 @@ class Logistic(_LocationScale):
 class Mixture(_core.Mixture, _Parametric):
     """Mixtures of distributions, rounded to integers.
 
-    Values cost about their entropy if the components have similar scales, and means within 2048 of
-    the component with the largest weight. A value further away costs twice as many bits as its
-    distance has binary digits. If a wide component lies beside a narrow one, values cost up to half
-    as much again. `docs/models.md` has figures, and code for such mixtures.
+    Values cost about their entropy, wherever the components lie. If these are far apart, or some
+    are wide and others narrow, a value is coded in several steps, which takes longer:
+    `docs/models.md` has figures.
 
     Args:
         weights: The weight of each component, of shape `(…, K)`: not negative, and at least one

@@ -49,11 +49,12 @@ class ElementRows {
     bounds_ = parameters.bounds;
     const auto add = [&](const ParameterBlock& block, std::size_t i) {
       const Window& window = block.window(i);
+      if (window.has_zones()) return Problem::kZones;
       const std::uint32_t symbols = window.last() + 1;
       add_row(window.first(), symbols, window.shift());
       block.write_row(i, values_.data() + places_.back());
       poll.after(symbols * block.size());
-      return true;
+      return Problem::kNone;
     };
     return for_each_element(parameters, count, poll, add).ok();
   }

@@ -25,8 +25,8 @@
 
 TORCHAC_BEGIN_TARGET
 
-// Reads elements, and calls `use(block, i)` for each, which is row i of a block, until it returns
-// false.
+// Reads elements, and calls `use(block, i)` for each, which is row i of a block. It returns why not
+// to go on, if there is a reason.
 template <class Use>
 Report for_each_element(const Parameters& parameters, std::int64_t count, Poll& poll,
                         const Use& use) {
@@ -35,7 +35,8 @@ Report for_each_element(const Parameters& parameters, std::int64_t count, Poll& 
     const auto most = static_cast<std::size_t>(std::min<std::int64_t>(count - done, kBlock));
     const ReadableBlock readable = block.read(most);
     for (std::size_t i = 0; i < readable.count; ++i, ++done) {
-      if (!use(block, i)) return {Problem::kIndex, 0, done};
+      const Problem problem = use(block, i);
+      if (problem != Problem::kNone) return {problem, 0, done};
     }
     if (readable.fault.problem != Problem::kNone)
       return {readable.fault.problem, 0, done, readable.fault.column};
@@ -48,19 +49,20 @@ inline Report tabulate_parameters(const TabulateJob& job, Poll& poll) {
   std::int64_t k = 0;
   const auto write = [&](const ParameterBlock& block, std::size_t i) {
     const Window& window = block.window(i);
+    if (window.has_zones()) return Problem::kZones;
     const std::uint32_t symbols = window.last() + 1;
     job.first[k] = window.first();
     job.symbols[k] = static_cast<std::int32_t>(symbols);
     job.shifts[k] = static_cast<std::uint8_t>(window.shift());
     if (job.rows != nullptr) {
-      if (std::cmp_greater_equal(symbols, job.stride)) return false;  // it has changed
+      if (std::cmp_greater_equal(symbols, job.stride)) return Problem::kIndex;  // it has changed
       std::uint16_t* const row = job.rows + k * job.stride;
       block.write_row(i, row);
       row[symbols] = 0;  // 65536
       poll.after(symbols);
     }
     ++k;
-    return true;
+    return Problem::kNone;
   };
   return for_each_element(std::get<Parameters>(job.model), job.count, poll, write);
 }

@@ -118,7 +118,7 @@ class WayFinder {
     RowSizes sizes;
     const auto add = [&](const ParameterBlock& block, std::size_t i) {
       sizes.add(block.window(i).last() + 1);
-      return true;
+      return block.window(i).has_zones() ? Problem::kZones : Problem::kNone;
     };
     if (!for_each_element(parameters, count, poll_, add).ok()) return Way::kPlain;
     return cheapest(parameters, sizes);

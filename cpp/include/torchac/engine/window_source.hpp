@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "torchac/models/table_rows.hpp"
 #include "torchac/models/tail.hpp"
 #include "torchac/models/window.hpp"
+#include "torchac/models/zones.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
@@ -96,14 +98,26 @@ class WindowEncodeSource {
         const auto push = [&](Interval interval) {
           all_intervals_[size_++] = pack_interval(interval);
         };
-        TailWriter(push).write(rows_.window(i), values[i]);
+        write_tail(i, values[i], push);
       }
       std::fill_n(&values_of_[first], size_ - first, static_cast<std::uint16_t>(i));
     }
   }
 
+  template <class Push>
+  void write_tail(std::size_t i, std::int32_t value, const Push& push) {
+    if constexpr (std::same_as<AnyRows, ParameterBlock>) {
+      if (rows_.window(i).has_zones()) {
+        zones_.prepare(rows_, i);
+        return zones_.write(value, push);
+      }
+    }
+    TailWriter(push).write(rows_.window(i), value);
+  }
+
   AnyRows rows_;
   Numbers values_;
+  Zones zones_;
   std::array<std::uint32_t, kBlock> symbols_;
   std::array<std::uint32_t, kBlock> symbol_intervals_;
   bool has_tails_ = false;
@@ -162,6 +176,44 @@ class SearchedRows {
   Search search_;
 };
 
+// Rows of mixtures, or their zones.
+class MixtureRows {
+ public:
+  explicit MixtureRows(Parameters model) : rows_(std::move(model)) {}
+
+  [[nodiscard]] ReadableBlock read(std::size_t count) {
+    const ReadableBlock readable = rows_.read(count);
+    search_.prepare(rows_, readable.count);
+    return readable;
+  }
+
+  struct View : WindowsView {
+    MixtureSearch::View search{};
+    const ParameterBlock* rows = nullptr;
+    std::size_t first = 0;
+    Zones* zones = nullptr;
+
+    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
+      return search.find(i, quantile);
+    }
+    [[nodiscard]] TORCHAC_INLINE TailResult read_tail(std::size_t i, std::uint32_t symbol,
+                                                      const Decoder& decoder) const {
+      if (!windows[i].has_zones()) return WindowsView::read_tail(i, symbol, decoder);
+      zones->prepare(*rows, first + i);
+      return zones->read(decoder);
+    }
+  };
+
+  [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
+    return {{&rows_.window(first), rows_.bounds()}, search_.view(first), &rows_, first, &zones_};
+  }
+
+ private:
+  ParameterBlock rows_;
+  MixtureSearch search_;
+  mutable Zones zones_;  // of the value that is read
+};
+
 // Stored rows and their lookup tables.
 class LutRows {
  public:
@@ -195,7 +247,7 @@ class LutRows {
 };
 
 using DistributionDecodeSource = BlockDecodeSource<SearchedRows<ParameterBlock, SingleSearch>>;
-using MixtureDecodeSource = BlockDecodeSource<SearchedRows<ParameterBlock, MixtureSearch>>;
+using MixtureDecodeSource = BlockDecodeSource<MixtureRows>;
 using TableDecodeSource = BlockDecodeSource<SearchedRows<TableRowBlock, TableRowSearch>>;
 using TableLutSource = BlockDecodeSource<LutRows>;
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -45,9 +46,11 @@ const Family* find_family(std::string_view name);
 TORCHAC_BEGIN_TARGET
 
 // The CDF at t, interpolated linearly between the values of its table.
-TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, float t) {
-  const float limited = t > -kArgumentLimit ? t : -kArgumentLimit;
-  const float inside = limited < kArgumentLimit ? limited : kArgumentLimit;
+template <std::floating_point Real>
+TORCHAC_INLINE std::uint32_t evaluate(const std::uint32_t* cdf, Real t) {
+  constexpr Real kLimit{kArgumentLimit};
+  const Real limited = t > -kLimit ? t : -kLimit;
+  const Real inside = limited < kLimit ? limited : kLimit;
   const auto x = static_cast<std::uint32_t>(static_cast<std::int32_t>(inside) +
                                             static_cast<std::int32_t>(kArgumentLimit));
   const std::uint32_t i = x >> kStepBits;

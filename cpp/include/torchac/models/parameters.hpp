@@ -165,6 +165,10 @@ class ParameterBlock {
     return *parameters_.components[k].family;
   }
   [[nodiscard]] const Window& window(std::size_t i) const { return windows_[i]; }
+  // The scale of component k of row i, in units of 1.
+  [[nodiscard]] double scale(std::size_t k, std::size_t i) const {
+    return double{blocks_[k].scale[i]} * power_of_two_as_double(shifts_[i]);
+  }
 
   // Reads at most `most` rows.
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t most) {
@@ -314,40 +318,34 @@ class ParameterBlock {
   // Uses only 32-bit integers: windows beyond them would be cut to the bounds anyway.
   TORCHAC_NOINLINE void choose_windows(std::size_t count) {
     std::array<std::int32_t, kParameterRows> last;
-    std::array<std::int32_t, kParameterRows> main;  // center of the main component
-    std::array<std::int32_t, kParameterRows> most;
     std::fill_n(first_.data(), count, INT32_MAX);
     std::fill_n(last.data(), count, INT32_MIN);
-    std::fill_n(most.data(), count, 0);
     for (std::size_t k = 0; k < size(); ++k) {
       std::array<std::int32_t, kParameterRows> reach;
       scale_component(blocks_[k], family(k).half_width, count, reach.data());
       const ComponentBlock& block = blocks_[k];
       for (std::size_t i = 0; i < count; ++i) {
-        const auto weight = static_cast<std::int32_t>(block.weight[i]);
         const std::int32_t center = block.center[i];
         const std::int32_t begin = subtract_saturated(center, reach[i]);
         const std::int32_t end = add_saturated(center, reach[i]);
-        first_[i] = std::min(first_[i], weight > 0 ? begin : INT32_MAX);
-        last[i] = std::max(last[i], weight > 0 ? end : INT32_MIN);
-        main[i] = weight > most[i] ? center : main[i];
-        most[i] = std::max(most[i], weight);
+        first_[i] = std::min(first_[i], block.weight[i] != 0 ? begin : INT32_MAX);
+        last[i] = std::max(last[i], block.weight[i] != 0 ? end : INT32_MIN);
       }
     }
     for (std::size_t i = 0; i < count; ++i) {
-      constexpr std::int32_t kReach = 2048;
-      const std::int32_t lowest = subtract_saturated(main[i], kReach);
-      const std::int32_t highest = add_saturated(main[i], kReach);
       const std::int32_t least = bounds().low >> shifts_[i];
       const std::int32_t end = bounds().high >> shifts_[i];
-      first_[i] = std::clamp(std::clamp(first_[i], lowest, highest), least, end);
-      last[i] = std::clamp(std::clamp(last[i], lowest, highest), least, end);
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t below = first_[i] > bounds().low >> shifts_[i] ? Window::kBelow : 0;
-      const std::uint32_t above = last[i] < bounds().high >> shifts_[i] ? Window::kAbove : 0;
-      windows_[i] = Window(first_[i], static_cast<std::uint32_t>(last[i] - first_[i]),
-                           static_cast<std::uint32_t>(shifts_[i]), below + above);
+      first_[i] = std::clamp(first_[i], least, end);
+      last[i] = std::clamp(last[i], least, end);
+      const std::uint32_t more =
+          static_cast<std::uint32_t>(last[i]) - static_cast<std::uint32_t>(first_[i]);
+      const bool zones = more >= kMaxRowSymbols;
+      const std::uint32_t below = first_[i] > least ? Window::kBelow : 0;
+      const std::uint32_t above = last[i] < end ? Window::kAbove : 0;
+      first_[i] = zones ? 0 : first_[i];
+      windows_[i] = Window(first_[i], zones ? 0 : more,
+                           zones ? Window::kZonesShift : static_cast<std::uint32_t>(shifts_[i]),
+                           zones ? 0 : below + above);
     }
   }
 
@@ -365,8 +363,7 @@ class ParameterBlock {
       const float scale = block.scale[i] * power_of_two(-shifts_[i]);
       block.scale[i] = scale;
       block.reciprocal[i] = 0x1p20f / scale;
-      const float product = half_width * scale;
-      const float half = product < 0x1p20f ? product : 0x1p20f;
+      const float half = half_width * scale;
       const auto whole = static_cast<std::int32_t>(half);
       const std::int32_t more = static_cast<float>(whole) < half ? 1 : 0;
       reach[i] = whole + more + 1;

@@ -26,6 +26,17 @@ TORCHAC_INLINE Interval uniform_interval(std::uint32_t number, std::uint32_t bit
   return {number * width, (number + 1) * width};
 }
 
+// Pushes the intervals of uniform bits.
+template <class Push>
+void push_uniform(std::uint32_t number, std::uint32_t bits, const Push& push) {
+  if (bits > kPrecision) {
+    push(uniform_interval(number >> kPrecision, bits - kPrecision));
+    push(uniform_interval(number & (kTotalFrequency - 1), kPrecision));
+  } else if (bits > 0) {
+    push(uniform_interval(number, bits));
+  }
+}
+
 // Writes tails, interval by interval, to `push`.
 template <class Push>
 class TailWriter {
@@ -58,12 +69,7 @@ class TailWriter {
   }
 
   void uniform(std::uint32_t number, std::uint32_t bits) const {
-    if (bits > kPrecision) {
-      push_(uniform_interval(number >> kPrecision, bits - kPrecision));
-      push_(uniform_interval(number & (kTotalFrequency - 1), kPrecision));
-    } else if (bits > 0) {
-      push_(uniform_interval(number, bits));
-    }
+    push_uniform(number, bits, push_);
   }
 
   const Push& push_;
@@ -76,43 +82,25 @@ struct TailResult {
   Problem problem;
 };
 
-class TailReader {
+// Reads the steps of a value. After a problem, all numbers are 0.
+class StepReader {
  public:
-  // Takes the decoder by value, so that a loop keeps its own in registers.
-  [[nodiscard]] TORCHAC_NOINLINE static TailResult read(Decoder decoder, Window window,
-                                                        Bounds bounds, std::uint32_t symbol) {
-    TailReader reader(decoder);
-    const std::int64_t value = reader.value(window, symbol);
-    if (value < bounds.low || value > bounds.high) reader.fail(Problem::kInvalidCode);
-    return {reader.decoder_, static_cast<std::int32_t>(value), reader.problem_};
+  explicit StepReader(const Decoder& decoder) : decoder_(decoder) {}
+
+  [[nodiscard]] bool ok() const { return problem_ == Problem::kNone; }
+
+  void fail(Problem problem) {
+    if (ok()) problem_ = problem;
   }
 
- private:
-  explicit TailReader(const Decoder& decoder) : decoder_(decoder) {}
-
-  // The value fits 64 bits for any stream: an escape is below 2^33, and a shift is at most 24.
-  std::int64_t value(const Window& window, std::uint32_t symbol) {
-    std::int64_t position = symbol;
-    const bool below = window.open_below(symbol);
-    const bool above = window.open_above(symbol);
-    if (below && above) {
-      position += uniform(1) != 0 ? escape() : -escape();
-    } else if (below) {
-      position -= escape();
-    } else if (above) {
-      position += escape();
-    }
-    const std::int64_t high = window.first() + position;
-    return high * (std::int64_t{1} << window.shift()) + uniform(window.shift());
-  }
-
-  std::int64_t escape() {
-    std::uint32_t zeros = 0;
-    while (problem_ == Problem::kNone && uniform(1) == 0) {
-      if (++zeros > kMaxEscapeZeros) fail(Problem::kInvalidCode);
-    }
-    if (problem_ != Problem::kNone) return 0;
-    return (std::int64_t{1} << zeros) + uniform(zeros) - 1;
+  // Reads the symbol that `find` finds for a quantile.
+  template <class Find>
+  std::uint32_t symbol(const Find& find) {
+    if (!ok()) return 0;
+    const Found found = find(static_cast<std::uint32_t>(decoder_.state.quantile()));
+    if (!decoder_.consume(found.interval))
+      fail(decoder_.truncated() ? Problem::kTruncated : Problem::kInvalidCode);
+    return ok() ? found.symbol : 0;
   }
 
   std::uint32_t uniform(std::uint32_t bits) {
@@ -123,21 +111,63 @@ class TailReader {
     return bits > 0 ? step(bits) : 0;
   }
 
-  std::uint32_t step(std::uint32_t bits) {
-    if (problem_ != Problem::kNone) return 0;
-    const auto quantile = static_cast<std::uint32_t>(decoder_.state.quantile());
-    const std::uint32_t number = quantile >> (kPrecision - bits);
-    if (!decoder_.consume(uniform_interval(number, bits)))
-      fail(decoder_.truncated() ? Problem::kTruncated : Problem::kInvalidCode);
-    return number;
+  // The result, for the value that was read.
+  [[nodiscard]] TailResult result(std::int64_t value, Bounds bounds) {
+    if (value < bounds.low || value > bounds.high) fail(Problem::kInvalidCode);
+    return {decoder_, static_cast<std::int32_t>(value), problem_};
   }
 
-  void fail(Problem problem) {
-    if (problem_ == Problem::kNone) problem_ = problem;
+ private:
+  std::uint32_t step(std::uint32_t bits) {
+    return symbol([&](std::uint32_t quantile) {
+      const std::uint32_t number = quantile >> (kPrecision - bits);
+      return Found{number, uniform_interval(number, bits)};
+    });
   }
 
   Decoder decoder_;
   Problem problem_ = Problem::kNone;
+};
+
+class TailReader {
+ public:
+  // Takes the decoder by value, so that a loop keeps its own in registers.
+  [[nodiscard]] TORCHAC_NOINLINE static TailResult read(Decoder decoder, Window window,
+                                                        Bounds bounds, std::uint32_t symbol) {
+    TailReader reader(decoder);
+    const std::int64_t value = reader.value(window, symbol);
+    return reader.steps_.result(value, bounds);
+  }
+
+ private:
+  explicit TailReader(const Decoder& decoder) : steps_(decoder) {}
+
+  // The value fits 64 bits for any stream: an escape is below 2^33, and a shift is at most 24.
+  std::int64_t value(const Window& window, std::uint32_t symbol) {
+    std::int64_t position = symbol;
+    const bool below = window.open_below(symbol);
+    const bool above = window.open_above(symbol);
+    if (below && above) {
+      position += steps_.uniform(1) != 0 ? escape() : -escape();
+    } else if (below) {
+      position -= escape();
+    } else if (above) {
+      position += escape();
+    }
+    const std::int64_t high = window.first() + position;
+    return high * (std::int64_t{1} << window.shift()) + steps_.uniform(window.shift());
+  }
+
+  std::int64_t escape() {
+    std::uint32_t zeros = 0;
+    while (steps_.ok() && steps_.uniform(1) == 0) {
+      if (++zeros > kMaxEscapeZeros) steps_.fail(Problem::kInvalidCode);
+    }
+    if (!steps_.ok()) return 0;
+    return (std::int64_t{1} << zeros) + steps_.uniform(zeros) - 1;
+  }
+
+  StepReader steps_;
 };
 
 TORCHAC_END_TARGET

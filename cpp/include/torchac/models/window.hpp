@@ -22,12 +22,18 @@ struct Bounds {
   }
 };
 
+// The most symbols of a computed row. A mixture that needs more is coded by zones.
+inline constexpr std::uint32_t kMaxRowSymbols = 352;
+
 // Symbol j stands for the 2^shift values from (first + j) * 2^shift on. The symbol at an open end
 // also stands for all values beyond.
+//
+// A mixture that is coded by zones has a window of one symbol, all of whose values have tails.
 class Window {
  public:
   static constexpr std::uint32_t kBelow = 1;
   static constexpr std::uint32_t kAbove = 2;
+  static constexpr std::uint32_t kZonesShift = 31;  // larger than any shift
 
   Window() = default;
   // `open` has a bit for each open end.
@@ -47,6 +53,7 @@ class Window {
   // The last symbol.
   [[nodiscard]] TORCHAC_INLINE std::uint32_t last() const { return rest_ & 0xFFFF; }
   [[nodiscard]] TORCHAC_INLINE std::uint32_t shift() const { return rest_ >> 16 & 0xFF; }
+  [[nodiscard]] TORCHAC_INLINE bool has_zones() const { return shift() == kZonesShift; }
 
   // Whether a symbol is at an open end.
   [[nodiscard]] TORCHAC_INLINE bool open_below(std::uint32_t symbol) const {
