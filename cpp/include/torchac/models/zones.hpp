@@ -74,7 +74,7 @@ class Zones {
       const ComponentBlock& from = block.component(k);
       if (from.weight[i] == 0) continue;
       const double scale = block.scale(k, i);
-      Component component{block.tables()[k], from.loc[i], 0x1p20 / scale, from.weight[i]};
+      Component component{from.table, from.loc[i], 0x1p20 / scale, from.weight[i]};
       if (components_.size() < kMaxWindows) {
         const Family& family = block.family(k);
         const double reach = double{family.half_width} * scale + 1;
@@ -134,12 +134,12 @@ class Zones {
   struct Zone {
     std::int64_t low;
     std::uint64_t size;
-    bool gap;
-    bool from_above;
-    std::uint32_t shift;
-    std::uint32_t cells;
-    std::uint64_t before;  // the sums of the components at both ends
-    std::uint64_t until;
+    bool gap = false;
+    bool from_above = false;
+    std::uint32_t shift = 0;
+    std::uint32_t cells = 0;
+    std::uint64_t before = 0;  // the sums of the components at both ends
+    std::uint64_t until = 0;
 
     [[nodiscard]] std::uint64_t start(std::uint32_t cell) const {
       return std::uint64_t{cell} << shift;
