@@ -22,7 +22,6 @@
 #include "torchac/engine/shared_trees.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/stored_tree.hpp"
-#include "torchac/models/weights.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/thread_team.hpp"
 
@@ -108,7 +107,7 @@ TEST_CASE("an element that no value had when trees were made has none") {
   SharedTrees trees(model);
   trees.add_values(model.rows, 4, never);
   CHECK(trees.size() == 2);
-  trees.make<LogitWeight<kGroupBits>>(never);
+  trees.make(never);
   for (const auto other : std::to_array<std::uint8_t>({0, 1, 3})) {  // as another thread may do
     index[2] = other;
     std::array<StoredTree, 4> found;

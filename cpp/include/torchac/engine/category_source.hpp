@@ -20,7 +20,6 @@
 #include "torchac/models/concepts.hpp"
 #include "torchac/models/stored_tree.hpp"
 #include "torchac/models/transposed_categories.hpp"
-#include "torchac/models/weights.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/target.hpp"
 
@@ -73,7 +72,7 @@ class CategoryEncodeSource {
 
 using StoredTreeEncodeSource = CategoryEncodeSource<StoredTrees, TreeReader>;
 
-static_assert(PackedSource<CategoryEncodeSource<CategoryRow<LogitWeight<kRowBits>>>>);
+static_assert(PackedSource<CategoryEncodeSource<CategoryRow>>);
 static_assert(PackedSource<StoredTreeEncodeSource>);
 
 // Distributions that are prepared for searches, as many at a time as `Model` has room for.
@@ -106,25 +105,19 @@ class CategoryBlock {
 
 // Calls `use` with a null pointer to the model for a layout of categories. `Row` is the model of
 // one row.
-template <template <class> class Row, class Use>
+template <class Row, class Use>
 Report with_category_model(const CategoryLayout& layout, const Use& use) {
-  if (layout.count > kMaxRowCategories) {
-    return with_weight<kGroupBits>(layout, [&]<class Weight>(const Weight*) {
-      return use(static_cast<const CategoryTree<Weight>*>(nullptr));
-    });
-  }
-  return with_weight<kRowBits>(layout, [&]<class Weight>(const Weight*) {
-    return layout.categories() <= kMaxTransposedCategories
-               ? use(static_cast<const TransposedCategories<Weight>*>(nullptr))
-               : use(static_cast<const Row<Weight>*>(nullptr));
-  });
+  if (layout.count > kMaxRowCategories) return use(static_cast<const CategoryTree*>(nullptr));
+  return layout.categories() <= kMaxTransposedCategories
+             ? use(static_cast<const TransposedCategories*>(nullptr))
+             : use(static_cast<const Row*>(nullptr));
 }
 
 template <class Model>
 using CategoryDecodeSource = BlockDecodeSource<CategoryBlock<Model>>;
 using StoredTreeDecodeSource = BlockDecodeSource<CategoryBlock<StoredTrees, TreeReader>>;
 
-static_assert(TailSource<CategoryDecodeSource<CategoryTree<LogitWeight<kGroupBits>>>>);
+static_assert(TailSource<CategoryDecodeSource<CategoryTree>>);
 static_assert(TailSource<StoredTreeDecodeSource>);
 
 TORCHAC_END_TARGET

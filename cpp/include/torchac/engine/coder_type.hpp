@@ -55,8 +55,7 @@ struct CoderType {
       return rows.luts.tables == nullptr ? 0 : 1;
     }
     std::uint32_t operator()(const Categories& categories) const {
-      return static_cast<std::uint32_t>(category_coder(categories)) * 2 +
-             (categories.layout.logits() ? 1 : 0);
+      return static_cast<std::uint32_t>(category_coder(categories));
     }
   };
   return {model.index(), std::visit(Way(), static_cast<const AnyModel::variant&>(model))};

@@ -31,7 +31,6 @@
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/table_rows.hpp"
 #include "torchac/models/transposed_categories.hpp"
-#include "torchac/models/weights.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
 #include "torchac/support/thread_team.hpp"

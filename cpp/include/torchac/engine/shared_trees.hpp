@@ -21,7 +21,6 @@
 #include "torchac/models/categories.hpp"
 #include "torchac/models/category_tree.hpp"
 #include "torchac/models/stored_tree.hpp"
-#include "torchac/models/weights.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
 
@@ -79,9 +78,8 @@ class SharedTrees {
     return bytes <= 2 * std::max(elements_apart, numbers_apart) + kNextToNothing;
   }
 
-  template <class Weight>
   void make(Poll& poll) {
-    CategoryTree<Weight> tree(layout_);
+    CategoryTree tree(layout_);
     rows_.resize(used_.size() * StoredTree::size(shape_));
     std::uint16_t* rows = rows_.data();
     for (const std::uint32_t element : used_) {
@@ -129,7 +127,7 @@ class TreesOfJobs {
 
   // Returns nothing if a job does not share elements, or if `threads` threads code all values
   // faster without trees.
-  template <class Weight, class AnyJob>
+  template <class AnyJob>
   static std::optional<TreesOfJobs> prepare(std::span<const AnyJob> jobs, std::size_t threads,
                                             Poll& poll) {
     std::int64_t values = 0;
@@ -141,7 +139,7 @@ class TreesOfJobs {
     if (most < 1) return std::nullopt;
     TreesOfJobs trees;
     if (!trees.look_at(jobs, poll) || trees.size() > most) return std::nullopt;
-    for (SharedTrees& each : trees.trees_) each.make<Weight>(poll);
+    for (SharedTrees& each : trees.trees_) each.make(poll);
     return trees;
   }
 
@@ -189,9 +187,7 @@ std::optional<TreesOfJobs> shared_trees(std::span<const AnyJob> jobs, std::size_
                                         Poll& poll) {
   const CategoryLayout& layout = std::get<Categories>(jobs.front().model).layout;
   if (layout.count <= kMaxRowCategories) return std::nullopt;
-  auto trees = with_weight<kGroupBits>(layout, [&]<class Weight>(const Weight*) {
-    return TreesOfJobs::prepare<Weight>(jobs, std::min(threads, jobs.size()), poll);
-  });
+  auto trees = TreesOfJobs::prepare(jobs, std::min(threads, jobs.size()), poll);
   if (trees) record(FastPath::kTrees);
   return trees;
 }

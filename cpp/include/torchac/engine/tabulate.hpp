@@ -18,7 +18,6 @@
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/table_rows.hpp"
 #include "torchac/models/transposed_categories.hpp"
-#include "torchac/models/weights.hpp"
 #include "torchac/models/window.hpp"
 #include "torchac/support/poll.hpp"
 #include "torchac/support/target.hpp"
@@ -94,26 +93,24 @@ Report tabulate_blocks(const TabulateJob& job, Poll& poll, std::size_t most, con
 
 inline Report tabulate_categories(const TabulateJob& job, Poll& poll) {
   const CategoryLayout& layout = std::get<Categories>(job.model).layout;
-  return with_weight<kRowBits>(layout, [&]<class Weight>(const Weight*) {
-    if (layout.categories() <= kMaxTransposedCategories) {
-      TransposedCategories<Weight> block(layout);
-      return tabulate_blocks(
-          job, poll, block.max_prepared(),
-          [&](const std::byte* const* rows, std::size_t count, std::uint16_t* to) {
-            const ReadableBlock readable = block.prepare(rows, count);
-            for (std::size_t i = 0; i < readable.count; ++i, to += job.stride) block.write(i, to);
-            return readable;
-          });
-    }
-    CategoryRow<Weight> row(layout);
-    return tabulate_blocks(job, poll, 1,
-                           [&](const std::byte* const* rows, std::size_t, std::uint16_t* to) {
-                             const Fault fault = row.read(*rows);
-                             if (fault.problem != Problem::kNone) return ReadableBlock{0, fault};
-                             row.write(to);
-                             return ReadableBlock{1};
+  if (layout.categories() <= kMaxTransposedCategories) {
+    TransposedCategories block(layout);
+    return tabulate_blocks(job, poll, block.max_prepared(),
+                           [&](const std::byte* const* rows, std::size_t count, std::uint16_t* to) {
+                             const ReadableBlock readable = block.prepare(rows, count);
+                             for (std::size_t i = 0; i < readable.count; ++i, to += job.stride)
+                               block.write(i, to);
+                             return readable;
                            });
-  });
+  }
+  CategoryRow row(layout);
+  return tabulate_blocks(job, poll, 1,
+                         [&](const std::byte* const* rows, std::size_t, std::uint16_t* to) {
+                           const Fault fault = row.read(*rows);
+                           if (fault.problem != Problem::kNone) return ReadableBlock{0, fault};
+                           row.write(to);
+                           return ReadableBlock{1};
+                         });
 }
 
 inline Report tabulate_rows(const TabulateJob& job, Poll& poll) {

@@ -22,15 +22,16 @@ inline constexpr std::uint32_t kSegment = 16;
 inline constexpr std::uint32_t kMaxSegments = (kMaxRowCategories + kSegment - 1) / kSegment;
 
 // The numbers of one row, padded to whole segments with numbers of weight 0.
-template <class Weight>
 class CategoryRow {
  public:
   using Locator = const std::byte*;
   static constexpr std::size_t kMinSteps = 1;
 
   explicit CategoryRow(const CategoryLayout& layout)
-      : layout_(layout), filled_((layout.count + kSegment - 1) / kSegment * kSegment) {
-    numbers_.fill(Weight::kLeast);
+      : layout_(layout),
+        valid_(ValidNumbers::of(layout)),
+        filled_((layout.count + kSegment - 1) / kSegment * kSegment) {
+    numbers_.fill(valid_.least);
   }
 
   [[nodiscard]] Fault read(const std::byte* row) {
@@ -39,7 +40,7 @@ class CategoryRow {
     Extremes extremes;
     extremes.add(numbers_.data(), filled_);
     largest_ = extremes.largest();
-    return fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
+    return fault_of(valid_, extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
   }
 
   // As CategoryPacker.
@@ -57,18 +58,20 @@ class CategoryRow {
   [[nodiscard]] static std::size_t max_packed() { return kBlock; }
 
   [[nodiscard]] Interval interval(std::uint32_t symbol) const {
-    const Weight weight(largest_);
-    const auto end = static_cast<std::int32_t>(symbol);
-    std::int32_t before = 0;
-    std::int32_t sum = 0;
-    const auto filled = static_cast<std::int32_t>(filled_);
-    for (std::int32_t i = 0; i < filled; ++i) {
-      const std::int32_t w = weight(numbers_[static_cast<std::size_t>(i)]);
-      sum += w;
-      before += i < end ? w : 0;
-    }
-    const WeightedRow<std::int32_t> row(sum, layout_.count);
-    return {row.bound(before, symbol), row.bound(before + weight(numbers_[symbol]), symbol + 1)};
+    return with_weight<kRowBits>(layout_, [&]<class Weight>(const Weight*) -> Interval {
+      const Weight weight(largest_);
+      const auto end = static_cast<std::int32_t>(symbol);
+      std::int32_t before = 0;
+      std::int32_t sum = 0;
+      const auto filled = static_cast<std::int32_t>(filled_);
+      for (std::int32_t i = 0; i < filled; ++i) {
+        const std::int32_t w = weight(numbers_[static_cast<std::size_t>(i)]);
+        sum += w;
+        before += i < end ? w : 0;
+      }
+      const WeightedRow<std::int32_t> row(sum, layout_.count);
+      return {row.bound(before, symbol), row.bound(before + weight(numbers_[symbol]), symbol + 1)};
+    });
   }
 
   // A row to search in.
@@ -92,9 +95,11 @@ class CategoryRow {
 
   // Writes all weights and computes their sums.
   void prepare(Search& search, std::int32_t* weights) const {
-    const Weight weight(largest_);
     const std::uint32_t filled = filled_;  // a copy, which `weights` cannot alias
-    for (std::uint32_t i = 0; i < filled; ++i) weights[i] = weight(numbers_[i]);
+    with_weight<kRowBits>(layout_, [&]<class Weight>(const Weight*) {
+      const Weight weight(largest_);
+      for (std::uint32_t i = 0; i < filled; ++i) weights[i] = weight(numbers_[i]);
+    });
     std::int32_t sum = 0;
     for (std::uint32_t first = 0; first < filled; first += kSegment) {
       search.sums_[first / kSegment] = sum;
@@ -132,13 +137,13 @@ class CategoryRow {
   }
 
   CategoryLayout layout_;
+  ValidNumbers valid_;
   std::uint32_t filled_;
   float largest_ = 0;
   std::array<float, kMaxSegments * kSegment> numbers_;
 };
 
 // Rows that are prepared for searches.
-template <class Weight>
 class CategoryRowSearches {
  public:
   using Locator = const std::byte*;
@@ -163,7 +168,7 @@ class CategoryRowSearches {
   }
 
   struct View {
-    const typename CategoryRow<Weight>::Search* searches = nullptr;
+    const CategoryRow::Search* searches = nullptr;
     const std::int32_t* weights = nullptr;
     std::size_t filled = 0;
 
@@ -179,8 +184,8 @@ class CategoryRowSearches {
  private:
   static constexpr std::size_t kMaxWeights = 4096;
 
-  CategoryRow<Weight> row_;
-  std::array<typename CategoryRow<Weight>::Search, kMaxPrepared> searches_;
+  CategoryRow row_;
+  std::array<CategoryRow::Search, kMaxPrepared> searches_;
   std::array<std::int32_t, kMaxWeights> weights_;
 };
 

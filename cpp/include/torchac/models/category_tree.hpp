@@ -21,7 +21,6 @@
 TORCHAC_BEGIN_TARGET
 
 // The tree of one value. Only the rows that a step needs are computed.
-template <class Weight>
 class CategoryTree {
  public:
   using Locator = const std::byte*;
@@ -35,7 +34,8 @@ class CategoryTree {
         shape_(layout.count),
         groups_(shape_.groups()),
         roots_(shape_.roots()),
-        numbers_(groups_.size() * kCategoriesPerGroup, Weight::kLeast) {}
+        valid_(ValidNumbers::of(layout)),
+        numbers_(groups_.size() * kCategoriesPerGroup, valid_.least) {}
 
   [[nodiscard]] std::size_t steps() const { return shape_.steps(); }
   [[nodiscard]] static std::size_t max_prepared() { return kMaxPrepared; }
@@ -143,7 +143,7 @@ class CategoryTree {
       extremes.add(numbers, count);
     }
     const Fault fault =
-        fault_of<Weight>(extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
+        fault_of(valid_, extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
     if (fault.problem != Problem::kNone) return fault;
     largest_ = extremes.largest();
     for (std::uint32_t g = 0; g < groups_.size(); ++g) {
@@ -166,9 +166,11 @@ class CategoryTree {
   // The weights of a group's places.
   [[nodiscard]] Weights weights_of(std::uint32_t group) const {
     Weights weights;
-    const Weight weight(largest_);
     const float* const numbers = &numbers_[std::size_t{group} * kCategoriesPerGroup];
-    for (std::size_t i = 0; i < kCategoriesPerGroup; ++i) weights[i] = weight(numbers[i]);
+    with_weight<kGroupBits>(layout_, [&]<class Weight>(const Weight*) {
+      const Weight weight(largest_);
+      for (std::size_t i = 0; i < kCategoriesPerGroup; ++i) weights[i] = weight(numbers[i]);
+    });
     return weights;
   }
 
@@ -214,7 +216,8 @@ class CategoryTree {
   float largest_ = 0;
   std::vector<std::int32_t> groups_;  // sums of the weights in each group
   std::vector<std::int64_t> roots_;   // sums of the weights in each group of groups
-  std::vector<float> numbers_;        // padded to whole groups with numbers of weight 0
+  ValidNumbers valid_;
+  std::vector<float> numbers_;  // padded to whole groups with numbers of weight 0
 };
 
 TORCHAC_END_TARGET

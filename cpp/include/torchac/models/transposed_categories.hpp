@@ -21,7 +21,6 @@
 
 TORCHAC_BEGIN_TARGET
 
-template <class Weight>
 class TransposedCategories {
  public:
   using Locator = const std::byte*;
@@ -30,6 +29,7 @@ class TransposedCategories {
 
   explicit TransposedCategories(const CategoryLayout& layout)
       : layout_(layout),
+        valid_(ValidNumbers::of(layout)),
         categories_(layout.categories()),
         values_(std::min(kBlock, kNumbers / categories_)) {}
 
@@ -119,10 +119,10 @@ class TransposedCategories {
     for (std::size_t i = 0; i < count; ++i) {
       largest_[i] = Extremes{most[i], least_unsigned[i], 0}.largest();
       all.most = std::max(all.most, most[i]);
-      too_small += largest_[i] >= Weight::kLargestAtLeast ? 0 : 1;
+      too_small += largest_[i] >= valid_.largest_at_least ? 0 : 1;
     }
     ReadableBlock readable{count};
-    if (!are_good<Weight>(all) || too_small > 0) [[unlikely]]
+    if (!valid_.has(all) || too_small > 0) [[unlikely]]
       blame(count, readable);
     return readable;
   }
@@ -131,16 +131,18 @@ class TransposedCategories {
     Integers before{};
     Integers own{};
     Integers sum{};
-    for (std::size_t j = 0; j < categories_; ++j) {
-      const float* numbers = of_category(j);
-      const auto category = static_cast<std::int32_t>(j);
-      for (std::size_t i = 0; i < count; ++i) {
-        const std::int32_t w = Weight(largest_[i])(numbers[i]);
-        before[i] += category < symbols[i] ? w : 0;
-        own[i] += category == symbols[i] ? w : 0;
-        sum[i] += w;
+    with_weight<kRowBits>(layout_, [&]<class Weight>(const Weight*) {
+      for (std::size_t j = 0; j < categories_; ++j) {
+        const float* numbers = of_category(j);
+        const auto category = static_cast<std::int32_t>(j);
+        for (std::size_t i = 0; i < count; ++i) {
+          const std::int32_t w = Weight(largest_[i])(numbers[i]);
+          before[i] += category < symbols[i] ? w : 0;
+          own[i] += category == symbols[i] ? w : 0;
+          sum[i] += w;
+        }
       }
-    }
+    });
     const auto last = static_cast<std::int32_t>(categories_ - 1);
     for (std::size_t i = 0; i < count; ++i) {
       const WeightedRow<std::int32_t> row(sum[i], categories_);
@@ -156,14 +158,16 @@ class TransposedCategories {
 
   void make_bounds(std::size_t count) {
     Integers sum{};
-    for (std::size_t j = 0; j < categories_; ++j) {
-      const float* numbers = of_category(j);
-      std::int32_t* weights = &bounds_[j * values_];
-      for (std::size_t i = 0; i < count; ++i) {
-        weights[i] = Weight(largest_[i])(numbers[i]);
-        sum[i] += weights[i];
+    with_weight<kRowBits>(layout_, [&]<class Weight>(const Weight*) {
+      for (std::size_t j = 0; j < categories_; ++j) {
+        const float* numbers = of_category(j);
+        std::int32_t* weights = &bounds_[j * values_];
+        for (std::size_t i = 0; i < count; ++i) {
+          weights[i] = Weight(largest_[i])(numbers[i]);
+          sum[i] += weights[i];
+        }
       }
-    }
+    });
     std::array<double, kBlock> factor;
     for (std::size_t i = 0; i < count; ++i)
       factor[i] = WeightedRow<std::int32_t>(sum[i], categories_).factor();
@@ -208,12 +212,13 @@ class TransposedCategories {
       Extremes extremes;
       for (std::size_t j = 0; j < categories_; ++j) extremes.add(of_category(j)[i]);
       const Fault fault =
-          fault_of<Weight>(extremes, categories_, [&](std::size_t j) { return of_category(j)[i]; });
+          fault_of(valid_, extremes, categories_, [&](std::size_t j) { return of_category(j)[i]; });
       if (fault.problem != Problem::kNone) return readable.truncate(i, fault);
     }
   }
 
   CategoryLayout layout_;
+  ValidNumbers valid_;
   std::uint32_t categories_;
   std::size_t values_;
   std::array<float, kBlock> largest_;

@@ -54,10 +54,6 @@ static_assert((std::int64_t{kCategoriesPerGroup} << kGroupBits) <= INT32_MAX);
 template <int kBits>
 class LogitWeight {
  public:
-  // The least valid number, and the least valid value of the largest number.
-  static constexpr float kLeast = -std::numeric_limits<float>::infinity();
-  static constexpr float kLargestAtLeast = -kLargestFloat;
-
   explicit LogitWeight(float largest) : largest_(largest) {}
 
   // exp(x) = 2^t = 2^n * 2^f, with an integer n, and f from -1/2 to 1/2.
@@ -95,9 +91,6 @@ class LogitWeight {
 template <int kBits>
 class ProbabilityWeight {
  public:
-  static constexpr float kLeast = -0.0f;
-  static constexpr float kLargestAtLeast = 0x1p-100f;  // so that the factor is a float
-
   // The exponent of the largest becomes kBits - 1: with the biased ones of both, it is
   // biased + factor - 2 * kBias.
   explicit ProbabilityWeight(float largest)
@@ -121,30 +114,41 @@ auto with_weight(const CategoryLayout& layout, const Use& use) {
                          : use(static_cast<const ProbabilityWeight<kBits>*>(nullptr));
 }
 
-// Whether numbers with these extremes are valid.
-template <class Weight>
-TORCHAC_INLINE bool are_good(const Extremes& extremes) {
-  return extremes.most <= std::bit_cast<std::int32_t>(kLargestFloat) &&
-         extremes.most_unsigned <= std::bit_cast<std::uint32_t>(Weight::kLeast);
-}
+// The least valid number, which has the weight 0, and the least valid value of the largest number.
+struct ValidNumbers {
+  float least;
+  float largest_at_least;
+
+  [[nodiscard]] static ValidNumbers of(const CategoryLayout& layout) {
+    if (layout.logits()) return {-std::numeric_limits<float>::infinity(), -kLargestFloat};
+    return {-0.0f, 0x1p-100f};  // so that the factor of ProbabilityWeight is a float
+  }
+
+  // Whether numbers with these extremes are valid.
+  [[nodiscard]] TORCHAC_INLINE bool has(const Extremes& extremes) const {
+    return extremes.most <= std::bit_cast<std::int32_t>(kLargestFloat) &&
+           extremes.most_unsigned <= std::bit_cast<std::uint32_t>(least);
+  }
+};
 
 // The position of the first invalid number; -1 if all are valid, but none is large enough.
-template <class Weight, class Number>
-TORCHAC_COLD Fault bad_number(std::size_t count, const Number& number) {
+template <class Number>
+TORCHAC_COLD Fault bad_number(const ValidNumbers& valid, std::size_t count, const Number& number) {
   for (std::size_t j = 0; j < count; ++j) {
     Extremes one;
     one.add(number(j));
-    if (!are_good<Weight>(one)) return {Problem::kWeight, static_cast<std::int64_t>(j)};
+    if (!valid.has(one)) return {Problem::kWeight, static_cast<std::int64_t>(j)};
   }
   return {Problem::kWeight, -1};
 }
 
 // The fault of the numbers `number(j)` of a row, if there is one.
-template <class Weight, class Number>
-TORCHAC_INLINE Fault fault_of(const Extremes& extremes, std::size_t count, const Number& number) {
-  if (are_good<Weight>(extremes) && extremes.largest() >= Weight::kLargestAtLeast) [[likely]]
+template <class Number>
+TORCHAC_INLINE Fault fault_of(const ValidNumbers& valid, const Extremes& extremes,
+                              std::size_t count, const Number& number) {
+  if (valid.has(extremes) && extremes.largest() >= valid.largest_at_least) [[likely]]
     return {};
-  return bad_number<Weight>(count, number);
+  return bad_number(valid, count, number);
 }
 
 // The bounds of a row of weights with that sum: each symbol gets its share of the row by its weight
