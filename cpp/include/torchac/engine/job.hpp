@@ -23,19 +23,16 @@
 
 namespace torchac {
 
-// A model of values. With GCC 11's library, copying a std::variant destroys objects that it has not
-// made yet if memory runs out; copying this does not.
+// A model of values. It is copied and moved by functions that are compiled once.
 struct AnyModel : std::variant<CdfRows, Parameters, TableRows, Categories> {
   using variant::operator=;
   using variant::variant;
 
-  AnyModel(const AnyModel& other)
-      : variant(std::visit([](const auto& model) { return variant(model); },
-                           static_cast<const variant&>(other))) {}
-  AnyModel(AnyModel&&) noexcept = default;
-  AnyModel& operator=(const AnyModel& other) { return *this = AnyModel(other); }
-  AnyModel& operator=(AnyModel&&) noexcept = default;
-  ~AnyModel() = default;
+  AnyModel(const AnyModel& other);
+  AnyModel(AnyModel&& other) noexcept;
+  AnyModel& operator=(const AnyModel& other);
+  AnyModel& operator=(AnyModel&& other) noexcept;
+  ~AnyModel();
 };
 
 using Elements = std::variant<Parameters, Categories>;
