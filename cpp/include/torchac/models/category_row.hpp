@@ -46,32 +46,33 @@ class CategoryRow {
   // As CategoryPacker.
   [[nodiscard]] ReadableBlock pack(const Locator* rows, const std::int32_t* values,
                                    std::size_t count, std::uint32_t* to) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const Fault fault = read(rows[i]);
-      if (fault.problem != Problem::kNone) [[unlikely]]
-        return {i, fault};
-      to[i] = pack_interval(interval(static_cast<std::uint32_t>(values[i])));
-    }
-    return {count};
+    return with_weight<kRowBits>(layout_, [&]<class Weight>(const Weight*) -> ReadableBlock {
+      for (std::size_t i = 0; i < count; ++i) {
+        const Fault fault = read(rows[i]);
+        if (fault.problem != Problem::kNone) [[unlikely]]
+          return {i, fault};
+        to[i] = pack_interval(interval<Weight>(static_cast<std::uint32_t>(values[i])));
+      }
+      return {count};
+    });
   }
   [[nodiscard]] static std::size_t steps() { return 1; }
   [[nodiscard]] static std::size_t max_packed() { return kBlock; }
 
+  template <class Weight>
   [[nodiscard]] Interval interval(std::uint32_t symbol) const {
-    return with_weight<kRowBits>(layout_, [&]<class Weight>(const Weight*) -> Interval {
-      const Weight weight(largest_);
-      const auto end = static_cast<std::int32_t>(symbol);
-      std::int32_t before = 0;
-      std::int32_t sum = 0;
-      const auto filled = static_cast<std::int32_t>(filled_);
-      for (std::int32_t i = 0; i < filled; ++i) {
-        const std::int32_t w = weight(numbers_[static_cast<std::size_t>(i)]);
-        sum += w;
-        before += i < end ? w : 0;
-      }
-      const WeightedRow<std::int32_t> row(sum, layout_.count);
-      return {row.bound(before, symbol), row.bound(before + weight(numbers_[symbol]), symbol + 1)};
-    });
+    const Weight weight(largest_);
+    const auto end = static_cast<std::int32_t>(symbol);
+    std::int32_t before = 0;
+    std::int32_t sum = 0;
+    const auto filled = static_cast<std::int32_t>(filled_);
+    for (std::int32_t i = 0; i < filled; ++i) {
+      const std::int32_t w = weight(numbers_[static_cast<std::size_t>(i)]);
+      sum += w;
+      before += i < end ? w : 0;
+    }
+    const WeightedRow<std::int32_t> row(sum, layout_.count);
+    return {row.bound(before, symbol), row.bound(before + weight(numbers_[symbol]), symbol + 1)};
   }
 
   // A row to search in.

@@ -146,11 +146,13 @@ class CategoryTree {
         fault_of(valid_, extremes, layout_.count, [&](std::size_t j) { return numbers_[j]; });
     if (fault.problem != Problem::kNone) return fault;
     largest_ = extremes.largest();
-    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
-      const Weights weights = weights_of(g);
-      groups_[g] = std::accumulate(weights.begin(), weights.end(), 0);
-      each(g, weights);
-    }
+    with_weight<kGroupBits>(layout_, [&]<class Weight>(const Weight*) {
+      for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+        const Weights weights = weights_of<Weight>(g);
+        groups_[g] = std::accumulate(weights.begin(), weights.end(), 0);
+        each(g, weights);
+      }
+    });
     for (std::uint32_t r = 0; r < roots_.size(); ++r) {
       const std::int32_t* const first = &groups_[std::size_t{r} * kCategoriesPerGroup];
       roots_[r] = std::accumulate(first, first + groups_in(r), std::int64_t{0});
@@ -165,12 +167,15 @@ class CategoryTree {
 
   // The weights of a group's places.
   [[nodiscard]] Weights weights_of(std::uint32_t group) const {
+    return with_weight<kGroupBits>(
+        layout_, [&]<class Weight>(const Weight*) { return weights_of<Weight>(group); });
+  }
+  template <class Weight>
+  [[nodiscard]] Weights weights_of(std::uint32_t group) const {
     Weights weights;
+    const Weight weight(largest_);
     const float* const numbers = &numbers_[std::size_t{group} * kCategoriesPerGroup];
-    with_weight<kGroupBits>(layout_, [&]<class Weight>(const Weight*) {
-      const Weight weight(largest_);
-      for (std::size_t i = 0; i < kCategoriesPerGroup; ++i) weights[i] = weight(numbers[i]);
-    });
+    for (std::size_t i = 0; i < kCategoriesPerGroup; ++i) weights[i] = weight(numbers[i]);
     return weights;
   }
 
