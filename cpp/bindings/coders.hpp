@@ -97,7 +97,7 @@ class PyEncoder {
   }
 
   // Does the same with the GIL, for few values. False if that does not go.
-  bool try_encode(EncodeJob job) {
+  bool try_encode(EncodeJob&& job) {
     if (lock_.try_lock() != ObjectLock::Result::kTaken) return false;
     const Exclusive lock(lock_, std::adopt_lock);
     if (finished_) return false;
@@ -201,7 +201,7 @@ class PyDecoder {
 
   // Does the same with the GIL, for few values, and then calls `keep`, which may refuse.
   template <class Keep>
-  void try_decode(DecodeJob job, const Keep& keep) {
+  void try_decode(DecodeJob&& job, const Keep& keep) {
     if (lock_.try_lock() != ObjectLock::Result::kTaken) return;
     const Exclusive lock(lock_, std::adopt_lock);
     DecodeCall call(core_, std::nullopt);

@@ -53,7 +53,7 @@ struct Arguments {
     View view;
     if (!values.look(view) || !streams.fits(view) || !source.prepare(&view, normalize, call))
       return std::nullopt;
-    if (source.is_cdf() && (is_float(view.type) || (Streams::kStrict && !source.has_rows_of(view))))
+    if (source.is_cdf() && (is_float(view.type) || (Streams::kStrict && !call.own_rows)))
       return std::nullopt;
     return EncodeJob{{std::move(call.model), view.count}, *view.numbers(view), nullptr};
   }
@@ -133,7 +133,7 @@ inline PyObject* decode_one(PyObject* self, PyObject* const* arguments, Py_ssize
     if (decoder == nullptr || count != 2 || !is_flag(arguments[1]) ||
         !held.prepare_decoding(arguments[0], arguments[1] == Py_True, OneStream()))
       return nullptr;
-    const auto decode = [&](DecodeJob job, const auto& keep) {
+    const auto decode = [&](DecodeJob&& job, const auto& keep) {
       decoder->try_decode(std::move(job), keep);
     };
     return held.source.is_cdf() ? decode_to<std::int16_t>(held.call, decode)
@@ -149,7 +149,7 @@ inline PyObject* decode_each(PyObject* self, PyObject* const* arguments, Py_ssiz
     if (decoder == nullptr || count != 1 ||
         !held.prepare_decoding(arguments[0], true, EachStream{decoder->streams()}))
       return nullptr;
-    return decode_to<std::int32_t>(held.call, [&](DecodeJob job, const auto& keep) {
+    return decode_to<std::int32_t>(held.call, [&](DecodeJob&& job, const auto& keep) {
       decoder->try_decode(std::move(job), keep);
     });
   });
@@ -187,7 +187,7 @@ inline PyObject* decode_cdf(PyObject* /*module*/, PyObject* const* arguments, Py
       return nullptr;
     const auto* const bytes = reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(arguments[1]));
     Decoder decoder(std::span(bytes, static_cast<std::size_t>(PyBytes_GET_SIZE(arguments[1]))));
-    return decode_to<std::int16_t>(held.call, [&](DecodeJob job, const auto& keep) {
+    return decode_to<std::int16_t>(held.call, [&](DecodeJob&& job, const auto& keep) {
       job.streams = &decoder;
       ThreadTeam alone(1);
       if (torchac::decode({&job, 1}, alone).ok()) keep();

@@ -85,6 +85,7 @@ struct ModelOfCall {
   View shape;
   AnyModel model = Parameters{};
   Kind kind = Kind::kNumber;  // of the result: an array if an argument is one
+  bool own_rows = false;      // whether each value has a row of a CDF
 
   void use(const View& view) {
     if (view.kind == Kind::kArray) kind = Kind::kArray;
@@ -223,14 +224,6 @@ class Source {
 
   [[nodiscard]] bool is_cdf() const { return !model_; }
 
-  // Whether a CDF has a row for each of these values.
-  [[nodiscard]] bool has_rows_of(const View& values) const {
-    View rows;
-    if (!rows_.look(rows)) return false;
-    rows.pop();
-    return rows.same_shape(values);
-  }
-
   // Prepares a call, for these values if there are any; or says that it is not for the quick way.
   [[nodiscard]] bool prepare(const View* values, bool normalize, ModelOfCall& call) const {
     if (is_cdf()) return prepare_rows(values, normalize, call);
@@ -266,6 +259,7 @@ class Source {
       return false;
     auto walk = rows.walk(call.shape);
     if (!walk || call.shape.count * last.size > kMostNumbers) return false;
+    call.own_rows = rows.same_shape(call.shape);
     call.model = CdfRows{{type, normalize, static_cast<std::uint32_t>(symbols), last.stride},
                          Rows(*std::move(walk))};
     return true;
@@ -463,12 +457,11 @@ int model_init(PyObject* object, PyObject* positional, PyObject* named) {
       self.givens = std::move(givens);
       self.held = Model::check(self.givens);
       if (self.held) return 0;
+      drop(self);
     }
-  } catch (...) {  // no memory, which what follows says
-    self.held = false;
+  } catch (...) {  // no memory, and what follows says so
   }
   PyErr_Clear();
-  drop(self);
   return make(object, positional, named);
 }
 
@@ -544,7 +537,9 @@ inline PyObject* model_getstate(PyObject* object, PyObject* /*none*/) {
 }
 
 inline int model_traverse(PyObject* object, visitproc visit, void* arg) {
-  for (const Given& given : model_of(object)->givens.given) Py_VISIT(given.argument.object());
+  for (const Given& given : model_of(object)->givens.given) {
+    if (const int result = given.argument.traverse(visit, arg)) return result;
+  }
   for (const Ref& component : model_of(object)->givens.components) Py_VISIT(component.get());
   Py_VISIT(Py_TYPE(object));
   return 0;
@@ -573,8 +568,10 @@ PyTypeObject* add_type(py::module_& m, const char* name, std::array<PyType_Slot,
                        PyTypeObject* base = nullptr) {
   PyType_Spec spec{name, sizeof(ModelObject), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots.data()};
-  auto type = py::reinterpret_steal<py::object>(
-      PyType_FromSpecWithBases(&spec, reinterpret_cast<PyObject*>(base)));
+  auto type = py::reinterpret_steal<py::object>(PyType_FromSpecWithBases(
+      &spec, base == nullptr
+                 ? nullptr
+                 : py::make_tuple(py::handle(reinterpret_cast<PyObject*>(base))).ptr()));
   if (!type) throw py::error_already_set();
   m.attr(std::string_view(name).substr(std::string_view("torchac._core.").size()).data()) = type;
   return reinterpret_cast<PyTypeObject*>(type.release().ptr());

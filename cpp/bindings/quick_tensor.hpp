@@ -101,16 +101,34 @@ class Ref {
   PyObject* object_ = nullptr;
 };
 
+// A method of torch without arguments, called without Python's dispatch, which takes as long.
+class Method {
+ public:
+  Method() = default;
+  Method(const py::object& type, const char* name)
+      : object_(py::object(type.attr(name)).release().ptr()) {  // for ever
+    if (Py_TYPE(object_) != &PyMethodDescr_Type) return;
+    const PyMethodDef& method = *reinterpret_cast<PyMethodDescrObject*>(object_)->d_method;
+    if (method.ml_flags == METH_NOARGS) function_ = method.ml_meth;
+  }
+
+  // `self` must be of that type.
+  PyObject* operator()(PyObject* self) const {
+    return function_ != nullptr ? function_(self, nullptr) : PyObject_CallOneArg(object_, self);
+  }
+
+ private:
+  PyObject* object_ = nullptr;
+  PyCFunction function_ = nullptr;
+};
+
 // What is known of torch and NumPy. It lives as long as the process.
 struct Torch {
   bool enabled = false;
   const DlExchange* exchange = nullptr;
-  PyTypeObject* tensor = nullptr;
-  PyTypeObject* parameter = nullptr;
-  PyTypeObject* array = nullptr;
+  PyTypeObject *tensor = nullptr, *parameter = nullptr, *storage = nullptr, *array = nullptr;
   PyObject *function_modes = nullptr, *dispatch_modes = nullptr;  // functions
-  PyObject *is_neg = nullptr, *untyped_storage = nullptr;         // methods of tensors
-  PyObject *nbytes = nullptr, *data_ptr = nullptr;                // methods of storages
+  Method is_neg, untyped_storage, nbytes, data_ptr;
   PyObject *dtype = nullptr, *int8 = nullptr, *uint8 = nullptr;
 };
 inline Torch torch;
@@ -122,11 +140,16 @@ inline void use_torch([[maybe_unused]] const py::object& module) {
   torch = {};
 #ifndef Py_GIL_DISABLED
   if (module.is_none()) return;
+  // It is kept for ever.
   const auto keep = [](const py::object& object) { return py::object(object).release().ptr(); };
   const auto type = [&](const py::object& of) { return reinterpret_cast<PyTypeObject*>(keep(of)); };
   const py::object internal = module.attr("_C");
-  torch.function_modes = keep(internal.attr("_len_torch_function_stack"));
-  torch.dispatch_modes = keep(internal.attr("_len_torch_dispatch_stack"));
+  const py::object none = py::none();
+  const py::object function_modes = py::getattr(internal, "_len_torch_function_stack", none);
+  const py::object dispatch_modes = py::getattr(internal, "_len_torch_dispatch_stack", none);
+  if (function_modes.is_none() || dispatch_modes.is_none()) return;  // an old release
+  torch.function_modes = keep(function_modes);
+  torch.dispatch_modes = keep(dispatch_modes);
   torch.array = type(py::module_::import("numpy").attr("ndarray"));
   torch.enabled = true;
   constexpr auto kTable = "__dlpack_c_exchange_api__";
@@ -140,10 +163,11 @@ inline void use_torch([[maybe_unused]] const py::object& module) {
       exchange->tensor_from_object == nullptr)
     return;
   const py::object storage = module.attr("UntypedStorage");
-  torch.is_neg = keep(tensor.attr("is_neg"));
-  torch.untyped_storage = keep(tensor.attr("untyped_storage"));
-  torch.nbytes = keep(storage.attr("nbytes"));
-  torch.data_ptr = keep(storage.attr("data_ptr"));
+  torch.is_neg = Method(tensor, "is_neg");
+  torch.untyped_storage = Method(tensor, "untyped_storage");
+  torch.nbytes = Method(storage, "nbytes");
+  torch.data_ptr = Method(storage, "data_ptr");
+  torch.storage = type(storage);
   torch.dtype = keep(py::str("dtype"));
   torch.int8 = keep(module.attr("int8"));
   torch.uint8 = keep(module.attr("uint8"));
@@ -153,10 +177,9 @@ inline void use_torch([[maybe_unused]] const py::object& module) {
 #endif
 }
 
-// What a function of torch says: a number, or nothing if it raises.
-inline std::optional<std::size_t> ask(PyObject* function, PyObject* object = nullptr) {
-  const Ref result(object == nullptr ? PyObject_CallNoArgs(function)
-                                     : PyObject_CallOneArg(function, object));
+// A number that a function of torch returned; nothing if it raised.
+inline std::optional<std::size_t> number_of(PyObject* returned) {
+  const Ref result(returned);
   if (result && PyLong_CheckExact(result.get())) {
     const std::size_t number = PyLong_AsSize_t(result.get());
     if (number != SIZE_MAX) return number;
@@ -167,7 +190,8 @@ inline std::optional<std::size_t> ask(PyObject* function, PyObject* object = nul
 
 // Whether calls can go the quick way now.
 inline bool possible() {
-  return torch.enabled && ask(torch.function_modes) == 0 && ask(torch.dispatch_modes) == 0;
+  return torch.enabled && number_of(PyObject_CallNoArgs(torch.function_modes)) == 0 &&
+         number_of(PyObject_CallNoArgs(torch.dispatch_modes)) == 0;
 }
 
 enum class Kind : std::uint8_t { kNumber, kTensor, kArray };
@@ -241,6 +265,7 @@ struct View {
   // The elements, broadcast to another shape, if that goes.
   [[nodiscard]] std::optional<StridedWalk> walk(const View& to) const {
     if (to.dimensions < dimensions) return std::nullopt;
+    if (to.count == 1 && count == 1) return StridedWalk(data, {});
     const std::size_t skipped = to.dimensions - dimensions;
     std::array<Dimension, kMaxDimensions> result;
     for (std::size_t i = 0; i < to.dimensions; ++i) {
@@ -301,8 +326,8 @@ class Argument {
     if (!kind_) return false;
     if (kind_ == Kind::kTensor) {
       if (!look_at_sign(object)) return false;
-      storage_ = Ref(PyObject_CallOneArg(torch.untyped_storage, object));
-      if (!storage_) {
+      storage_ = Ref(torch.untyped_storage(object));
+      if (!storage_ || Py_TYPE(storage_.get()) != torch.storage) {
         PyErr_Clear();
         return false;
       }
@@ -326,6 +351,12 @@ class Argument {
 
   [[nodiscard]] PyObject* object() const { return object_.get(); }
 
+  int traverse(visitproc visit, void* arg) const {  // for Python's garbage collector
+    Py_VISIT(object_.get());
+    Py_VISIT(storage_.get());
+    return 0;
+  }
+
  private:
   static std::optional<Kind> kind_of(PyObject* object) {
     PyTypeObject* const type = Py_TYPE(object);
@@ -337,7 +368,7 @@ class Argument {
   }
 
   static bool look_at_sign(PyObject* tensor) {
-    const Ref negated(PyObject_CallOneArg(torch.is_neg, tensor));
+    const Ref negated(torch.is_neg(tensor));
     if (!negated) PyErr_Clear();
     return negated.get() == Py_False;
   }
@@ -369,8 +400,8 @@ class Argument {
   // Tensors have no negative strides.
   [[nodiscard]] bool is_in_storage(const View& view, std::size_t size) const {
     if (view.count == 0) return false;
-    const auto begin = ask(torch.data_ptr, storage_.get());
-    const auto bytes = ask(torch.nbytes, storage_.get());
+    const auto begin = number_of(torch.data_ptr(storage_.get()));
+    const auto bytes = number_of(torch.nbytes(storage_.get()));
     if (!begin || !bytes) return false;
     std::size_t needed = size;
     for (const Dimension& d : view.shape())

@@ -17,16 +17,22 @@
 namespace torchac {
 namespace {
 
-// Adds the numbers that `read(count, to)` reads to checksums.
+// Adds the numbers that `read(count, to)` reads to checksums, equally many to each. A block is for
+// several, if they fit.
 template <class Read>
 void add(std::int64_t count, std::span<Checksum> to, const Read& read) {
   const auto each = static_cast<std::size_t>(count) / std::max<std::size_t>(to.size(), 1);
+  if (each == 0) return;
+  const std::size_t together = std::max<std::size_t>(kBlock / each, 1);
   std::array<std::uint32_t, kBlock> block;
-  for (Checksum& checksum : to) {
-    for (std::size_t left = each; left > 0;) {
+  for (std::size_t done = 0; done < to.size(); done += together) {
+    const auto part = to.subspan(done, std::min(together, to.size() - done));
+    for (std::size_t left = each * part.size(); left > 0;) {
       const std::size_t n = std::min(left, kBlock);
+      const std::size_t own = std::min(n, each);
       read(n, block.data());
-      checksum.add(std::span<const std::uint32_t>(block).first(n));
+      for (std::size_t k = 0; k < n / own; ++k)
+        part[k].add(std::span<const std::uint32_t>(block).subspan(k * own, own));
       left -= n;
     }
   }

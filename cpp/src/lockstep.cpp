@@ -52,12 +52,14 @@ std::size_t size(const Chosen& chosen, std::size_t streams) {
 template <class T, class All, class Part>
 Few<T> copies(const std::vector<All>& all, const Chosen& chosen, const Part& part) {
   Few<T> result(size(chosen, all.size()));
-  for (std::size_t i = 0; i < result.size(); ++i) result[i] = part(all[number(chosen, i)]);
+  const std::span<T> to = result.all();
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = part(all[number(chosen, i)]);
   return result;
 }
 template <class T, class All, class Part>
-void put_back(std::vector<All>& all, const Chosen& chosen, const Part& part, const Few<T>& from) {
-  for (std::size_t i = 0; i < from.size(); ++i) part(all[number(chosen, i)]) = from[i];
+void put_back(std::vector<All>& all, const Chosen& chosen, const Part& part, Few<T>& from) {
+  const std::span<T> each = from.all();
+  for (std::size_t i = 0; i < each.size(); ++i) part(all[number(chosen, i)]) = each[i];
 }
 
 // The parts of marks and streams.

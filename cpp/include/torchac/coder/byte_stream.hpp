@@ -153,7 +153,7 @@ class EncodedStream {
 class Undo {
  public:
   explicit Undo(std::span<EncodedStream> streams) : streams_(streams), before_(streams.size()) {
-    for (std::size_t k = 0; k < before_.size(); ++k) before_[k] = streams[k].checkpoint();
+    std::ranges::transform(streams, before_.all().begin(), &EncodedStream::checkpoint);
   }
   Undo(const Undo&) = delete;
   Undo& operator=(const Undo&) = delete;

@@ -15,8 +15,7 @@ class Few {
 
   [[nodiscard]] std::size_t size() const { return count_; }
   [[nodiscard]] T& operator[](std::size_t i) { return count_ > 1 ? several_[i] : one_; }
-  [[nodiscard]] const T& operator[](std::size_t i) const { return count_ > 1 ? several_[i] : one_; }
-  [[nodiscard]] std::span<T> all() { return {&(*this)[0], count_}; }
+  [[nodiscard]] std::span<T> all() { return {count_ > 1 ? several_.data() : &one_, count_}; }
 
  private:
   T one_{};
