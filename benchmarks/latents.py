@@ -12,7 +12,7 @@ from contestants import Entry, coding
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
 from compressai_alone import HOW as HOW
-from compressai_alone import installed
+from compressai_alone import installed as installed
 from compressai_alone import load as load
 
 COMPRESSAI = "CompressAI"

@@ -45,6 +45,7 @@ from compressai.models import (  # noqa: E402
     JointAutoregressiveHierarchicalPriors,
     MeanScaleHyperprior,
 )
+from compressai.models.google import get_scale_table  # noqa: E402
 
 MODELS = [MeanScaleHyperprior, JointAutoregressiveHierarchicalPriors]
 TABLES = [[0, 20000, 65000, 65536], [0, 1, 65530, 65535, 65536]], [4, 5], [-1, 7]
@@ -165,6 +166,32 @@ def test_tables_are_made_anew_when_they_change() -> None:
     decoder = torchac.Decoder(stream)
     values = decoder.decode(as_tables(cdf, model._cdf_length, offset), index=indexes)
     assert values.equal(y.round().int())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("table", [SCALES, [0.5], get_scale_table().tolist()])
+def test_indexes_are_those_of_compressai(table: list[float], dtype: torch.dtype) -> None:
+    model = GaussianConditional(table).to(dtype)
+    entries = torch.tensor(table, dtype=dtype)
+    near = [
+        entries,
+        entries.nextafter(entries + 1) if torch.finfo(dtype).bits > 16 else entries + 0.01,
+    ]
+    special = torch.tensor([0.0, -1.0, 1e9, math.nan, math.inf, 1e-3]).to(dtype)
+    scales = torch.cat([*near, special, (4 * torch.randn(2000)).exp().to(dtype)])
+    scales = scales[: len(scales) // 4 * 4].view(2, 2, 1, -1)
+    kinds = [
+        scales,
+        scales.chunk(2, 1)[0],
+        scales.to(memory_format=torch.channels_last),
+        scales[:0],
+    ]
+    expected = [model.build_indexes(each) for each in kinds]
+    accelerate(model)
+    for each, indexes in zip(kinds, expected, strict=True):
+        found = model.build_indexes(each)
+        assert found.equal(indexes)
+        assert (found.dtype, found.shape) == (indexes.dtype, indexes.shape)
 
 
 @pytest.mark.parametrize("means", [None, torch.randn(2, 3, 1, 1), torch.randn(2, 3, 4, 5)])

@@ -83,14 +83,14 @@ def checked(quantize: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def _check_symbols(inputs: Tensor, means: Tensor | None = None, qs: Tensor | None = None) -> None:
     values = inputs if means is None else (inputs - means).to(inputs.dtype)
     values = (values if qs is None else values / qs).round()
+    if values.numel() == 0 or all(INT32_MIN <= end.item() <= INT32_MAX for end in values.aminmax()):
+        return
     exact = values.to(widest_float(values.device))
-    good = (exact >= INT32_MIN) & (exact < -INT32_MIN)
-    if not good.all():
-        where = tuple(torch.nonzero(~good)[0].tolist())
-        raise ValueError(
-            f"value {values[where].item()} at index {where}: expected whole numbers from "
-            f"{INT32_MIN} to {INT32_MAX}"
-        )
+    where = tuple(torch.nonzero(~((exact >= INT32_MIN) & (exact < -INT32_MIN)))[0].tolist())
+    raise ValueError(
+        f"value {values[where].item()} at index {where}: expected whole numbers from "
+        f"{INT32_MIN} to {INT32_MAX}"
+    )
 
 
 class EntropyModelVbr:
@@ -162,6 +162,15 @@ def _check_means(means: Tensor | None, indexes: Tensor) -> None:
         )
 
 
+class GaussianConditional:
+    """Methods for `compressai.entropy_models.GaussianConditional`."""
+
+    def build_indexes(self: Any, scales: Tensor) -> Tensor:
+        """For each scale the first entry of the sorted table that is not below it, or the last."""
+        scales = self.lower_bound_scale(scales).contiguous()
+        return torch.bucketize(scales, self.scale_table[:-1].to(scales), out_int32=True)
+
+
 class GaussianMixtureConditional:
     """Methods for `compressai.entropy_models.GaussianMixtureConditional`."""
 
@@ -207,4 +216,4 @@ def _mixture(count: int, scales: Tensor, means: Tensor, weights: Tensor, used: T
     return Mixture(weight, Normal(mean, scale.clamp(*SCALES)))
 
 
-METHODS = (EntropyModel, EntropyModelVbr, GaussianMixtureConditional)
+METHODS = (EntropyModel, EntropyModelVbr, GaussianConditional, GaussianMixtureConditional)
