@@ -83,12 +83,13 @@ def read(
             assert "1" not in bits[n * width :]
             assert all(value < 2**31 for value in values)
         else:
-            size = max(1, math.ceil(n / max(1, n // 2**17)))
-            lengths = [number() for _ in range(0, n, size)]
+            streams = number() if n >= 4096 else min(n, 1)
+            assert min(n, 1) <= streams <= n
+            lengths = [number() for _ in range(streams)]
             checksum = int.from_bytes(take(4), "little")
             values = []
             for i, length in enumerate(lengths):
-                low, high = i * size, min(n, (i + 1) * size)
+                low, high = len(values), len(values) + n // streams + (i < n % streams)
                 values += decoders[len(segments)](low, high, take(length)).tolist()
             a = b = 0
             for value in values:

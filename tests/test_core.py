@@ -134,14 +134,14 @@ REFUSED: dict[str, tuple[str, Callable[[], object]]] = {
         "lengths that add up",
         lambda: decode_packed([1, 1]),
     ),
-    "chunks of nothing": (
-        "chunks of one value",
+    "no chunks": (
+        "one chunk or more expected",
         lambda: _core.encode_chunks(CDF, SYM, 0, 1),
     ),
-    "a stream too few": (
-        "one stream for each chunk",
+    "more streams than values": (
+        "one chunk or more expected, of one value",
         lambda: _core.decode_chunks(
-            CDF, _core.Packed(np.zeros(3, np.uint8), np.array([3])), SYM, 1, 1
+            CDF, _core.Packed(np.zeros(0, np.uint8), np.zeros(99, np.int64)), SYM, 1
         ),
     ),
     "fewer scales than locs": ("shapes", lambda: parameters(3, 2, 0)),

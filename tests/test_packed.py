@@ -1,7 +1,5 @@
 """Streams in one array: the streams of a batch, and those of the parts of one tensor."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -97,37 +95,28 @@ PARTS: dict[str, Any] = {
 }
 
 
-@contextmanager
-def streams_of(size: int) -> Iterator[None]:
-    """Tensors are cut into streams of that many values."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_core, "values_per_stream", lambda values: size)
-        yield
-
-
 @pytest.mark.parametrize("name", PARTS)
-@given(size=st.integers(1, 200), threads=st.sampled_from([1, 2, 5]))
-def test_parts_are_streams_of_their_own(name: str, size: int, threads: int) -> None:
+@given(count=st.integers(1, 186), threads=st.sampled_from([1, 2, 5]))
+def test_parts_are_streams_of_their_own(name: str, count: int, threads: int) -> None:
     shape = (3, 2, 31)
     rng = np.random.default_rng(0)
     values = torch.from_numpy(rng.integers(0, 10, shape, np.int32))
     index = torch.from_numpy(rng.integers(0, 4, shape)) if "index" in name else None
     model = to_model(PARTS[name])
-    pieces = torch.split(values.flatten(), size)
+    pieces = torch.tensor_split(values.flatten(), count)
     if index is None:
         whole = model.expand(*shape)._map(lambda array: torch.as_tensor(array).flatten(0, 2))
-        parts = [whole.select(numbers) for numbers in torch.split(torch.arange(186), size)]
+        parts = [whole.select(numbers) for numbers in torch.arange(186).tensor_split(count)]
         streams = [torchac.encode(*part) for part in zip(parts, pieces, strict=True)]
     else:
-        indices = torch.split(index.flatten(), size)
+        indices = torch.tensor_split(index.flatten(), count)
         streams = [
             torchac.encode(model, piece, index=numbers)
             for piece, numbers in zip(pieces, indices, strict=True)
         ]
-    with streams_of(size):
-        packed = _coding.encode_chunks(model.fit(values, index), threads)
-        room = _coding.to_decode(model, index, shape)
-        decoded = _coding.decode_chunks(room, packed, threads)
+    packed = _coding.encode_chunks(model.fit(values, index), count, threads)
+    room = _coding.to_decode(model, index, shape)
+    decoded = _coding.decode_chunks(room, packed, threads)
     assert packed.lengths.tolist() == [len(stream) for stream in streams]
     assert packed.data.tobytes() == b"".join(streams)
     assert equal(decoded, values)
@@ -137,11 +126,10 @@ def test_messages_on_parts_are_on_the_whole() -> None:
     values = torch.zeros(3, 31)
     values[2, 5] = 0.5
     rows = to_model(CDF.expand(3, 31, 12))
-    with streams_of(10):
-        with pytest.raises(ValueError, match=r"^value 0\.5 at index \(2, 5\)"):
-            _coding.encode_chunks(torchac.Normal(0.0, 1.0).fit(values, None), 2)
-        with pytest.raises(ValueError, match=r"^symbol 50 at index \(2, 5\)"):
-            _coding.encode_chunks(rows.fit(values * 100, None), 2)
-        empty = _core.Packed(np.zeros(0, np.uint8), np.zeros(10, np.int64))
-        with pytest.raises(torchac.CorruptStreamError, match="ends before its symbols do: 0 of 93"):
-            _coding.decode_chunks(_coding.to_decode(rows, None), empty, 1)
+    with pytest.raises(ValueError, match=r"^value 0\.5 at index \(2, 5\)"):
+        _coding.encode_chunks(torchac.Normal(0.0, 1.0).fit(values, None), 10, 2)
+    with pytest.raises(ValueError, match=r"^symbol 50 at index \(2, 5\)"):
+        _coding.encode_chunks(rows.fit(values * 100, None), 10, 2)
+    empty = _core.Packed(np.zeros(0, np.uint8), np.zeros(10, np.int64))
+    with pytest.raises(torchac.CorruptStreamError, match="ends before its symbols do: 0 of 93"):
+        _coding.decode_chunks(_coding.to_decode(rows, None), empty, 1)

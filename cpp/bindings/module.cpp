@@ -126,30 +126,30 @@ std::optional<Report> decode_items(const std::vector<Model>& models, const PyStr
   return unless_ok(torchac::decode(jobs, team));
 }
 
-// The number of chunks of `size` values in a job.
-std::size_t chunks_of(std::int64_t count, std::int64_t size) {
-  require(size >= 1, "chunks of one value or more expected");
-  return static_cast<std::size_t>((count + size - 1) / size);
+// Checks a number of chunks of `count` values.
+void check_chunks(std::size_t chunks, std::int64_t count) {
+  require(std::cmp_less_equal(chunks, count) && (chunks > 0 || count == 0),
+          "one chunk or more expected, of one value or more");
 }
 
-StreamsOrReport encode_chunks(const Model& model, const py::array& values, std::int64_t size,
+StreamsOrReport encode_chunks(const Model& model, const py::array& values, std::size_t chunks,
                               std::size_t threads) {
   const EncodeJob job = encode_job(model, values);
-  return encode_streams(chunks_of(job.count, size), nanoseconds(job), true, threads,
+  check_chunks(chunks, job.count);
+  return encode_streams(chunks, nanoseconds(job), true, threads,
                         [&](std::vector<EncodedStream>& streams, ThreadTeam& team) {
-                          return torchac::encode_chunks(job, size, streams, team);
+                          return torchac::encode_chunks(job, streams, team);
                         });
 }
 
 std::optional<Report> decode_chunks(const Model& model, const Packed& streams,
-                                    const py::array& values, std::int64_t size,
-                                    std::size_t threads) {
+                                    const py::array& values, std::size_t threads) {
   const DecodeJob job = decode_job(model, values);
   std::vector<Decoder> decoders = streams.decoders();
-  require(decoders.size() == chunks_of(job.count, size), "one stream for each chunk expected");
+  check_chunks(decoders.size(), job.count);
   ThreadTeam team(useful_threads(nanoseconds(job), threads), Poll(poll_signals));
   const py::gil_scoped_release release;
-  return unless_ok(torchac::decode_chunks(job, size, decoders, team));
+  return unless_ok(torchac::decode_chunks(job, decoders, team));
 }
 
 using Bits = py::array_t<double, py::array::c_style>;
@@ -333,8 +333,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   quick::add_calls(m);
 
-  m.def("values_per_stream", &values_per_stream, py::arg("values"));
-
   m.def("encode_items", &encode_items<py::array>, py::arg("models"), py::arg("values"),
         py::arg("packed"), py::arg("threads"));
   m.def(
@@ -344,7 +342,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       },
       py::arg("model"), py::arg("values"), py::arg("packed"), py::arg("threads"));
   m.def("encode_chunks", &python::encode_chunks, py::arg("model"), py::arg("values"),
-        py::arg("size"), py::arg("threads"));
+        py::arg("chunks"), py::arg("threads"));
   m.def("decode_items", &decode_items<py::array>, py::arg("models"), py::arg("streams"),
         py::arg("values"), py::arg("threads"));
   m.def(
@@ -355,7 +353,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       },
       py::arg("model"), py::arg("streams"), py::arg("values"), py::arg("threads"));
   m.def("decode_chunks", &python::decode_chunks, py::arg("model"), py::arg("streams"),
-        py::arg("values"), py::arg("size"), py::arg("threads"));
+        py::arg("values"), py::arg("threads"));
   m.def("measure", &measure_values, py::arg("model"), py::arg("values"),
         py::arg("bits").noconvert());
   m.def("tabulate", &tabulate_rows, py::arg("model"), py::arg("first").noconvert(),

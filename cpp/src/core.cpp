@@ -63,8 +63,9 @@ Report decode_checked(std::span<const DecodeJob> jobs, ThreadTeam& team) {
 }
 
 // Turns a report on a chunk into one on the whole.
-Report on_whole(Report report, std::int64_t size) {
-  report.position += report.item * size;
+Report on_whole(Report report, std::int64_t count, std::size_t chunks) {
+  if (report.ok()) return report;
+  report.position += chunk_begin(count, static_cast<std::int64_t>(chunks), report.item);
   report.item = 0;
   return report;
 }
@@ -88,18 +89,18 @@ Report decode(std::span<const DecodeJob> jobs, ThreadTeam& team) {
   return report.ok() ? decode_checked(jobs, team) : report;
 }
 
-Report encode_chunks(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
-                     ThreadTeam& team) {
+Report encode_chunks(const EncodeJob& job, std::span<EncodedStream> streams, ThreadTeam& team) {
   const StandardFloats floats;
   const Report report = check(std::span(&job, 1), team.poll());
-  return report.ok() ? on_whole(encode_checked(split(job, size, streams), team), size) : report;
+  if (!report.ok()) return report;
+  return on_whole(encode_checked(split(job, streams), team), job.count, streams.size());
 }
 
-Report decode_chunks(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
-                     ThreadTeam& team) {
+Report decode_chunks(const DecodeJob& job, std::span<Decoder> streams, ThreadTeam& team) {
   const StandardFloats floats;
   const Report report = check(std::span(&job, 1), team.poll());
-  return report.ok() ? on_whole(decode_checked(split(job, size, streams), team), size) : report;
+  if (!report.ok()) return report;
+  return on_whole(decode_checked(split(job, streams), team), job.count, streams.size());
 }
 
 Report measure(const MeasureJob& job, Poll& poll) {

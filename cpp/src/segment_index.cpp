@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -25,6 +26,13 @@ struct Damaged : std::exception {
   explicit Damaged(const char* what) : why(what) {}
 
   const char* why;
+};
+
+// A later version of the format is needed.
+struct Newer : std::exception {
+  explicit Newer(unsigned needed) : version(needed) {}
+
+  unsigned version;
 };
 
 // Takes bytes one after the other, reads each once, and keeps a copy.
@@ -126,7 +134,7 @@ class HeaderReader {
     const unsigned first = from_.byte();
     header_.kind = static_cast<SegmentKind>(first & 3);
     if (header_.kind == SegmentKind::kEnd) {
-      if (first != 0) throw Damaged("an end with a shape or a name");
+      if (first != 0) refuse_kind(from_.byte());
       return;
     }
     if (first >> 2 & 1) read_name();
@@ -141,6 +149,12 @@ class HeaderReader {
   }
 
  private:
+  // Kinds that are not known here follow the version that they were added in.
+  [[noreturn]] static void refuse_kind(unsigned version) {
+    if (version <= kFileVersion) throw Damaged("a kind that no version has");
+    throw Newer(version);
+  }
+
   void read_name() {
     const std::size_t size = from_.byte();
     if (size == 0) throw Damaged("an empty name");
@@ -167,8 +181,11 @@ class HeaderReader {
   }
 
   void read_streams(std::int64_t values, bool with_lengths) {
-    const std::int64_t each = values_per_stream(values);
-    const auto streams = static_cast<std::uint64_t>(values / each + (values % each != 0 ? 1 : 0));
+    const std::int64_t counted =
+        values < kManyValues ? std::min(values, std::int64_t{1}) : from_.number();
+    if (counted > values || (counted == 0 && values > 0))
+      throw Damaged("no streams, or more than values");
+    const auto streams = static_cast<std::uint64_t>(counted);
     if (streams > from_.left()) throw FileEnds();  // before any memory is allocated for them
     constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
     for (std::uint64_t i = 0; i < streams; ++i) {
@@ -199,11 +216,6 @@ class HeaderReader {
 };
 
 }  // namespace
-
-std::int64_t values_per_stream(std::int64_t values) {
-  const std::int64_t streams = std::max<std::int64_t>(1, values >> 17);
-  return std::max<std::int64_t>(1, values / streams + (values % streams != 0 ? 1 : 0));
-}
 
 SegmentIndex::SegmentIndex(std::span<const std::uint8_t> data, std::size_t begin, Poll& poll) {
   if (begin > data.size()) throw std::invalid_argument("a place within the bytes expected");
@@ -246,7 +258,11 @@ void SegmentIndex::walk(std::span<const std::uint8_t> data, std::size_t begin, P
     } catch (const FileEnds&) {
       problem_ = "";
     } catch (const Damaged& damaged) {
-      problem_ = damaged.why;
+      problem_ = std::string("is damaged: ") + damaged.why;
+    } catch (const Newer& newer) {
+      problem_ = "needs version " + std::to_string(newer.version) +
+                 " of the file format, this release of torchac reads " +
+                 std::to_string(kFileVersion) + ": a later release wrote it, or it is damaged";
     }
     if (problem_ || header.kind == SegmentKind::kEnd) break;
     if (header.name) names_.push_back({std::hash<std::string_view>{}(*header.name), size()});
@@ -270,7 +286,7 @@ void SegmentIndex::find_equal_names() {
   if (first == size()) return;
   std::erase_if(names_, [&](const Named& named) { return named.number >= first; });
   begins_.resize(first + 1);
-  problem_ = "a name that another segment has";
+  problem_ = "is damaged: a name that another segment has";
 }
 
 std::span<const std::uint8_t> SegmentIndex::header_bytes(std::size_t number) const {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -131,10 +130,13 @@ def encode_batch(item: Item, packed: bool, threads: int) -> Streams:
     raise explain(report, item, batch=True)
 
 
-def encode_chunks(item: Item, threads: int) -> Packed:
-    """Encodes one array in several streams of equally many values, which threads share."""
+def encode_chunks(item: Item, chunks: int, threads: int) -> Packed:
+    """Encodes one array in this number of streams, which threads share.
+
+    The numbers of their values differ by at most one.
+    """
     for [some] in _attempts([item]):
-        streams = _core.encode_chunks(*_to_core(some), _values_per_stream(item), threads)
+        streams = _core.encode_chunks(*_to_core(some), chunks, threads)
         if isinstance(streams, Packed):
             return streams
         report = streams
@@ -161,8 +163,8 @@ def decode_batch(item: Item, streams: Encoded, threads: int) -> Any:
 
 def decode_chunks(item: Item, streams: Packed, threads: int) -> NDArray:
     """Decodes what `encode_chunks` encoded."""
-    model, size = item.model.to_core(item.elements), _values_per_stream(item)
-    report = _core.decode_chunks(model, streams, item.values, size, threads)
+    model = item.model.to_core(item.elements)
+    report = _core.decode_chunks(model, streams, item.values, threads)
     if report is not None:
         raise explain(report, item)
     values: NDArray = item.values
@@ -179,10 +181,6 @@ def _attempts(items: list[Item]) -> list[list[Item]]:
 
 def _to_core(item: Item) -> tuple[_core.Model, NDArray]:
     return item.model.to_core(item.elements), _tensors.view(item.values)
-
-
-def _values_per_stream(item: Item) -> int:
-    return _core.values_per_stream(math.prod(item.values.shape))
 
 
 # What the core refuses

@@ -411,7 +411,11 @@ def _reopened(
 def _encode(item: Item, values: Array, name: str | None, threads: int) -> list[bytes | memoryview]:
     """The parts of a segment, except its CRC."""
     shape = tuple(values.shape)
-    streams = _coding.encode_chunks(item, threads)
+    most = _file_format.most_streams(math.prod(shape))
+    streams = _coding.encode_chunks(item, most, threads)
+    fewer = _file_format.fewer_streams(most, len(streams.data))
+    if fewer < most:
+        streams = _coding.encode_chunks(item, fewer, threads)
     flat = _tensors.view(values.float() if values.dtype is torch.bfloat16 else values).reshape(-1)
     extremes = [(int(run.min()), int(run.max())) for run in _runs(flat)] or [(0, 0)]
     least, most = min(low for low, _ in extremes), max(high for _, high in extremes)
@@ -420,7 +424,7 @@ def _encode(item: Item, values: Array, name: str | None, threads: int) -> list[b
     width = (most - least).bit_length()
     fixed = _file_format.signed(least) + bytes([width])
     check = _file_format.checksum(_core.checksum(_tensors.view(flat)))
-    coded = b"".join(map(_file_format.number, streams.lengths.tolist()))
+    coded = _file_format.stream_lengths(len(flat), streams.lengths.tolist())
     coded += check.to_bytes(_file_format.CHECKSUM_BYTES, "little")
     if len(fixed) + -(-len(flat) * width // 8) >= len(coded) + len(streams.data):
         return [_file_format.title(Kind.CODED, name, shape), coded, streams.data.data]

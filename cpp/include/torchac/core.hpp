@@ -21,12 +21,11 @@ Report encode(std::span<const EncodeJob> jobs, ThreadTeam& team);
 // Decodes the jobs' values from the current positions of their streams.
 Report decode(std::span<const DecodeJob> jobs, ThreadTeam& team);
 
-// These code a job in chunks of `size` values, each with one of `streams`. The job's own streams
-// are ignored.
-Report encode_chunks(const EncodeJob& job, std::int64_t size, std::span<EncodedStream> streams,
-                     ThreadTeam& team);
-Report decode_chunks(const DecodeJob& job, std::int64_t size, std::span<Decoder> streams,
-                     ThreadTeam& team);
+// These divide a job into as many chunks as there are streams, at most one for each value. The
+// sizes of chunks differ by at most one, and the larger ones come first. The job's own streams are
+// ignored.
+Report encode_chunks(const EncodeJob& job, std::span<EncodedStream> streams, ThreadTeam& team);
+Report decode_chunks(const DecodeJob& job, std::span<Decoder> streams, ThreadTeam& team);
 
 // Computes the cost of each value.
 Report measure(const MeasureJob& job, Poll& poll);

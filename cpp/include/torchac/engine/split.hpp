@@ -48,16 +48,23 @@ void skip(AnyJob& job, std::int64_t count) {
   skip(job.values, count);
 }
 
-// The chunks of a job, one for each stream: `size` values each, except the last one.
+// The first value of a chunk, of `chunks` that `count` values are divided into: their sizes differ
+// by at most one, and the larger ones come first.
+inline std::int64_t chunk_begin(std::int64_t count, std::int64_t chunks, std::int64_t chunk) {
+  return chunk * (count / chunks) + std::min(chunk, count % chunks);
+}
+
+// The chunks of a job, one for each stream, of which there must not be more than values.
 template <class AnyJob, class Stream>
-std::vector<AnyJob> split(AnyJob job, std::int64_t size, std::span<Stream> streams) {
+std::vector<AnyJob> split(AnyJob job, std::span<Stream> streams) {
   std::vector<AnyJob> chunks;
-  std::int64_t left = job.count;
+  const std::int64_t count = job.count;
+  const auto size = static_cast<std::int64_t>(streams.size());
   for (Stream& stream : streams) {
-    if (!chunks.empty()) skip(job, size);
-    job.count = std::min(left, size);
+    if (!chunks.empty()) skip(job, job.count);
+    const auto k = static_cast<std::int64_t>(chunks.size());
+    job.count = chunk_begin(count, size, k + 1) - chunk_begin(count, size, k);
     job.streams = &stream;
-    left -= job.count;
     chunks.push_back(job);
   }
   return chunks;

@@ -14,9 +14,11 @@
 
 namespace torchac {
 
-// The number of values in each stream of a segment, except the last one: 2^17 to 2^18. So its
-// length and end, 5 bytes, are less than a thousandth of it, from 0.3 bits a value on.
-[[nodiscard]] std::int64_t values_per_stream(std::int64_t values);
+// The version of the format that is read here.
+inline constexpr unsigned kFileVersion = 1;
+
+// Segments of fewer values have one stream, and no number of streams.
+inline constexpr std::int64_t kManyValues = 4096;
 
 enum class SegmentKind : std::uint8_t { kEnd, kConstant, kFixed, kCoded };
 
@@ -45,8 +47,8 @@ class SegmentIndex {
   // The positions of the segments, and of the byte after the last one.
   [[nodiscard]] const std::vector<std::int64_t>& begins() const { return begins_; }
 
-  // The fault of the bytes after the segments, if they are not the end of the file; an empty string
-  // if there are none.
+  // The fault of the bytes after the segments, as what is said of a segment, if they are not the end
+  // of the file; an empty string if there are none.
   [[nodiscard]] const std::optional<std::string>& problem() const { return problem_; }
 
   [[nodiscard]] SegmentHeader header(std::size_t number) const;
