@@ -84,7 +84,8 @@ def row(element: Element) -> Row | Zones:
     ]
     first, last = (min(max(end, element.low >> shift), element.high >> shift) for end in ends)
     size = last - first + 1
-    if size > 352:
+    cut = [first, last] != ends and element.mixture
+    if size > 352 or (cut and (size == 1 or shift > 0)):
         each = zip(parts, locs, scales, strict=True)
         mixture = [Part(c.kind, loc, float(s), w) for (c, w), loc, s in each]
         return Zones(mixture, element.low, element.high)

@@ -148,6 +148,19 @@ def test_limits_of_the_definition(element: reference.Element) -> None:
     check_tables(model_of([element]).tabulate(), [reference.row(element)])
 
 
+def test_usual_mixtures_have_rows() -> None:
+    random = torch.Generator().manual_seed(0)
+    scale = (0.8 * torch.randn(20_000, 4, generator=random) - 0.3).exp().clamp(0.11, 40)
+    loc = 3 * torch.randn(20_000, 4, generator=random)
+    latents = torchac.Mixture(torch.rand(20_000, 4, generator=random), torchac.Normal(loc, scale))
+    assert latents.tabulate().lengths.max() <= 352
+    scale = 4 * torch.randn(20_000, 10, generator=random).exp()
+    loc = torch.rand(20_000, 1, generator=random) * 255 + scale
+    logistics = torchac.Logistic(loc, scale, low=0, high=255)
+    pixels = torchac.Mixture(torch.rand(20_000, 10, generator=random), logistics)
+    assert pixels.tabulate().lengths.max() == 256
+
+
 APART = [component("Normal", 0, 1), component("Normal", 340, 1)]
 
 
@@ -161,6 +174,10 @@ APART = [component("Normal", 0, 1), component("Normal", 340, 1)]
             [component("Normal", -50, 1), component("Normal", 1e6, 300)], True, 0, 65535
         ),
         reference.Element([component("Normal", 5e5, 2.0**-20), component("Laplace", 0, 2e5)], True),
+        # All values lie beyond a bound, or many, which would take bits that are left out.
+        reference.Element([component("Logistic", 300, 1)] * 2, True, 0, 255),
+        reference.Element([component("Laplace", -20, 16)] * 2, True, 0, 255),
+        reference.Element([component("Normal", 3, 1)] * 2, True, 7, 7),
         # All values lie between the components.
         reference.Element(
             [component("Normal", -1e6, 1), component("Normal", 1e6, 3)], True, -500, 500

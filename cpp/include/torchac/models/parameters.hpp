@@ -332,14 +332,16 @@ class ParameterBlock {
         last[i] = std::max(last[i], block.weight[i] != 0 ? end : INT32_MIN);
       }
     }
+    const bool mixed = mixture();
     for (std::size_t i = 0; i < count; ++i) {
       const std::int32_t least = bounds().low >> shifts_[i];
       const std::int32_t end = bounds().high >> shifts_[i];
+      const bool cut = first_[i] < least || last[i] > end;
       first_[i] = std::clamp(first_[i], least, end);
       last[i] = std::clamp(last[i], least, end);
       const std::uint32_t more =
           static_cast<std::uint32_t>(last[i]) - static_cast<std::uint32_t>(first_[i]);
-      const bool zones = more >= kMaxRowSymbols;
+      const bool zones = more >= kMaxRowSymbols || (mixed && cut && (more == 0 || shifts_[i] > 0));
       const std::uint32_t below = first_[i] > least ? Window::kBelow : 0;
       const std::uint32_t above = last[i] < end ? Window::kAbove : 0;
       first_[i] = zones ? 0 : first_[i];

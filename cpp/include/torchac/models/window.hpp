@@ -22,7 +22,8 @@ struct Bounds {
   }
 };
 
-// The most symbols of a computed row. A mixture that needs more is coded by zones.
+// The most symbols of a computed row. Mixtures that need more are coded by zones, and those with
+// values beyond the bounds if the row would have one symbol, or omit low bits.
 inline constexpr std::uint32_t kMaxRowSymbols = 352;
 
 // Symbol j stands for the 2^shift values from (first + j) * 2^shift on. The symbol at an open end
