@@ -80,6 +80,14 @@ def test_rates_of_mixtures() -> None:
     assert table in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(not RATE.exists(), reason="only a checkout of the repository has it")
+def test_rates_of_random_mixtures() -> None:
+    command = [sys.executable, str(RATE), "--random", "40"]
+    worst = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+    parts = [float(part) for part in re.findall(r"([0-9.]+) of what is allowed", worst)]
+    assert 0 < max(parts) <= 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not FIGURES.exists(), reason="only a checkout of the repository has the pages")
 def test_figures_are_drawn(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@
 #include "torchac/error.hpp"
 #include "torchac/models/families.hpp"
 #include "torchac/models/parameters.hpp"
-#include "torchac/models/row_search.hpp"
 #include "torchac/models/tail.hpp"
 #include "torchac/models/window.hpp"
 #include "torchac/support/compiler.hpp"
@@ -95,8 +94,8 @@ class Zones {
   void write(std::int32_t value, const Push& push) const {
     const auto number = static_cast<std::uint32_t>(
         std::upper_bound(cuts_.begin(), cuts_.end(), std::int64_t{value}) - cuts_.begin());
-    push({zone_value(number), zone_value(number + 1)});
     const Zone zone = this->zone(number);
+    push({zone_value(number, zone.before), zone_value(number + 1, zone.until)});
     if (zone.gap) return write_in_gap(zone, value, push);
     const auto place = static_cast<std::uint64_t>(value - zone.low);
     const auto cell = static_cast<std::uint32_t>(place >> zone.shift);
@@ -107,7 +106,8 @@ class Zones {
   [[nodiscard]] TORCHAC_NOINLINE TailResult read(const Decoder& decoder) const {
     StepReader steps(decoder);
     const std::uint32_t number = steps.symbol([&](std::uint32_t quantile) {
-      return search(quantile, zones(), [&](std::uint32_t j) { return zone_value(j); });
+      return search(quantile, zones(),
+                    [&](std::uint32_t j) { return zone_value(j, sum_at(cuts_[j - 1])); });
     });
     const Zone zone = this->zone(number);
     if (zone.gap) return steps.result(read_in_gap(zone, steps), zone.bounds());
@@ -132,8 +132,8 @@ class Zones {
   // The values from `low` on, in cells of 2^shift values, the last of which may have fewer. Values
   // in a gap, which no window covers, are counted from its end at a window.
   struct Zone {
-    std::int64_t low;
-    std::uint64_t size;
+    std::int64_t low = 0;
+    std::uint64_t size = 0;
     bool gap = false;
     bool from_above = false;
     std::uint32_t shift = 0;
@@ -173,27 +173,28 @@ class Zones {
     return sum;
   }
 
-  // The row of zones.
-  [[nodiscard]] std::uint32_t zone_value(std::uint32_t j) const {
-    const std::uint32_t sum = j == 0 || j >= zones() ? 0 : sum_at(cuts_[j - 1]);
-    return bound(sum, j, zones() - 1);
+  // The row of zones, from the sum of the components up to zone j.
+  [[nodiscard]] std::uint32_t zone_value(std::uint32_t j, std::uint64_t sum) const {
+    return bound(static_cast<std::uint32_t>(sum), j, zones() - 1);
   }
 
   [[nodiscard]] Zone zone(std::uint32_t number) const {
     const std::int64_t low = number == 0 ? bounds_.low : cuts_[number - 1];
     const std::int64_t end =
         number == cuts_.size() ? std::int64_t{bounds_.high} + 1 : cuts_[number];
-    Zone zone{.low = low, .size = static_cast<std::uint64_t>(end - low)};
+    Zone zone;
+    zone.low = low;
+    zone.size = static_cast<std::uint64_t>(end - low);
     std::int32_t shift = INT32_MAX;
     for (const Component& c : components_)
       if (c.begin <= low && low < c.end) shift = std::min(shift, c.shift);
+    zone.before = number == 0 ? 0 : sum_at(low);
+    zone.until = number == cuts_.size() ? std::uint64_t{1} << 32 : sum_at(end);
     zone.gap = shift == INT32_MAX;
     zone.from_above = number <= 1;
     if (zone.gap) return zone;
     zone.shift = static_cast<std::uint32_t>(shift);
     zone.cells = static_cast<std::uint32_t>((zone.size - 1) >> shift) + 1;
-    zone.before = number == 0 ? 0 : sum_at(low);
-    zone.until = number == cuts_.size() ? std::uint64_t{1} << 32 : sum_at(end);
     return zone;
   }
 
@@ -208,9 +209,27 @@ class Zones {
            j;
   }
 
+  // The symbol of `quantile` in a row whose inner values are `value(j)`, by interpolation. Every
+  // fourth step halves, so that the search ends soon in any row.
   template <class Value>
   static Found search(std::uint32_t quantile, std::uint32_t symbols, const Value& value) {
-    return search_from(quantile * symbols >> kPrecision, symbols, quantile, value);
+    std::uint32_t low = 0;
+    std::uint32_t high = symbols;
+    Interval found{0, kTotalFrequency};
+    for (std::uint32_t step = 1; high - low > 1; ++step) {
+      const std::uint32_t places = high - low;
+      const std::uint32_t part = (quantile - found.low) * places / (found.high - found.low);
+      const std::uint32_t more = step % 4 == 0 ? places / 2 : std::clamp(part, 1u, places - 1);
+      const std::uint32_t inner = value(low + more);
+      if (inner <= quantile) {
+        low += more;
+        found.low = inner;
+      } else {
+        high = low + more;
+        found.high = inner;
+      }
+    }
+    return {low, found};
   }
 
   // In a gap, a value's distance plus one is written: the number of its bits, and the bits after
