@@ -38,9 +38,31 @@ constexpr std::array kListed{Listed{"normal", 4.25f, 4, whole(kNormalHalf)},
                              Listed{"laplace", 9, 3, whole(kLaplaceHalf)},
                              Listed{"logistic", 9.5f, 3, whole(kLogisticHalf)}};
 
+// Squares through both ends and the middle of each part.
+Approximation approximate(const Listed& listed) {
+  const double part = listed.half_width > 8 ? 1 : 0.5;
+  const auto cdf = [&](double z) {
+    return listed.table[kHalfValues + static_cast<std::size_t>(z * 128)] * 0x1p-24 - 0.5;
+  };
+  Approximation made{};
+  for (std::size_t i = 0; i < Approximation::kParts; ++i) {
+    const auto first = static_cast<double>(i);
+    const double low = cdf(part * first);
+    const double middle = cdf(part * (first + 0.5));
+    const double high = cdf(part * (first + 1));
+    const double square = 2 * (low - 2 * middle + high);
+    const double linear = high - low - square;  // from the beginning of the part on
+    made.square[i] = static_cast<float>(square);
+    made.linear[i] = static_cast<float>(linear - 2 * square * first);
+    made.constant[i] = static_cast<float>(low - linear * first + square * first * first);
+  }
+  made.parts_in_unit = static_cast<float>(1 / (part * 0x1p20));
+  return made;
+}
+
 Family make(const Listed& listed) {
   const Table& table = listed.table;
-  Family made{listed.name, listed.half_width, listed.max_exact_exponent, table.data(), {}};
+  Family made{listed.name, listed.half_width, listed.max_exact_exponent, table.data(), {}, {}};
   std::size_t i = 0;
   for (std::size_t k = 0; k < made.quantiles.size(); ++k) {
     const auto wanted =
@@ -51,6 +73,7 @@ Family make(const Listed& listed) {
         step > 0 ? (static_cast<float>(wanted) - static_cast<float>(table[i])) / step : 0;
     made.quantiles[k] = (static_cast<float>(i) + rest) / 128 - 12;
   }
+  made.approximation = approximate(listed);
   return made;
 }
 

@@ -11,7 +11,6 @@
 
 #include "torchac/arrays/block.hpp"
 #include "torchac/engine/fast_paths.hpp"
-#include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
 #include "torchac/error.hpp"
 #include "torchac/support/poll.hpp"
@@ -137,11 +136,9 @@ class Interleaver {
     }
   }
 
-  // Codes tasks in groups: a multiple of four, then two, then one.
   void code(std::size_t count) const {
     for (StreamTask* const* tasks = active_.data(); count > 0;) {
-      std::size_t now = std::min(count, kind_.max_streams());
-      now = now >= kInterleave ? now - now % kInterleave : std::min<std::size_t>(now, 2);
+      const std::size_t now = kind_.at_once(count);
       std::size_t steps = kBlock;
       for (std::size_t k = 0; k < now; ++k) steps = std::min(steps, tasks[k]->steps_left());
       kind_.code(tasks, now, steps);
@@ -158,8 +155,8 @@ class Interleaver {
   // symbols, and many calls code no more. It holds a block of addresses and one of 32-bit symbols.
   struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) Memory : std::array<std::byte, 16 * kBlock> {};
   Memory first_;
-  std::array<TaskSlot, kMaxSimdStreams> slots_;
-  std::array<StreamTask*, kMaxSimdStreams> active_{};
+  std::array<TaskSlot, kMaxLaneStreams> slots_;
+  std::array<StreamTask*, kMaxLaneStreams> active_{};
 };
 
 }  // namespace

@@ -25,6 +25,9 @@ enum class DType : std::uint8_t {
   kFloat64
 };
 
+[[nodiscard]] constexpr bool is_narrow_float(DType type) {
+  return type >= DType::kFloat16 && type <= DType::kFloat32;
+}
 [[nodiscard]] constexpr bool is_float(DType type) { return type >= DType::kFloat16; }
 
 template <class... Types>
@@ -48,6 +51,7 @@ struct StoredBFloat16 {
 
 using IntegerTypes = TypeList<std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t,
                               std::uint16_t, std::uint32_t, std::uint64_t>;
+using NarrowFloatTypes = TypeList<StoredFloat16, StoredBFloat16, float>;
 using FloatTypes = TypeList<StoredFloat16, StoredBFloat16, float, double>;
 using NumberTypes =
     TypeList<std::int8_t, std::int16_t, std::int32_t, std::int64_t, std::uint8_t, std::uint16_t,

@@ -103,6 +103,31 @@ inline void gather_doubles(const Numbers& from, const std::uint32_t* which, std:
   });
 }
 
+// Reads floats that 32 bits hold.
+inline void read_floats(Numbers& from, std::size_t count, float* to) {
+  with_dtype(NarrowFloatTypes(), from.type, [&]<class T>(const T*) {
+    read_numbers_as<T>(from, count, [&](std::size_t i, T x) { to[i] = static_cast<float>(x); });
+  });
+}
+
+// Reads floats that lie side by side.
+inline void read_floats(DType type, const std::byte* from, std::size_t count, float* to) {
+  with_dtype(NarrowFloatTypes(), type, [&]<class T>(const T*) {
+    for (std::size_t i = 0; i < count; ++i)
+      to[i] = static_cast<float>(load<T>(from + i * sizeof(T)));
+  });
+}
+
+inline void gather_floats(const Numbers& from, const std::uint32_t* which, std::size_t count,
+                          float* to) {
+  const std::byte* const first = from.walk.at();
+  const auto stride = static_cast<std::ptrdiff_t>(from.walk.stride());
+  with_dtype(NarrowFloatTypes(), from.type, [&]<class T>(const T*) {
+    for (std::size_t i = 0; i < count; ++i)
+      to[i] = static_cast<float>(load<T>(first + static_cast<std::ptrdiff_t>(which[i]) * stride));
+  });
+}
+
 // Converts a number to 32 bits. False if they cannot hold it.
 template <class T>
 TORCHAC_INLINE bool to_int32(T number, std::int32_t& to) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "torchac/bits/big_endian.hpp"
@@ -26,6 +27,18 @@ class BitReader {
     const std::uint64_t bits =
         byte + 8 <= stream_.size() ? load_big_endian(&stream_[byte]) : peek_end(stream_, byte);
     return bits << position_ % 8;
+  }
+
+  // Copies kBytes bytes from the one of the next bit on. Bytes past the end are zeros.
+  template <std::size_t kBytes>
+  TORCHAC_INLINE void copy_next(std::uint8_t* to) const {
+    const std::uint64_t byte = position_ / 8;
+    if (byte + kBytes <= stream_.size()) [[likely]] {
+      std::memcpy(to, &stream_[byte], kBytes);
+    } else {
+      for (std::uint64_t i = 0; i < kBytes; ++i)
+        to[i] = byte + i < stream_.size() ? stream_[byte + i] : std::uint8_t{0};
+    }
   }
 
   void skip(std::uint64_t bits) { position_ += bits; }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
@@ -16,6 +17,7 @@
 #include "torchac/engine/fast_paths.hpp"
 #include "torchac/engine/job.hpp"
 #include "torchac/engine/kernels.hpp"
+#include "torchac/engine/lane_loop.hpp"
 #include "torchac/engine/scheduler.hpp"
 #include "torchac/engine/simd_loop.hpp"
 #include "torchac/engine/stream_task.hpp"
@@ -23,6 +25,7 @@
 #include "torchac/models/concepts.hpp"
 #include "torchac/models/tail.hpp"
 #include "torchac/support/compiler.hpp"
+#include "torchac/support/simd.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
@@ -32,9 +35,11 @@ class DecodeTask final : public StreamTask {
  public:
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && LutSource<Source>;
+  // Whether several streams are coded in lanes.
+  static constexpr bool kInLanes = LaneSource<Source>;
   // The most streams that are coded together.
   static constexpr std::size_t kMaxStreams =
-      kSimd ? kMaxSimdStreams : (Rare<Source> ? 1 : kInterleave);
+      kInLanes ? kMaxLaneStreams : (kSimd ? kMaxSimdStreams : (Rare<Source> ? 1 : kInterleave));
 
   // Decodes `count` symbols of `streams` to `symbols`. `source()` makes the source in place.
   template <class MakeSource>
@@ -128,7 +133,97 @@ class DecodeTask final : public StreamTask {
     for (DecodeTask* task : tasks) code<1>({task}, steps - done);  // one of them finds the fault
   }
 
+#ifdef TORCHAC_TARGET_AVX2
+  // Does the same in lanes.
+  template <LaneSource S = Source>
+  static void code_lanes(std::span<StreamTask* const> all, std::size_t steps) {
+    constexpr std::size_t kGroups = S::Lanes::kGroups;
+    while (!all.empty()) {
+      // Almost all lanes of the groups are in use, or there is one group.
+      const bool together = kGroups > 1 && all.size() > (kGroups - 1) * kLanes + kLanes / 2;
+      const std::size_t now = std::min(all.size(), kLanes * (together ? kGroups : 1));
+      const auto tasks = all.first(now);
+      const std::size_t done =
+          together ? code_groups<kGroups>(tasks, steps) : code_groups<1>(tasks, steps);
+      if (done < steps) code_slowly(tasks, steps - done);
+      all = all.subspan(now);
+    }
+  }
+#endif
+
  private:
+#ifdef TORCHAC_TARGET_AVX2
+  static constexpr std::size_t kLaneChunk = 8 * kLaneSteps;
+
+  static void code_slowly(std::span<StreamTask* const> tasks, std::size_t steps) {
+    const auto task = [&](std::size_t k) { return static_cast<DecodeTask*>(tasks[k]); };
+    std::size_t k = 0;
+    for (; k + kInterleave <= tasks.size(); k += kInterleave)
+      code<kInterleave>({task(k), task(k + 1), task(k + 2), task(k + 3)}, steps);
+    for (; k < tasks.size(); ++k) code<1>({task(k)}, steps);
+  }
+
+  // Returns the number of steps before one that lanes do not code.
+  template <std::size_t kGroups, LaneSource S = Source>
+  static std::size_t code_groups(std::span<StreamTask* const> all, std::size_t steps) {
+    using Lanes = typename S::Lanes;
+    std::array<LaneArray<DecodeTask*>, kGroups> tasks;
+    std::array<LaneArray<const typename Lanes::Block*>, kGroups> blocks;
+    bool alike = true;
+    for (std::size_t k = 0; k < kGroups * kLanes; ++k) {
+      // Lanes without a stream repeat the first one.
+      DecodeTask* const task = static_cast<DecodeTask*>(all[k < all.size() ? k : 0]);
+      tasks[k / kLanes][k % kLanes] = task;
+      blocks[k / kLanes][k % kLanes] = &task->source_.rows();
+      alike &= Lanes::alike(*blocks[0][0], task->source_.rows());
+    }
+    if (!alike) return 0;
+    record(FastPath::kLanes);
+    std::array<Lanes, kGroups> rows;
+    std::size_t done = 0;
+    while (done < steps) {
+      const std::size_t chunk = std::min(steps - done, kLaneChunk);
+      std::array<LaneArray<Decoder>, kGroups> decoders;
+      std::array<LaneArray<std::array<std::uint32_t, kLaneChunk>>, kGroups> symbols;
+      for (std::size_t k = 0; k < kGroups * kLanes; ++k)
+        decoders[k / kLanes][k % kLanes] = *tasks[k / kLanes][k % kLanes]->stream_;
+      std::size_t coded = 0;
+      while (coded < chunk) {
+        const std::size_t n = std::min(kLaneSteps, chunk - coded);
+        const auto before = decoders;
+        std::array<LaneSymbols, kGroups> found;
+        bool good = true;
+        for (std::size_t g = 0; g < kGroups; ++g) {
+          LaneArray<std::size_t> from;
+          for (std::size_t p = 0; p < kLanes; ++p) from[p] = tasks[g][p]->next() + coded;
+          good &= rows[g].prepare(blocks[g], from, n);
+        }
+        if (!good || !decode_lanes(rows, n, decoders, found)) [[unlikely]] {
+          decoders = before;
+          break;
+        }
+        for (std::size_t g = 0; g < kGroups; ++g) {
+          for (std::size_t j = 0; j < n; j += kTileRows) {
+            LaneArray<std::byte*> to;
+            for (std::size_t p = 0; p < kLanes; ++p)
+              to[p] = reinterpret_cast<std::byte*>(&symbols[g][p][coded + j]);
+            store_columns(reinterpret_cast<const std::byte*>(&found[g][j]), to);
+          }
+        }
+        coded += n;
+      }
+      for (std::size_t k = 0; k < all.size(); ++k) {
+        const std::size_t g = k / kLanes;
+        const std::size_t p = k % kLanes;
+        tasks[g][p]->close(decoders[g][p], symbols[g][p].data(), coded);
+      }
+      done += coded;
+      if (coded < chunk) break;
+    }
+    return done;
+  }
+#endif
+
   // The working copy of the loop, so that the compiler sees that nothing else changes it.
   struct Work {
     Decoder decoder;
@@ -137,6 +232,7 @@ class DecodeTask final : public StreamTask {
   };
 
   TORCHAC_INLINE Work open() {
+    if constexpr (kInLanes) source_.prepare();
     const auto source = source_.view(next());
     return {*stream_, source.target(stream_->state), source};
   }

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "torchac/arrays/block.hpp"
@@ -95,6 +96,25 @@ class DecodeSource {
   std::array<Locator, kBlock> block_;
 };
 
+// The distributions in lanes of a block, or void.
+template <class Block>
+struct LanesOf {
+  using Type = void;
+};
+template <class Block>
+  requires requires { typename Block::Lanes; }
+struct LanesOf<Block> {
+  using Type = typename Block::Lanes;
+};
+
+// A source whose symbols can be found in lanes. It prepares a block for its view only if `prepare`
+// is called.
+template <class S>
+concept LaneSource = SymbolSource<S> && requires(S source, const S& block) {
+  source.prepare();
+  { block.rows() } -> std::same_as<const typename S::Lanes::Block&>;
+};
+
 // A source of distributions that are computed block by block.
 template <SearchBlock Block>
 class BlockDecodeSource {
@@ -119,6 +139,19 @@ class BlockDecodeSource {
 
   [[nodiscard]] static Fault why_invalid(std::size_t, std::uint32_t) {
     return {Problem::kInvalidCode};
+  }
+
+  // Implement LaneSource, if there are lanes.
+  using Lanes = typename LanesOf<Block>::Type;
+  void prepare()
+    requires(!std::is_void_v<Lanes>)
+  {
+    block_.prepare();
+  }
+  [[nodiscard]] const auto& rows() const
+    requires(!std::is_void_v<Lanes>)
+  {
+    return block_.rows();
   }
 
  private:

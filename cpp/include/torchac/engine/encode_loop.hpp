@@ -29,6 +29,7 @@ class EncodeTask final : public StreamTask {
  public:
   // Whether several streams are coded by SIMD.
   static constexpr bool kSimd = kHasAvx2 && PackedSource<Source>;
+  static constexpr bool kInLanes = false;
   // The most streams that are coded together.
   static constexpr std::size_t kMaxStreams =
       kSimd ? kMaxSimdStreams : (Rare<Source> ? 1 : kInterleave);

@@ -17,12 +17,13 @@ enum class FastPath : std::uint8_t {
   kTrees,        // trees of shared categories were made
   kSimdSearch,   // rows were searched by SIMD
   kSimdStreams,  // a block of several streams was coded by SIMD across streams
+  kLanes,        // a block of several streams was decoded in lanes
   kCount
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(FastPath::kCount)>
     kPathNames{"thread", "encode lookup table", "decode lookup table", "shared rows",
-               "trees",  "SIMD search",         "SIMD across streams"};
+               "trees",  "SIMD search",         "SIMD across streams", "lanes"};
 
 inline std::array<std::atomic<std::uint64_t>, kPathNames.size()> path_counts{};
 

@@ -15,6 +15,9 @@ namespace torchac {
 // busy.
 inline constexpr std::size_t kInterleave = 4;
 
+// The most streams that a thread interleaves.
+inline constexpr std::size_t kMaxLaneStreams = 24;
+
 // Codes the streams 0 ... count - 1. Reports the problem of the first stream that has one, for any
 // timing of the threads.
 Report run_tasks(std::size_t count, ThreadTeam& team, const TaskKind& kind);

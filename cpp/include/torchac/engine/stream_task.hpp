@@ -94,14 +94,15 @@ class TaskKind {
   // The size of a task in bytes.
   [[nodiscard]] virtual std::size_t size() const = 0;
 
-  // The most tasks that `code` takes.
+  // The most tasks that `code` takes, and those that it takes if `count` are ready.
   [[nodiscard]] virtual std::size_t max_streams() const = 0;
+  [[nodiscard]] virtual std::size_t at_once(std::size_t count) const = 0;
 
   // Makes the task of stream i in that memory, aligned as by new.
   virtual StreamTask* begin(void* memory, std::size_t i) const = 0;
 
   // Codes `steps` steps of each task, or until one stops. All tasks must have that many steps in
-  // their blocks. `streams` is 1, 2, or a multiple of 4.
+  // their blocks. `streams` comes from `at_once`.
   virtual void code(StreamTask* const* tasks, std::size_t streams, std::size_t steps) const = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "torchac/engine/encode_source.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/decode_lut.hpp"
+#include "torchac/models/lane_rows.hpp"
 #include "torchac/models/parameters.hpp"
 #include "torchac/models/row_search.hpp"
 #include "torchac/models/table_rows.hpp"
@@ -38,17 +40,13 @@ class WindowEncodeSource {
       : rows_(std::move(model)), values_(std::move(values)) {}
 
   [[nodiscard]] TORCHAC_NOINLINE ReadableBlock read(std::size_t count) {
-    std::array<std::int32_t, kBlock> values;
-    ReadableBlock readable = rows_.read(count);
+    std::array<std::int32_t, kBlock + kRoom> values;
+    ReadableBlock readable = read_rows(count);
     // Reads values for all rows that were read.
     const ReadableBlock read = read_values(values_, readable.count, values.data());
     readable.truncate(read.count, read.fault);
-    const bool tails = find_symbols(values.data(), readable);
-    rows_.pack(symbols_.data(), readable.count, symbol_intervals_.data());
-    for (std::size_t i = 0; i < readable.count; ++i) {
-      if (symbol_intervals_[i] == kInvalidPacked) [[unlikely]]
-        readable.truncate(i, {Problem::kInterval, symbols_[i]});
-    }
+    std::fill_n(&values[readable.count], kRoom, 0);
+    const bool tails = pack(values.data(), readable);
     size_ = readable.count;
     has_tails_ = tails;
     if (tails) add_tails(values.data(), readable.count);
@@ -64,27 +62,64 @@ class WindowEncodeSource {
   }
 
  private:
-  // Finds the symbol of each value, up to the first value outside the bounds. Returns whether any
-  // has a tail.
-  bool find_symbols(const std::int32_t* values, ReadableBlock& readable) {
+  static constexpr std::size_t kRoom = 7;  // so that vectors of eight end in the arrays
+
+  // Whether rows may be computed along with their intervals, eight at a time.
+  static constexpr bool kInLanes =
+      requires(AnyRows rows) { rows.pack_values(nullptr, 0, nullptr, nullptr); };
+
+  ReadableBlock read_rows(std::size_t count) {
+    if constexpr (kInLanes) return rows_.read_parameters(count);
+    return rows_.read(count);
+  }
+
+  // Packs the interval of each value's symbol, up to the first value outside the bounds. Returns
+  // whether any has a tail.
+  bool pack(const std::int32_t* values, ReadableBlock& readable) {
+    if constexpr (kInLanes) {
+      if (rows_.usual()) {
+        const ValueFlags flags =
+            rows_.pack_values(values, readable.count, symbols_.data(), symbol_intervals_.data());
+        if (!flags.zones) [[likely]] {
+          if (flags.outside) [[unlikely]]
+            find_outside(values, readable);
+          return flags.tails;
+        }
+      }
+      rows_.prepare(readable.count);
+    }
+    const ValueFlags flags = find_symbols(values, readable.count);
+    if (flags.outside) [[unlikely]]
+      find_outside(values, readable);
+    rows_.pack(symbols_.data(), readable.count, symbol_intervals_.data());
+    for (std::size_t i = 0; i < readable.count; ++i) {
+      if (symbol_intervals_[i] == kInvalidPacked) [[unlikely]]
+        readable.truncate(i, {Problem::kInterval, symbols_[i]});
+    }
+    return flags.tails;
+  }
+
+  // Finds the symbol of each value.
+  ValueFlags find_symbols(const std::int32_t* values, std::size_t count) {
     // Locals, and numbers of one size, so that the compiler vectorizes the loop.
     const Window* const windows = &rows_.window(0);
     std::uint32_t* const symbols = symbols_.data();
     const Bounds bounds = rows_.bounds();
     std::uint32_t tails = 0;
     std::uint32_t outside = 0;
-    for (std::size_t i = 0; i < readable.count; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       const Window window = windows[i];
       symbols[i] = window.nearest_symbol(values[i]);
       tails |= window.tail_bits(symbols[i]);
       outside |= bounds.excess(values[i]);
     }
-    if (outside != 0) {
-      std::size_t i = 0;
-      while (bounds.excess(values[i]) == 0) ++i;
-      readable.truncate(i, {Problem::kValue});
-    }
-    return tails != 0;
+    return {tails != 0, outside != 0};
+  }
+
+  TORCHAC_COLD void find_outside(const std::int32_t* values, ReadableBlock& readable) const {
+    std::size_t i = 0;
+    while (rows_.bounds().excess(values[i]) == 0) ++i;
+    readable.truncate(i, {Problem::kValue});
   }
 
   TORCHAC_NOINLINE void add_tails(const std::int32_t* values, std::size_t count) {
@@ -146,18 +181,35 @@ struct WindowsView {
   }
 };
 
-// Rows and a search in them.
-template <class AnyRows, class Search>
+// Rows and a search in them. `InLanes` are rows of several streams: see lane_loop.hpp.
+template <class AnyRows, class Search, class InLanes = void>
 class SearchedRows {
  public:
+  using Lanes = InLanes;
   template <class Model>
   explicit SearchedRows(Model model) : rows_(std::move(model)) {}
 
   [[nodiscard]] ReadableBlock read(std::size_t count) {
-    const ReadableBlock readable = rows_.read(count);
-    search_.prepare(rows_, readable.count);
-    return readable;
+    if constexpr (std::is_void_v<InLanes>) {
+      const ReadableBlock readable = rows_.read(count);
+      search_.prepare(rows_, readable.count);
+      return readable;
+    } else {
+      const ReadableBlock readable = rows_.read_parameters(count);
+      unprepared_ = readable.count;
+      return readable;
+    }
   }
+
+  // Prepares the block for `view`, which lanes do not need.
+  void prepare() {
+    if (unprepared_ == 0) return;
+    rows_.prepare(unprepared_);
+    search_.prepare(rows_, unprepared_);
+    unprepared_ = 0;
+  }
+
+  [[nodiscard]] const AnyRows& rows() const { return rows_; }
 
   struct View : WindowsView {
     typename Search::View search{};
@@ -174,43 +226,42 @@ class SearchedRows {
  private:
   AnyRows rows_;
   Search search_;
+  std::size_t unprepared_ = 0;  // rows
 };
 
+#ifdef TORCHAC_TARGET_AVX2
+template <bool kMixture>
+using ParameterLanes = LaneRows<kMixture>;
+#else
+template <bool>
+using ParameterLanes = void;
+#endif
+
 // Rows of mixtures, or their zones.
-class MixtureRows {
+class MixtureRows : public SearchedRows<ParameterBlock, MixtureSearch, ParameterLanes<true>> {
+  using Base = SearchedRows<ParameterBlock, MixtureSearch, ParameterLanes<true>>;
+
  public:
-  explicit MixtureRows(Parameters model) : rows_(std::move(model)) {}
+  using Base::Base;
 
-  [[nodiscard]] ReadableBlock read(std::size_t count) {
-    const ReadableBlock readable = rows_.read(count);
-    search_.prepare(rows_, readable.count);
-    return readable;
-  }
-
-  struct View : WindowsView {
-    MixtureSearch::View search{};
+  struct View : Base::View {
     const ParameterBlock* rows = nullptr;
     std::size_t first = 0;
     Zones* zones = nullptr;
 
-    [[nodiscard]] TORCHAC_INLINE Found find(std::size_t i, std::uint32_t quantile) const {
-      return search.find(i, quantile);
-    }
     [[nodiscard]] TORCHAC_INLINE TailResult read_tail(std::size_t i, std::uint32_t symbol,
                                                       const Decoder& decoder) const {
-      if (!windows[i].has_zones()) return WindowsView::read_tail(i, symbol, decoder);
+      if (!this->windows[i].has_zones()) return Base::View::read_tail(i, symbol, decoder);
       zones->prepare(*rows, first + i);
       return zones->read(decoder);
     }
   };
 
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
-    return {{&rows_.window(first), rows_.bounds()}, search_.view(first), &rows_, first, &zones_};
+    return {Base::view(first), &rows(), first, &zones_};
   }
 
  private:
-  ParameterBlock rows_;
-  MixtureSearch search_;
   mutable Zones zones_;  // of the value that is read
 };
 
@@ -246,7 +297,8 @@ class LutRows {
   std::array<std::uint32_t, kBlock> locators_;
 };
 
-using DistributionDecodeSource = BlockDecodeSource<SearchedRows<ParameterBlock, SingleSearch>>;
+using DistributionDecodeSource =
+    BlockDecodeSource<SearchedRows<ParameterBlock, SingleSearch, ParameterLanes<false>>>;
 using MixtureDecodeSource = BlockDecodeSource<MixtureRows>;
 using TableDecodeSource = BlockDecodeSource<SearchedRows<TableRowBlock, TableRowSearch>>;
 using TableLutSource = BlockDecodeSource<LutRows>;

@@ -27,12 +27,24 @@ inline constexpr std::size_t kHalfValues = std::size_t{12} * 128;
 // them.
 inline constexpr std::size_t kQuantiles = 1024;
 
+// A CDF, less one half, at |z|: a square in each of eight parts of the numbers from 0 on. It is
+// only used for guesses.
+struct Approximation {
+  static constexpr std::size_t kParts = 8;
+
+  std::array<float, kParts> constant;
+  std::array<float, kParts> linear;
+  std::array<float, kParts> square;
+  float parts_in_unit;  // of the CDF's argument
+};
+
 struct Family {
   std::string_view name;
   float half_width;                 // half the width of a window, in scales
   std::int32_t max_exact_exponent;  // for larger exponents of a scale, rows omit low bits of values
   const std::uint32_t* table;
   std::array<float, kQuantiles + 2> quantiles;
+  Approximation approximation;
 };
 
 // All families, as listed in src/families.cpp.
@@ -67,8 +79,8 @@ TORCHAC_INLINE Vec8<std::uint32_t> evaluate(const std::uint32_t* cdf, const Vec8
   const auto x = __builtin_bit_cast(Vec8<std::uint32_t>, whole);
   const Vec8<std::uint32_t> i = x >> kStepBits;
   const Vec8<std::uint32_t> rest = x & ((1u << kStepBits) - 1);
-  const Vec8<std::uint32_t> at = gather(cdf, i);
-  return at + ((gather(cdf + 1, i) - at) * rest >> kStepBits);
+  const PairVec8 at = gather_pairs(cdf, i);
+  return at.first + ((at.second - at.first) * rest >> kStepBits);
 }
 #endif
 

@@ -42,6 +42,14 @@ class Window {
                         std::uint32_t open)
       : first_(first), rest_(last | shift << 16 | open << 24) {}
 
+  // From the first symbol's value, and last | shift << 16 | open << 24.
+  TORCHAC_INLINE static Window from_packed(std::int32_t first, std::uint32_t rest) {
+    Window window;
+    window.first_ = first;
+    window.rest_ = rest;
+    return window;
+  }
+
   TORCHAC_INLINE static Window of(std::int32_t first, std::uint32_t last, std::uint32_t shift,
                                   const Bounds& bounds) {
     const auto end = std::int64_t{first} + last;
