@@ -230,4 +230,74 @@ TEST_CASE("lanes find in damaged streams what doubles find") {
   });
 }
 
+TEST_CASE("categories in lanes decode as each stream alone") {
+  const std::uint64_t before = taken(FastPath::kLanes);
+  for_seeds(200, [](Random& random) {
+    const auto count = static_cast<std::uint32_t>(random.between(2, 33));
+    const auto type = random.one_of<DType>({DType::kFloat32, DType::kBFloat16, DType::kFloat64});
+    const bool logits = random.one_in(2);
+    struct Coded {
+      Stored numbers;
+      std::vector<std::int32_t> values;
+    };
+    std::vector<Coded> streams(random.below(20) + 1);
+    for (Coded& coded : streams) {
+      for (std::int64_t i = random.between(1, 300); i > 0; --i) {
+        for (std::uint32_t j = 0; j < count; ++j)
+          coded.numbers.push(logits ? 20 * uniform(random) - 10 : uniform(random) + 1e-3);
+        coded.values.push_back(static_cast<std::int32_t>(random.below(count)));
+      }
+    }
+    const auto model = [&](const Coded& coded) {
+      const auto numbers = coded.numbers.numbers(type, 0, count, coded.values.size());
+      const std::int64_t size = type == DType::kFloat64 ? 8 : type == DType::kFloat32 ? 4 : 2;
+      return Categories{
+          {logits ? CategoryNumbers::kLogits : CategoryNumbers::kProbabilities, type, count, size},
+          Rows(numbers.walk)};
+    };
+    ThreadTeam alone(1);
+    std::vector<EncodedStream> made(streams.size());
+    std::vector<EncodeJob> jobs;
+    for (std::size_t k = 0; k < streams.size(); ++k)
+      jobs.push_back({{model(streams[k]), static_cast<std::int64_t>(streams[k].values.size())},
+                      numbers(streams[k].values),
+                      &made[k]});
+    REQUIRE(torchac::encode(jobs, alone).ok());
+    std::vector<Bytes> bytes;
+    for (const EncodedStream& stream : made) bytes.push_back(finished(stream));
+    const bool damage = random.one_in(2);
+    for (Bytes& stream : bytes) {
+      if (damage && random.one_in(6)) stream.resize(random.below(stream.size()));
+      if (damage && random.one_in(3) && !stream.empty())
+        stream[random.below(stream.size())] = static_cast<std::uint8_t>(random.bits());
+    }
+    std::vector<std::vector<std::int32_t>> values;
+    for (const Coded& coded : streams) values.emplace_back(coded.values.size(), -1);
+    const auto decode = [&](std::size_t first, std::size_t last, auto& to) {
+      std::vector<Decoder> decoders(bytes.begin(), bytes.end());
+      std::vector<DecodeJob> decoding;
+      for (std::size_t k = first; k < last; ++k)
+        decoding.push_back({{model(streams[k]), static_cast<std::int64_t>(to[k].size())},
+                            to[k].data(),
+                            &decoders[k]});
+      return torchac::decode(decoding, alone);
+    };
+    auto expected = values;
+    const Report report = decode(0, streams.size(), values);
+    for (std::size_t k = 0; k < streams.size(); ++k) {
+      const Report one = decode(k, k + 1, expected);
+      if (!one.ok()) {
+        CHECK(report.problem == one.problem);
+        CHECK(report.item == static_cast<std::int64_t>(k));
+        CHECK(report.position == one.position);
+        return;
+      }
+      REQUIRE(values[k] == expected[k]);
+      if (!damage) REQUIRE(values[k] == streams[k].values);
+    }
+    CHECK(report.ok());
+  });
+  CHECK((taken(FastPath::kLanes) > before) == instruction_sets().avx2);
+}
+
 }  // namespace torchac::test
