@@ -23,8 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--other-device"):
-        from torchac import _tensors
+        from torchac import _core, _tensors
 
+        _core.use_torch(None)  # the quick way is for memory of the host
         _tensors.on_host = lambda array: False
 
 

@@ -49,7 +49,9 @@ struct Arguments {
   template <class Streams>
   [[nodiscard]] std::optional<EncodeJob> encode_job(PyObject* model, PyObject* its_values,
                                                     bool normalize, const Streams& streams) {
-    if (!possible() || !source.hold(model) || !values.hold(its_values)) return std::nullopt;
+    if (!source.take(model) || !values.take(its_values) || !possible() || !source.hold() ||
+        !values.hold())
+      return std::nullopt;
     View view;
     if (!values.look(view) || !streams.fits(view) || !source.prepare(&view, normalize, call))
       return std::nullopt;
@@ -60,8 +62,8 @@ struct Arguments {
 
   template <class Streams>
   [[nodiscard]] bool prepare_decoding(PyObject* model, bool normalize, const Streams& streams) {
-    return possible() && source.hold(model) && source.prepare(nullptr, normalize, call) &&
-           streams.fits(call.shape);
+    return source.take(model) && possible() && source.hold() &&
+           source.prepare(nullptr, normalize, call) && streams.fits(call.shape);
   }
 };
 

@@ -215,11 +215,14 @@ inline bool prepare_categories(const Givens& model, const View* values, ModelOfC
 // The model of a call.
 class Source {
  public:
-  // Takes it. May run any code.
-  bool hold(PyObject* argument) {
-    if (PyObject_TypeCheck(argument, types.model) == 0) return rows_.hold(argument);
+  // These are as those of Argument.
+  bool take(PyObject* argument) {
+    if (PyObject_TypeCheck(argument, types.model) == 0) return rows_.take(argument);
     model_ = Ref::to(argument);
-    return hold_model(*model_of(argument));
+    return model_of(argument)->held;
+  }
+  [[nodiscard]] bool hold() {
+    return is_cdf() ? rows_.hold() : hold_model(*model_of(model_.get()));
   }
 
   [[nodiscard]] bool is_cdf() const { return !model_; }
@@ -236,10 +239,9 @@ class Source {
 
  private:
   // Another thread may give the model other arguments meanwhile.
-  static bool hold_model(const ModelObject& model) {
-    if (!model.held) return false;
-    for (const Given& given : model.givens.given) {
-      if (!given.argument.hold_again()) return false;
+  static bool hold_model(ModelObject& model) {
+    for (Given& given : model.givens.given) {
+      if (!given.argument.hold()) return false;
     }
     for (std::size_t k = 0; k < model.givens.components.size(); ++k) {
       const Ref component = Ref::to(model.givens.components[k].get());
@@ -322,32 +324,30 @@ inline bool are_floats_between(const View& view, double low, double high) {
 
 inline constexpr double kLargest = std::numeric_limits<double>::max();
 
-// What the class of an object says of itself in Python: an attribute, or null.
+// What the class of an object says of itself in Python: an attribute; or null, and an exception.
 inline Ref attribute(PyObject* self, PyObject* name) {
-  PyObject* const value = PyObject_GetAttr(reinterpret_cast<PyObject*>(Py_TYPE(self)), name);
-  if (value == nullptr) PyErr_Clear();
-  return Ref(value);
+  return Ref(PyObject_GetAttr(reinterpret_cast<PyObject*>(Py_TYPE(self)), name));
 }
 
-// Each kind of model takes its arguments in two steps: `hold`, in which any code may run, and
-// `check`, which looks at them for the first time. Both say whether it is for the quick way.
+// Each kind of model takes its arguments by `take`, and then `check` looks at them for the first
+// time. Both say whether they are for the quick way.
 struct LocationScale {
   static constexpr ModelKind kKind = ModelKind::kLocationScale;
 
-  static bool hold(PyObject* self, PyObject* positional, PyObject* named, Givens& to) {
+  static bool take(PyObject* self, PyObject* positional, PyObject* named, Givens& to) {
     static const std::array names{name_of("loc"), name_of("scale"), name_of("low"),
                                   name_of("high")};
     static PyObject* const its_family = name_of("_family");
     std::array<Ref, names.size()> values;
     if (!parse(positional, named, names, values, 2) ||
         !read_bound(values[2].get(), to.bounds.low) ||
-        !read_bound(values[3].get(), to.bounds.high) || to.bounds.low > to.bounds.high)
+        !read_bound(values[3].get(), to.bounds.high) || to.bounds.low > to.bounds.high ||
+        !to.given[0].argument.take(values[0].get()) || !to.given[1].argument.take(values[1].get()))
       return false;
     const Ref family = attribute(self, its_family);
     if (!family || PyUnicode_CheckExact(family.get()) == 0) return false;
     to.family = find_family(PyUnicode_AsUTF8(family.get()));
-    return to.family != nullptr && to.given[0].argument.hold(values[0].get()) &&
-           to.given[1].argument.hold(values[1].get());
+    return to.family != nullptr;
   }
 
   static bool check(Givens& self) {
@@ -363,7 +363,7 @@ struct LocationScale {
 struct Mixture {
   static constexpr ModelKind kKind = ModelKind::kMixture;
 
-  static bool hold(PyObject* /*self*/, PyObject* positional, PyObject* named, Givens& to) {
+  static bool take(PyObject* /*self*/, PyObject* positional, PyObject* named, Givens& to) {
     static const std::array names{name_of("weights"), name_of("components")};
     std::array<Ref, names.size()> values;
     if (!parse(positional, named, names, values, 2)) return false;
@@ -375,7 +375,7 @@ struct Mixture {
       if (PyObject_TypeCheck(one, types.location_scale) == 0) return false;
       to.components.push_back(Ref::to(one));
     }
-    return count > 0 && to.given[0].argument.hold(values[0].get());
+    return count > 0 && to.given[0].argument.take(values[0].get());
   }
 
   static bool check(Givens& self) {
@@ -392,14 +392,15 @@ struct Mixture {
 struct CategoriesOf {
   static constexpr ModelKind kKind = ModelKind::kCategories;
 
-  static bool hold(PyObject* self, PyObject* positional, PyObject* named, Givens& to) {
+  static bool take(PyObject* self, PyObject* positional, PyObject* named, Givens& to) {
     static const std::array names{name_of("probs"), name_of("logits")};
     static PyObject* const own_dimensions = name_of("_own_dimensions");
     std::array<Ref, names.size()> values;
+    if (!parse(positional, named, names, values, 0) || (values[0] && values[1])) return false;
+    const Ref& numbers = values[values[1] ? 1 : 0];
+    if (!numbers || !to.given[0].argument.take(numbers.get())) return false;
     const Ref own = attribute(self, own_dimensions);
-    if (!parse(positional, named, names, values, 0) || (values[0] && values[1]) || !own ||
-        PyLong_CheckExact(own.get()) == 0)
-      return false;
+    if (!own || PyLong_CheckExact(own.get()) == 0) return false;
     const bool bernoulli = PyLong_AsLong(own.get()) == 0;
     if (values[1]) {
       to.numbers = bernoulli ? CategoryNumbers::kBernoulliLogits : CategoryNumbers::kLogits;
@@ -407,8 +408,7 @@ struct CategoriesOf {
       to.numbers =
           bernoulli ? CategoryNumbers::kBernoulliProbabilities : CategoryNumbers::kProbabilities;
     }
-    const Ref& numbers = values[values[1] ? 1 : 0];
-    return numbers && to.given[0].argument.hold(numbers.get());
+    return true;
   }
 
   static bool check(Givens& self) {
@@ -453,7 +453,8 @@ int model_init(PyObject* object, PyObject* positional, PyObject* named) {
   if (self.held) drop(self);
   try {
     Givens givens;
-    if (fresh && possible() && Model::hold(object, positional, named, givens)) {
+    if (fresh && Model::take(object, positional, named, givens) && possible() &&
+        givens.given[0].argument.hold() && givens.given[1].argument.hold()) {
       self.givens = std::move(givens);
       self.held = Model::check(self.givens);
       if (self.held) return 0;

@@ -177,14 +177,13 @@ inline void use_torch([[maybe_unused]] const py::object& module) {
 #endif
 }
 
-// A number that a function of torch returned; nothing if it raised.
+// A number that a function of torch returned; nothing, and an exception, if it raised.
 inline std::optional<std::size_t> number_of(PyObject* returned) {
   const Ref result(returned);
   if (result && PyLong_CheckExact(result.get())) {
     const std::size_t number = PyLong_AsSize_t(result.get());
     if (number != SIZE_MAX) return number;
   }
-  PyErr_Clear();
   return std::nullopt;
 }
 
@@ -317,33 +316,27 @@ inline std::optional<DType> dtype_of(const DlTensor& t) {
   }
 }
 
-// An argument of a call, held. Its elements may be read from `look` on, until other code runs.
+// An argument of a call.
 class Argument {
  public:
-  // Takes an argument. False if it is not for the quick way. May run any code.
-  bool hold(PyObject* object) {
+  // Takes an argument. False if it is not for the quick way.
+  bool take(PyObject* object) {
     kind_ = kind_of(object);
-    if (!kind_) return false;
-    if (kind_ == Kind::kTensor) {
-      if (!look_at_sign(object)) return false;
-      storage_ = Ref(torch.untyped_storage(object));
-      if (!storage_ || Py_TYPE(storage_.get()) != torch.storage) {
-        PyErr_Clear();
-        return false;
-      }
-    }
-    object_ = Ref::to(object);
-    return true;
+    if (kind_) object_ = Ref::to(object);
+    return kind_.has_value();
   }
 
-  // The same for an argument that is held already, or for none.
-  [[nodiscard]] bool hold_again() const {
+  // Prepares for `look`, in each call. May run any code, and may leave an exception if it is false.
+  [[nodiscard]] bool hold() {
     if (kind_ != Kind::kTensor) return true;
-    const Ref object = Ref::to(object_.get());  // another thread may drop it
-    return look_at_sign(object.get());
+    const Ref tensor = Ref::to(object_.get());  // another thread may drop it
+    const Ref negated(torch.is_neg(tensor.get()));
+    if (negated.get() != Py_False) return false;
+    if (!storage_) storage_ = Ref(torch.untyped_storage(tensor.get()));
+    return storage_ && Py_TYPE(storage_.get()) == torch.storage;
   }
 
-  // Looks at an argument that is held.
+  // Looks at the elements, which may be read until other code runs.
   [[nodiscard]] bool look(View& view) const {
     if (kind_ == Kind::kTensor) return look_at_tensor(view);
     return kind_ == Kind::kArray ? look_at_array(view) : look_at_number(view);
@@ -367,18 +360,10 @@ class Argument {
     return std::nullopt;
   }
 
-  static bool look_at_sign(PyObject* tensor) {
-    const Ref negated(torch.is_neg(tensor));
-    if (!negated) PyErr_Clear();
-    return negated.get() == Py_False;
-  }
-
   [[nodiscard]] bool look_at_tensor(View& view) const {
     DlTensor t;
-    if (torch.exchange == nullptr || torch.exchange->tensor_from_object(object_.get(), &t) != 0) {
-      PyErr_Clear();
+    if (torch.exchange == nullptr || torch.exchange->tensor_from_object(object_.get(), &t) != 0)
       return false;
-    }
     const auto type = dtype_of(t);
     if (t.device_type != kDlCpu || !type) return false;
     if (t.bits == 8 && t.code != kDlBool) {

@@ -70,14 +70,11 @@ class Encoder:
             RuntimeError: The encoder has finished; a signal handler used it during one of its own
                 calls; or the process forked while another thread was using it.
         """
-        if (
-            index is None
-            and check is False
-            and clamp is False
-            and self._core.quick(cdf, sym, needs_normalization)
-        ):
-            return
-        check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
+        if check is False and clamp is False:
+            if index is None and self._core.quick(cdf, sym, needs_normalization):
+                return
+        else:
+            check, clamp = _checks.check_flag("check", check), _checks.check_flag("clamp", clamp)
         model = to_model(cdf, needs_normalization, check, clamp, strict=True)
         _coding.encode(self._core, model.fit(sym, index))
 

@@ -37,6 +37,7 @@ class _Categories(_core.Categories, Model):
 
     _kinds: ClassVar[dict[str, CategoryNumbers]]
     _expected: ClassVar[dict[str, str]]
+    _numbers: Array
     # Dimensions of the numbers after those of the values.
     _own_dimensions: ClassVar[int]
 
@@ -58,13 +59,11 @@ class _Categories(_core.Categories, Model):
         del __init__
 
     def _set(self, numbers: Array) -> None:
-        self._numbers = numbers
-        self.shape = tuple(numbers.shape[: numbers.ndim - self._own_dimensions])
-        self.bounds = (0, self._categories - 1)
+        raise NotImplementedError
 
     @property
     def _categories(self) -> int:
-        raise NotImplementedError
+        return self.bounds[1] + 1
 
     @property
     def probs(self) -> Array | None:
@@ -154,11 +153,7 @@ class Categorical(_Categories):
             raise ValueError(
                 f"{self._name} has shape {shape}: expected (…, V) with 1 <= V <= {MAX_CATEGORIES}"
             )
-        super()._set(numbers)
-
-    @property
-    def _categories(self) -> int:
-        return int(self._numbers.shape[-1])
+        self._numbers, self.shape, self.bounds = numbers, shape[:-1], (0, shape[-1] - 1)
 
     def tabulate(self) -> Tables:
         """The rows of the model, in integers, if its categories fit one row.
@@ -212,4 +207,6 @@ class Bernoulli(_Categories):
     }
     _expected: ClassVar = {"probs": "numbers from 0 to 1", "logits": _LOGITS}
     _own_dimensions = 0
-    _categories = 2
+
+    def _set(self, numbers: Array) -> None:
+        self._numbers, self.shape, self.bounds = numbers, tuple(numbers.shape), (0, 1)
