@@ -102,15 +102,20 @@ TORCHAC_INLINE LaneWindows prepare_lanes(const Parameters& parameters, std::size
   }
   const Ints8 least = lowest_value >> shift;
   const Ints8 end = highest_value >> shift;
-  const auto cut = [&](const Floats8& x) { return smaller(larger(truncated(x), least), end); };
+  const Ints8 uncut_first = truncated(first);
+  const Ints8 uncut_last = truncated(last);
+  const auto cut = [&](const Ints8& x) { return smaller(larger(x, least), end); };
   LaneWindows windows;
-  windows.first = cut(first);
-  const Ints8 last_value = cut(last);
+  windows.first = cut(uncut_first);
+  const Ints8 last_value = cut(uncut_last);
   windows.last = last_value - windows.first;
   windows.shift = shift;
   windows.open_below = windows.first > least;
   windows.open_above = last_value < end;
   windows.zones = windows.last >= static_cast<std::int32_t>(kMaxRowSymbols);
+  if constexpr (kMixture)
+    windows.zones |=
+        ((uncut_first < least) | (uncut_last > end)) & ((windows.last == 0) | (shift > 0));
   const Floats8 start = floats(windows.first);
   for (std::size_t k = 0; k < count; ++k) {
     float* const offset = components[k].offset.data();
