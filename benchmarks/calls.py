@@ -68,13 +68,22 @@ NUMBERS = Call("numbers", "torchac.Normal(0.3, 2.0)", 1.4, 1.4)
 # A step of every stream, and more of them: what another one takes is coding.
 STEPS = [Call(f"256 streams of 256 logits, {n} each", LOGITS, steps=n) for n in (1, 4, 12)]
 BEYOND = Call("256 streams of 256 logits, beyond coding", LOGITS, decode=10, steps=1)
+# By whether the model is kept.
+CALLS_OF = {
+    False: [
+        Call("Normal, 1 value", NORMALS, 2.2, 2.2),
+        Call("Normal, 16 values", NORMALS, 2.6, 2.6, 16),
+        Call("Normal, 256 values", NORMALS, 6, 13, 256),
+    ],
+    True: [
+        Call("Normal, kept, 1 value", "kept", 1.2, 1.2),
+        Call("Normal, kept, 16 values", "kept", 1.6, 2, 16),
+        Call("Normal, kept, 256 values", "kept", 5, 12, 256),
+    ],
+}
 TIMED = (
-    Call("Normal, 1 value", NORMALS, 2.2, 2.2),
-    Call("Normal, 16 values", NORMALS, 2.6, 2.6, 16),
-    Call("Normal, 256 values", NORMALS, 6, 13, 256),
-    Call("Normal, kept, 1 value", "kept", 1.2, 1.2),
-    Call("Normal, kept, 16 values", "kept", 1.6, 2, 16),
-    Call("Normal, kept, 256 values", "kept", 5, 12, 256),
+    *CALLS_OF[False],
+    *CALLS_OF[True],
     Call("mixture of 3", "torchac.Mixture(weights, torchac.Normal(locs, scales))", 4.5, 4.5),
     NUMBERS,
     Call("256 logits", LOGITS, 1.9, 2.3),

@@ -104,7 +104,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--before", type=Path, help="where another torchac is installed")
     results = HERE / "results" / f"{slug(processor())}.json"
     parser.add_argument("--json", type=Path, default=results, help="results go there")
-    parser.add_argument("--plots", type=Path, default=HERE, help="compare.png, job.png go there")
+    parser.add_argument("--plots", type=Path, default=HERE, help="the pictures go there")
     return parser.parse_args()
 
 
@@ -224,11 +224,12 @@ def _lines(value: Any) -> str:
 def plot(folder: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
     """Draws all measurements, if matplotlib is installed."""
     try:
-        from plot import draw, draw_job
+        from plot import draw, draw_calls, draw_job
     except ImportError:
         print(f"no plots, matplotlib is not installed: {BENCH}")
         return
-    for name, function in (("compare.png", draw), ("job.png", draw_job)):
+    draws = {"compare.png": draw, "job.png": draw_job, "calls.png": draw_calls}
+    for name, function in draws.items():
         function(folder / name, facts, results)
         print(f"written: {folder / name}")
 

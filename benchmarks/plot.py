@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from calls import SMALL_CALLS
+from calls import CALLS_OF, SMALL_CALLS, WITH_NUMPY, label
 from categories import SOFTMAX
 from contestants import CONSTRICTION, OLD, SUM, TORCH_ANS, TORCHAC
 from latents import ACCELERATED, COMPRESSAI
@@ -85,6 +85,40 @@ def draw_job(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> No
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, weight="bold")
     footer = f"Encoding, and paler decoding, in milliseconds. {_footer(facts)}"
     figure.supxlabel(footer, x=0.01, ha="left", fontsize=8, color="#57606a")
+    figure.savefig(path, dpi=120)
+
+
+def draw_calls(path: Path, facts: dict[str, Any], results: Sequence[Result]) -> None:
+    """Draws the time of a call over the number of its values, which are normally distributed."""
+    [result] = [result for result in results if result.work == SMALL_CALLS]
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.9), sharey=True, layout="constrained")
+    for panel, (title, (operation, *_)) in zip(panels, PANELS.items(), strict=True):
+        panel.set_title(title, loc="left", fontsize=11)
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log")
+        panel.set_xlabel("values a call")
+        panel.grid(color="#e3e6ea", linewidth=0.8)
+        panel.spines[["top", "right"]].set_visible(False)
+        for way, color in ((TORCHAC, TORCHAC), (WITH_NUMPY, TORCHAC), (CONSTRICTION, CONSTRICTION)):
+            for kept, calls in CALLS_OF.items():
+                times = [result.best([label(way, call)], operation) for call in calls]
+                if all(times) and not (kept and way == CONSTRICTION):
+                    panel.plot(
+                        [call.values for call in calls],
+                        [1e6 * (time or 0) for time in times],
+                        marker="o",
+                        color=COLORS[color],
+                        alpha=0.5 if way == WITH_NUMPY else 1,
+                        linestyle="--" if kept else "-",
+                        label=f"{way}, model kept" if kept else way,
+                    )
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_major_formatter("{x:g}")
+    panels[0].set_ylabel("microseconds")
+    panels[0].legend(frameon=False, fontsize=8)
+    title = "Microseconds a call, with a normal distribution for each value"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, weight="bold")
+    figure.supxlabel(_footer(facts), x=0.01, ha="left", fontsize=8, color="#57606a")
     figure.savefig(path, dpi=120)
 
 
