@@ -106,8 +106,9 @@ class Doubling(torch.Tensor):
     def __torch_function__(
         cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        factor = 1 if function in OF_MEMORY else 2
-        args = [a.as_subclass(torch.Tensor) * factor if isinstance(a, cls) else a for a in args]
+        args = [a.as_subclass(torch.Tensor) if isinstance(a, cls) else a for a in args]
+        if function not in OF_MEMORY:
+            args = [a * 2 if isinstance(a, torch.Tensor) else a for a in args]
         return function(*args, **(kwargs or {}))
 
 
@@ -513,6 +514,47 @@ def test_every_hostile_argument_gives_the_same_both_ways(name: str) -> None:
             arguments = call.arguments | {argument: value}
             quick, other = both_ways(outcome, call.function, **arguments)
             assert quick == other, (argument, kind)
+
+
+NORMAL = torchac.Normal(torch.zeros(2), 1.0)
+STRANGER: Any = torch.zeros(2)
+PARTS = [NORMAL, torchac.Laplace(torch.zeros(2), 1.0, low=0)]
+
+
+def encode_after_finish(encoder: Any) -> Any:
+    encoder.finish()
+    encoder.encode(NORMAL, torch.zeros(2))
+
+
+REFUSED: dict[str, Callable[[], Any]] = {
+    "other bounds": lambda: torchac.Mixture(torch.ones(2), PARTS),
+    "too few components": lambda: torchac.Mixture(torch.ones(2), PARTS[:1]),
+    "no components": lambda: torchac.Mixture(torch.ones(0), []),
+    "components that are none": lambda: torchac.Mixture(torch.ones(1), [STRANGER]),
+    "mixture of mixtures": lambda: torchac.Mixture(
+        torch.ones(1), [torchac.Mixture(torch.ones(1), [NORMAL])]
+    ),
+    "negative weights": lambda: torchac.Mixture(-torch.ones(2), NORMAL),
+    "weights of 0": lambda: torchac.Encoder().encode(
+        torchac.Mixture(torch.zeros(2), NORMAL), torch.tensor(0)
+    ),
+    "a bound beyond the other": lambda: torchac.Normal(0.0, 1.0, low=2, high=1),
+    "a bound of bool": lambda: torchac.Normal(0.0, 1.0, low=True).bounds,
+    "both probabilities and logits": lambda: torchac.Categorical(
+        probs=torch.ones(2), logits=torch.ones(2)
+    ),
+    "neither": lambda: torchac.Categorical(),
+    "an argument more": lambda: torchac.Normal(0.0, 1.0, *[2]),
+    "another keyword": lambda: torchac.Normal(0.0, 1.0, **{"most": 2}),
+    "an encoder that has finished": lambda: encode_after_finish(torchac.Encoder()),
+    "encoders that have finished": lambda: encode_after_finish(torchac.BatchEncoder(2)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_refused_both_ways(name: str) -> None:
+    quick, other = both_ways(outcome, lambda: type(REFUSED[name]()))
+    assert quick == other
 
 
 # ---- What goes the quick way ----
