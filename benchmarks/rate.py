@@ -139,7 +139,8 @@ def _values_of(mixture: Mixture) -> Tensor:
     for loc, scale in zip(mixture.locs, mixture.scales, strict=True):
         first, last = (min(max(round(loc + r), low), high) for r in (-reach * scale, reach * scale))
         near.append(torch.arange(max(first - 1, low), min(last + 1, high) + 1))
-    return torch.unique(torch.cat(near)).double()
+    result: Tensor = torch.unique(torch.cat(near))
+    return result.double()
 
 
 def mixture_table() -> str:

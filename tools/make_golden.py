@@ -10,6 +10,7 @@ TESTS = Path(__file__).parent.parent / "tests"
 sys.path.insert(0, str(TESTS))
 import reference_categories  # noqa: E402
 import reference_models as reference  # noqa: E402
+from reference_families import TAIL  # noqa: E402
 
 
 def case(name: str, kinds: list[str], bounds: tuple[int, int], seed: int) -> dict[str, object]:
@@ -104,7 +105,7 @@ def write(name: str, cases: list[dict[str, object]]) -> None:
 
 if __name__ == "__main__":
     free = (reference.INT32_MIN, reference.INT32_MAX)
-    kinds = list(reference.TAIL)
+    kinds = list(TAIL)
     cases = [case(kind, [kind], free, seed) for seed, kind in enumerate(kinds)]
     cases += [case(f"{kind}, bounds", [kind], (-50, 255), seed) for seed, kind in enumerate(kinds)]
     cases.append(case("mixture of Normals", ["Normal"] * 4, free, 10))
