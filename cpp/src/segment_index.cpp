@@ -101,22 +101,6 @@ bool is_second(std::uint8_t first, std::uint8_t second) {
   }
 }
 
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t k) { return static_cast<std::uint8_t>(text[k]); };
-    const std::uint8_t first = byte(i++);
-    if (first < 0x80) continue;
-    if (first < 0xc2 || first > 0xf4) return false;
-    const std::size_t more = 1u + (first >= 0xe0 ? 1u : 0u) + (first >= 0xf0 ? 1u : 0u);
-    if (text.size() - i < more) return false;
-    if (!is_second(first, byte(i))) return false;
-    for (std::size_t k = 1; k < more; ++k)
-      if (byte(i + k) >> 6 != 2) return false;
-    i += more;
-  }
-  return true;
-}
-
 // Reads headers.
 class HeaderReader {
  public:
@@ -216,6 +200,22 @@ class HeaderReader {
 };
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t k) { return static_cast<std::uint8_t>(text[k]); };
+    const std::uint8_t first = byte(i++);
+    if (first < 0x80) continue;
+    if (first < 0xc2 || first > 0xf4) return false;
+    const std::size_t more = 1u + (first >= 0xe0 ? 1u : 0u) + (first >= 0xf0 ? 1u : 0u);
+    if (text.size() - i < more) return false;
+    if (!is_second(first, byte(i))) return false;
+    for (std::size_t k = 1; k < more; ++k)
+      if (byte(i + k) >> 6 != 2) return false;
+    i += more;
+  }
+  return true;
+}
 
 SegmentIndex::SegmentIndex(std::span<const std::uint8_t> data, std::size_t begin, Poll& poll) {
   if (begin > data.size()) throw std::invalid_argument("a place within the bytes expected");

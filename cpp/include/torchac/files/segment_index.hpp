@@ -20,6 +20,9 @@ inline constexpr unsigned kFileVersion = 1;
 // Segments of fewer values have one stream, and no number of streams.
 inline constexpr std::int64_t kManyValues = 4096;
 
+// Whether bytes can be a name.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 enum class SegmentKind : std::uint8_t { kEnd, kConstant, kFixed, kCoded };
 
 // The header of a segment.
