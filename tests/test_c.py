@@ -9,6 +9,7 @@ import ctypes
 import io
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from every_model import EVERY, make, values_of
 import torchac
 from torchac.models._from_argument import to_model
 
+PROGRAMS = os.environ.get("TORCHAC_C_PROGRAMS")
 PREFIX = os.environ.get("TORCHAC_C")
 pytestmark = pytest.mark.skipif(PREFIX is None, reason="needs the C library: bash .ci/run c")
 COUNT = 600
@@ -279,3 +281,40 @@ def test_settled_parameters_are_those_of_python(tolerance: float, c: Library) ->
             "settled", array(other), bytes_, ctypes.c_size_t(len(bytes_) - 1), step, array(found)
         )
     assert caught.value.code == CORRUPT
+
+
+needs_programs = pytest.mark.skipif(PROGRAMS is None, reason="needs programs: bash .ci/run c")
+
+
+def run(program: str, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(str(PROGRAMS)) / program), *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+@needs_programs
+def test_a_program_decodes_what_python_wrote(tmp_path: Path) -> None:
+    loc, scale = torch.randn(3, 40), torch.rand(3, 40) + 0.5
+    values = (loc + scale * torch.randn(3, 40)).round().int()
+    with torchac.Writer(tmp_path / "file.tac") as writer:
+        writer.write(torchac.Laplace(0.0, 1.0), values, name="other")
+        writer.write(torchac.Normal(loc, scale), values, name="y")
+    torch.stack([loc, scale]).numpy().tofile(tmp_path / "parameters")
+    arguments = tmp_path / "parameters", tmp_path / "values"
+    done = run("decode", tmp_path / "file.tac", "y", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert np.array_equal(np.fromfile(tmp_path / "values", np.int32), values.flatten())
+    done = run("decode", tmp_path / "file.tac", "z", *arguments)
+    assert (done.returncode, done.stderr) == (1, "no segment is named 'z'\n")
+
+
+@needs_programs
+def test_python_decodes_what_a_program_encoded(tmp_path: Path) -> None:
+    assert run("encode", tmp_path / "stream").returncode == 0
+    decoder = torchac.Decoder((tmp_path / "stream").read_bytes())
+    row = torch.zeros(64)
+    for y in range(48):
+        row = decoder.decode(torchac.Laplace(row.float(), 2.5, low=0, high=255))
+        x = torch.arange(64)
+        assert row.equal(((x * x + 3 * y * y + 5 * x * y) // 64 % 256).int())
+    decoder.mark()
+    decoder.finish()

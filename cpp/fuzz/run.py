@@ -5,8 +5,8 @@
 
 Needs clang with libFuzzer (on Debian: clang, libclang-rt-14-dev and llvm). Each harness starts from
 the corpus in cpp/fuzz/corpus and runs for the given time, as many at a time as there are
-processors. There are seven harnesses, so 600 seconds are 70 minutes of one processor. The smallest set
-of inputs with the same coverage then replaces the corpus, which the C++ tests replay. If a
+processors. There are eight harnesses, so 600 seconds are 80 minutes of one processor. The smallest
+set of inputs with the same coverage then replaces the corpus, which the C++ tests replay. If a
 sanitizer or a check fails, the input is left in build/fuzz and this program ends; run the harness
 with that file to see why.
 """
@@ -29,7 +29,7 @@ CORPUS = ROOT / "cpp" / "fuzz" / "corpus"
 BUILD = ROOT / "build" / "fuzz"
 COVERAGE = ROOT / "build" / "coverage"
 # Harnesses with one thread come first: the last one keeps several processors busy.
-HARNESSES = ("batch", "decode", "incremental", "lanes", "round_trip", "values", "threads")
+HARNESSES = ("batch", "capi", "decode", "incremental", "lanes", "round_trip", "values", "threads")
 # Inputs are short: a generator extends them. An input is new if it reaches new code, not if it
 # reaches code more often: counting that would take libFuzzer longer than running a harness.
 # The replay of the corpus under the preset asan finds leaks.

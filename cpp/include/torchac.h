@@ -2,7 +2,7 @@
  *
  * Every function that can fail returns a code, TORCHAC_OK if it succeeded. `error`, which may be
  * NULL, gets the code and a message with the value, its position and what was expected. A call that
- * fails changes nothing, except `error`. There is no global state. Threads may share a model; an
+ * fails changes nothing, except `error` and room for decoded values. There is no global state. Threads may share a model; an
  * encoder, a decoder, a reader or a writer belongs to one thread at a time.
  *
  * Arrays and bytes stay where they are: models, decoders and readers read from the caller's memory,
