@@ -117,6 +117,22 @@ def test_streams_with_tables_are_coded_by_simd() -> None:
         torchac.decode_batch(cdf, streams, index=index, num_threads=1)
 
 
+@needs_avx2
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_streams_of_models_are_decoded_in_lanes(dtype: torch.dtype) -> None:
+    sym = SYM.view(8, -1) % 8
+    numbers = torch.linspace(0.5, 8, 8 * 2500 * 5).view(8, 2500, 5).to(dtype)
+    loc, scale = numbers[..., 0], numbers[..., 1]
+    for model in (
+        torchac.Normal(loc, scale),
+        torchac.Mixture(numbers[..., :3], torchac.Logistic(numbers[..., :3], numbers[..., 2:])),
+        torchac.Categorical(logits=torch.cat([numbers, numbers], -1)),
+    ):
+        streams = torchac.encode_batch(model, sym, num_threads=1)
+        with taken("lanes"):
+            assert torch.equal(torchac.decode_batch(model, streams, num_threads=1).long(), sym)
+
+
 @pytest.mark.parametrize("threads", [None, 2])
 def test_threads_are_started(threads: int | None) -> None:
     """The default is torch's number of threads."""

@@ -74,7 +74,9 @@ struct Stream {
   Stream(Random& random, std::vector<const Family*> families, bool weighted, Taste taste,
          std::size_t length)
       : kinds(std::move(families)), mixture(weighted), count(length) {
-    if (random.one_in(3)) bounds = {static_cast<std::int32_t>(random.between(-40, 0)), 255};
+    if (random.one_in(3))
+      bounds = {static_cast<std::int32_t>(random.between(-999, 0)),
+                static_cast<std::int32_t>(random.between(0, 999))};
     if (random.one_in(8)) bounds = {7, 7};
     for (std::size_t i = 0; i < count; ++i) {
       const double middle = 300 * (uniform(random) - 0.5);
@@ -101,7 +103,7 @@ struct Stream {
     double s = in_logarithm(random, 0.1, 20);
     double l = middle + s * 4 * (uniform(random) - 0.5);
     if (taste == Taste::kWide)
-      s = in_logarithm(random, 1e-3, 6e4), l = s * 9 * (uniform(random) - 0.5);
+      s = in_logarithm(random, 0.1, 7e3), l = s * 9 * (uniform(random) - 0.5);
     if (taste == Taste::kTiny)
       s = in_logarithm(random, 1e-30, 1), l = random.one_in(2) ? 1e-30 : 0.5;
     if (taste == Taste::kHostile) {

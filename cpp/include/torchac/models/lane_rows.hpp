@@ -62,8 +62,8 @@ class LaneRows {
         if constexpr (kMixture)
           read([](const ComponentColumns& c) { return c.weight.data(); }, columns_[k].weight);
       }
-      for (std::size_t i = 0; i < kTileRows; ++i) {
-        if (!prepare_step(i, first + i) && first + i < steps) return false;
+      for (std::size_t i = 0; i < kTileRows && first + i < steps; ++i) {
+        if (!prepare_step(i, first + i)) return false;
       }
     }
     return true;
@@ -213,7 +213,7 @@ class LaneRows {
       lowest = up ? x : lowest;
       highest = up ? highest : x;
       const Floats8 to = x - sum * about_reciprocal(slope);
-      x = (to >= lowest) & (to <= highest) ? to : (lowest + highest) * 0.5f;
+      x = ((to >= lowest) & (to <= highest)) ? to : (lowest + highest) * 0.5f;
     }
     // The exact values at the nearest bound, and at the one next to it, settle nearly all lanes.
     Words8 low{};

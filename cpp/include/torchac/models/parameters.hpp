@@ -581,6 +581,7 @@ class ParameterBlock {
     Ints8 zones{};
     const Ints8 lowest = Ints8{} + bounds().low;
     const Ints8 highest = Ints8{} + bounds().high;
+    for (std::size_t k = 0; k < size(); ++k) fill_vector(columns_[k], count);
     if constexpr (kMixture) lanes_.resize(size());
     LaneComponent single;
     LaneComponent* const components = kMixture ? lanes_.data() : &single;
@@ -608,6 +609,14 @@ class ParameterBlock {
       store_windows(rows, &windows_[i]);
     }
     return {any_set(tails), any_set(outside), any_set(zones)};
+  }
+
+  // Fills the last vector of eight rows with usual parameters.
+  static void fill_vector(ComponentColumns& columns, std::size_t count) {
+    const std::size_t rest = (kLanes - count % kLanes) % kLanes;
+    std::fill_n(&columns.narrow[kLocColumn][count], rest, 0.0f);
+    std::fill_n(&columns.narrow[kScaleColumn][count], rest, 1.0f);
+    std::fill_n(&columns.weight[count], rest, 1u);
   }
 
   TORCHAC_INLINE static void store_windows(const LaneWindows& rows, Window* to) {

@@ -222,8 +222,14 @@ class TransposedCategories {
           from[p] = rows[i + std::min(p, used - 1)] + first * sizeof(float);
         std::array<LaneArray<float>, kTileRows> tile;
         load_columns(from, reinterpret_cast<std::byte*>(tile.data()));
-        for (std::size_t q = 0; q < kTileRows; ++q)
-          std::copy_n(tile[q].data(), used, &numbers_[(first + q) * values_ + i]);
+        for (std::size_t q = 0; q < kTileRows; ++q) {
+          float* const to = &numbers_[(first + q) * values_ + i];
+          if (used == kLanes) {  // a constant, so there is no call
+            std::copy_n(tile[q].data(), kLanes, to);
+          } else {
+            std::copy_n(tile[q].data(), used, to);
+          }
+        }
       }
     }
   }
