@@ -50,8 +50,8 @@ class SegmentIndex {
   // The positions of the segments, and of the byte after the last one.
   [[nodiscard]] const std::vector<std::int64_t>& begins() const { return begins_; }
 
-  // The fault of the bytes after the segments, as what is said of a segment, if they are not the end
-  // of the file; an empty string if there are none.
+  // The fault of the bytes after the segments, as what is said of a segment, if they are not the
+  // end of the file; an empty string if there are none.
   [[nodiscard]] const std::optional<std::string>& problem() const { return problem_; }
 
   [[nodiscard]] SegmentHeader header(std::size_t number) const;
