@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -30,15 +31,36 @@ class ModelWork(Work):
     alphabet: int = 0
     components: int = 1  # Normals, or more than one in a mixture
     pixels: bool = False  # logistics, and values from 0 to 255
+    file: bool = False  # in a file of one tensor
 
 
+LATENTS = 192 * 32 * 48  # of an image of 512 x 768
 NORMAL = ModelWork("model: Normal, each its own")
 NORMAL_BATCH = ModelWork("model: Normal, 24 streams", streams=24)
+NORMAL_FILE = ModelWork("model: Normal, a file", values=LATENTS, file=True)
 MIXTURE = ModelWork("model: mixture of 4 Normals", components=4)
+MIXTURE_BATCH = replace(MIXTURE, name="model: mixture of 4 Normals, 24 streams", streams=24)
+MIXTURE_FILE = replace(
+    MIXTURE, name="model: mixture of 4 Normals, a file", values=LATENTS, file=True
+)
 PIXELS = ModelWork("model: 10 logistics, pixels", components=10, pixels=True)
-LATENTS = 192 * 32 * 48  # of an image of 512 x 768
+PIXELS_BATCH = replace(PIXELS, name="model: 10 logistics, pixels, 24 streams", streams=24)
+PIXELS_FILE = replace(PIXELS, name="model: 10 logistics, pixels, a file", values=LATENTS, file=True)
 SCALES_INDEX = ModelWork("model: 64 scales and an index", tables=64, values=LATENTS)
-MODELS = (NORMAL, NORMAL_BATCH, MIXTURE, PIXELS, SCALES_INDEX)
+SCALES_FILE = replace(SCALES_INDEX, name="model: 64 scales and an index, a file", file=True)
+MODELS = (
+    NORMAL,
+    NORMAL_BATCH,
+    NORMAL_FILE,
+    MIXTURE,
+    MIXTURE_BATCH,
+    MIXTURE_FILE,
+    PIXELS,
+    PIXELS_BATCH,
+    PIXELS_FILE,
+    SCALES_INDEX,
+    SCALES_FILE,
+)
 
 
 class Values:
@@ -99,7 +121,9 @@ class Values:
 
     def shaped(self, values: Tensor) -> Tensor:
         """Gives every stream a row of the values."""
-        return values.view(self.work.streams, -1) if self.work.streams > 1 else values
+        if self.work.streams == 1:
+            return values
+        return values.view(self.work.streams, -1, *values.shape[1:])
 
 
 def torchac_entries(values: Values) -> Iterator[Entry]:
@@ -112,16 +136,18 @@ def torchac_entries(values: Values) -> Iterator[Entry]:
     options: dict[str, Any] = {"index": values.index if work.tables else None}
     if work.streams > 1:
         encode, decode = torchac.encode_batch, torchac.decode_batch
+    elif work.file:
+        encode, decode = to_file, from_file
+    if work.streams > 1 or work.file:
         options["num_threads"] = 1
+    loc, scale, weights = map(values.shaped, (values.loc, values.scale, values.weights))
 
     def model() -> Any:
         if work.pixels:
-            logistics = torchac.Logistic(values.loc, values.scale, low=0, high=255)
-            return torchac.Mixture(values.weights, logistics)
+            return torchac.Mixture(weights, torchac.Logistic(loc, scale, low=0, high=255))
         if work.components > 1:
-            return torchac.Mixture(values.weights, torchac.Normal(values.loc, values.scale))
-        loc, scale = values.loc.flatten(), values.scale.flatten()
-        return torchac.Normal(values.shaped(loc), values.shaped(scale))
+            return torchac.Mixture(weights, torchac.Normal(loc, scale))
+        return torchac.Normal(loc[..., 0], scale[..., 0])
 
     yield coding(
         TORCHAC,
@@ -129,10 +155,28 @@ def torchac_entries(values: Values) -> Iterator[Entry]:
         lambda: encode(model(), symbols, **options),
         lambda stream: decode(model(), stream, **options),
     )
-    if work.streams == 1:
+    if work.streams == 1 and not work.file:
         yield rows_then_code(values)
     if work in (NORMAL, SCALES_INDEX):
         yield from conditional(ACCELERATED, values)
+
+
+def to_file(model: Any, symbols: Tensor, **options: Any) -> bytes:
+    """A file of one tensor, in memory."""
+    import torchac
+
+    file = io.BytesIO()
+    with torchac.Writer(file) as writer:
+        writer.write(model, symbols, **options)
+    return file.getvalue()
+
+
+def from_file(model: Any, file: bytes, **options: Any) -> Any:
+    """The tensor in the file."""
+    import torchac
+
+    with torchac.Reader(io.BytesIO(file)) as reader:
+        return reader.read(model, **options)
 
 
 def range_of(values: Values) -> tuple[int, Tensor]:
