@@ -126,7 +126,6 @@ def test_streams_of_models_are_decoded_in_lanes(dtype: torch.dtype) -> None:
     for model in (
         torchac.Normal(loc, scale),
         torchac.Mixture(numbers[..., :3], torchac.Logistic(numbers[..., :3], numbers[..., 2:])),
-        torchac.Categorical(logits=torch.cat([numbers, numbers], -1)),
     ):
         streams = torchac.encode_batch(model, sym, num_threads=1)
         with taken("lanes"):

@@ -15,7 +15,6 @@
 #include "torchac/engine/shared_trees.hpp"
 #include "torchac/error.hpp"
 #include "torchac/models/categories.hpp"
-#include "torchac/models/category_lanes.hpp"
 #include "torchac/models/category_row.hpp"
 #include "torchac/models/category_tree.hpp"
 #include "torchac/models/concepts.hpp"
@@ -76,18 +75,6 @@ using StoredTreeEncodeSource = CategoryEncodeSource<StoredTrees, TreeReader>;
 static_assert(PackedSource<CategoryEncodeSource<CategoryRow>>);
 static_assert(PackedSource<StoredTreeEncodeSource>);
 
-// The distributions of a model in lanes, or void.
-template <class Model>
-struct LanesOfCategories {
-  using Type = void;
-};
-#ifdef TORCHAC_TARGET_AVX2
-template <>
-struct LanesOfCategories<TransposedCategories> {
-  using Type = CategoryLanes;
-};
-#endif
-
 // Distributions that are prepared for searches, as many at a time as `Model` has room for.
 template <class Model, LocatorReader<Model> Reader = RowReader>
 class CategoryBlock {
@@ -105,11 +92,6 @@ class CategoryBlock {
   }
 
   using View = typename Model::View;
-
-  // As LaneSource. A block is always prepared.
-  using Lanes = typename LanesOfCategories<Model>::Type;
-  void prepare() {}
-  [[nodiscard]] const Model& rows() const { return model_; }
 
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
     return model_.view(at_.data(), first);

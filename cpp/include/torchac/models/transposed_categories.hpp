@@ -17,7 +17,6 @@
 #include "torchac/models/weights.hpp"
 #include "torchac/support/compiler.hpp"
 #include "torchac/support/load.hpp"
-#include "torchac/support/simd.hpp"
 #include "torchac/support/target.hpp"
 
 TORCHAC_BEGIN_TARGET
@@ -33,13 +32,6 @@ class TransposedCategories {
         valid_(ValidNumbers::of(layout)),
         categories_(layout.categories()),
         values_(std::min(kBlock, kNumbers / categories_)) {}
-
-  [[nodiscard]] std::size_t categories() const { return categories_; }
-
-  // The bounds above symbol j of all rows, followed by other numbers.
-  [[nodiscard]] const std::int32_t* bounds_above(std::size_t j) const {
-    return &bounds_[j * values_];
-  }
 
   // The most values in a block.
   [[nodiscard]] std::size_t max_packed() const { return values_; }
@@ -194,11 +186,6 @@ class TransposedCategories {
   }
 
   void read_transposed(const std::byte* const* rows, std::size_t count) {
-#ifdef TORCHAC_TARGET_AVX2
-    if (layout_.type == DType::kFloat32 && layout_.stride == sizeof(float) &&
-        categories_ >= kTileRows)
-      return read_tiles(rows, count);
-#endif
     with_dtype(FloatTypes(), layout_.type, [&]<class T>(const T*) {
       const auto stride = static_cast<std::ptrdiff_t>(layout_.stride);
       for (std::size_t i = 0; i < count; ++i) {
@@ -209,31 +196,6 @@ class TransposedCategories {
       }
     });
   }
-
-#ifdef TORCHAC_TARGET_AVX2
-  // Reads the numbers of four categories of eight rows at a time. The last tiles overlap others.
-  void read_tiles(const std::byte* const* rows, std::size_t count) {
-    for (std::size_t i = 0; i < count; i += kLanes) {
-      const std::size_t used = std::min(kLanes, count - i);
-      for (std::size_t j = 0; j < categories_; j += kTileRows) {
-        const std::size_t first = std::min(j, categories_ - kTileRows);
-        LaneArray<const std::byte*> from;
-        for (std::size_t p = 0; p < kLanes; ++p)
-          from[p] = rows[i + std::min(p, used - 1)] + first * sizeof(float);
-        std::array<LaneArray<float>, kTileRows> tile;
-        load_columns(from, reinterpret_cast<std::byte*>(tile.data()));
-        for (std::size_t q = 0; q < kTileRows; ++q) {
-          float* const to = &numbers_[(first + q) * values_ + i];
-          if (used == kLanes) {  // a constant, so there is no call
-            std::copy_n(tile[q].data(), kLanes, to);
-          } else {
-            std::copy_n(tile[q].data(), used, to);
-          }
-        }
-      }
-    }
-  }
-#endif
 
   void read_bernoulli(const std::byte* const* rows, std::size_t count) {
     with_dtype(FloatTypes(), layout_.type, [&]<class T>(const T*) {
