@@ -36,6 +36,10 @@ struct VectorOf {
 template <class T, std::size_t kCount>
 using Vector = typename VectorOf<T, kCount>::Type;
 
+}  // namespace torchac
+
+TORCHAC_BEGIN_TARGET
+
 // The lanes at these places in the concatenation of a and b.
 template <int... kPlaces, class AnyVector>
 TORCHAC_INLINE AnyVector shuffled(const AnyVector& a, const AnyVector& b) {
@@ -45,10 +49,6 @@ TORCHAC_INLINE AnyVector shuffled(const AnyVector& a, const AnyVector& b) {
   return __builtin_shuffle(a, b, AnyVector{kPlaces...});
 #endif
 }
-
-}  // namespace torchac
-
-TORCHAC_BEGIN_TARGET
 
 // The number of set bits. Visual Studio's std::popcount checks the processor in each call.
 TORCHAC_INLINE std::uint32_t count_bits(std::uint32_t x) {
@@ -157,7 +157,7 @@ TORCHAC_INLINE void store_halves(const Ints8& x, std::byte* low, std::byte* high
 
 // ((offset + 1) * 2^16 - 1) / (last + 1), rounded down.
 TORCHAC_INLINE Words8 truncated_quotients(const Words8& offset, const Words8& last) {
-  const auto next = [](const __m128i& x) {  // x + 1
+  const auto next = [&](const __m128i& x) {  // x + 1; no capture would make it a function
     const __m128i turned = _mm_xor_si128(x, _mm_set1_epi32(INT32_MIN));
     return _mm256_add_pd(_mm256_cvtepi32_pd(turned), _mm256_set1_pd(0x1p31 + 1));
   };
