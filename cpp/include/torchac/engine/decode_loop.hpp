@@ -38,8 +38,9 @@ class DecodeTask final : public StreamTask {
   // Whether several streams are coded in lanes.
   static constexpr bool kInLanes = LaneSource<Source>;
   // The most streams that are coded together.
-  static constexpr std::size_t kMaxStreams =
-      kInLanes ? kMaxLaneStreams : (kSimd ? kMaxSimdStreams : (Rare<Source> ? 1 : kInterleave));
+  static constexpr std::size_t kInterleaved = Rare<Source> ? 1 : kInterleave;
+  static constexpr std::size_t kWithoutLanes = kSimd ? kMaxSimdStreams : kInterleaved;
+  static constexpr std::size_t kMaxStreams = kInLanes ? kMaxLaneStreams : kWithoutLanes;
 
   // Decodes `count` symbols of `streams` to `symbols`. `source()` makes the source in place.
   template <class MakeSource>
@@ -165,6 +166,7 @@ class DecodeTask final : public StreamTask {
 
   // Returns the number of steps before one that lanes do not code.
   template <std::size_t kGroups, LaneSource S = Source>
+  // NOLINTNEXTLINE(readability-function-cognitive-complexity): loops over groups and lanes
   static std::size_t code_groups(std::span<StreamTask* const> all, std::size_t steps) {
     using Lanes = typename S::Lanes;
     std::array<LaneArray<DecodeTask*>, kGroups> tasks;
@@ -172,7 +174,7 @@ class DecodeTask final : public StreamTask {
     bool alike = true;
     for (std::size_t k = 0; k < kGroups * kLanes; ++k) {
       // Lanes without a stream repeat the first one.
-      DecodeTask* const task = static_cast<DecodeTask*>(all[k < all.size() ? k : 0]);
+      auto* const task = static_cast<DecodeTask*>(all[k < all.size() ? k : 0]);
       tasks[k / kLanes][k % kLanes] = task;
       blocks[k / kLanes][k % kLanes] = &task->source_.rows();
       alike &= Lanes::alike(*blocks[0][0], task->source_.rows());

@@ -31,8 +31,8 @@ class EncodeTask final : public StreamTask {
   static constexpr bool kSimd = kHasAvx2 && PackedSource<Source>;
   static constexpr bool kInLanes = false;
   // The most streams that are coded together.
-  static constexpr std::size_t kMaxStreams =
-      kSimd ? kMaxSimdStreams : (Rare<Source> ? 1 : kInterleave);
+  static constexpr std::size_t kInterleaved = Rare<Source> ? 1 : kInterleave;
+  static constexpr std::size_t kMaxStreams = kSimd ? kMaxSimdStreams : kInterleaved;
 
   // Encodes `count` symbols at the ends of `streams`. `source()` makes the source in place, as its
   // blocks are large.

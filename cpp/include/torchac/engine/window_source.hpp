@@ -249,6 +249,7 @@ class MixtureRows : public SearchedRows<ParameterBlock, MixtureSearch, Parameter
     std::size_t first = 0;
     Zones* zones = nullptr;
 
+    // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): adds zones to it
     [[nodiscard]] TORCHAC_INLINE TailResult read_tail(std::size_t i, std::uint32_t symbol,
                                                       const Decoder& decoder) const {
       if (!this->windows[i].has_zones()) return Base::View::read_tail(i, symbol, decoder);
@@ -257,6 +258,7 @@ class MixtureRows : public SearchedRows<ParameterBlock, MixtureSearch, Parameter
     }
   };
 
+  // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): adds zones to it
   [[nodiscard]] TORCHAC_INLINE View view(std::size_t first) const {
     return {Base::view(first), &rows(), first, &zones_};
   }

